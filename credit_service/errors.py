@@ -1,0 +1,109 @@
+"""The one exception of the service, its machine reasons, and the fault in a field.
+
+CreditError            a refusal with a reason; the door turns it into a status
+Problem                one fault in one field of one record: "field: got …, want …"
+Reason                 the machine reasons, equal to ErrorReason of the contract
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Names why something was refused; each value equals its ErrorReason without the prefix."""
+
+    INTERNAL = "INTERNAL"
+    NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
+    FIELD_MISSING = "FIELD_MISSING"
+    FIELD_INVALID = "FIELD_INVALID"
+    FIELD_OUT_OF_RANGE = "FIELD_OUT_OF_RANGE"
+    FIELD_UNKNOWN = "FIELD_UNKNOWN"
+    ENUM_UNKNOWN = "ENUM_UNKNOWN"
+    TEXT_INVALID = "TEXT_INVALID"
+    KIND_UNKNOWN = "KIND_UNKNOWN"
+    PAYLOAD_MISMATCH = "PAYLOAD_MISMATCH"
+    DOMAIN_INVALID = "DOMAIN_INVALID"
+    TIME_IN_FUTURE = "TIME_IN_FUTURE"
+    TIME_ORDER = "TIME_ORDER"
+    AMOUNT_NEGATIVE = "AMOUNT_NEGATIVE"
+    CODE_INVALID = "CODE_INVALID"
+    CHECK_DIGIT = "CHECK_DIGIT"
+    SCHEME_UNKNOWN = "SCHEME_UNKNOWN"
+    LEVEL_DISAGREES = "LEVEL_DISAGREES"
+    REFERENCE_MISSING = "REFERENCE_MISSING"
+    RECORD_TOO_LARGE = "RECORD_TOO_LARGE"
+    BATCH_TOO_LARGE = "BATCH_TOO_LARGE"
+    BATCH_EMPTY = "BATCH_EMPTY"
+    KEY_CONFLICT = "KEY_CONFLICT"
+    SOURCE_UNKNOWN = "SOURCE_UNKNOWN"
+    SOURCE_FORBIDDEN = "SOURCE_FORBIDDEN"
+    OFFSET_GAP = "OFFSET_GAP"
+    SUBJECT_NOT_FOUND = "SUBJECT_NOT_FOUND"
+    EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
+    LISTING_NOT_FOUND = "LISTING_NOT_FOUND"
+    GRADE_NOT_FOUND = "GRADE_NOT_FOUND"
+    EDITION_NOT_FOUND = "EDITION_NOT_FOUND"
+    NO_EDITION = "NO_EDITION"
+    EDITION_INVALID = "EDITION_INVALID"
+    BAD_PERIOD = "BAD_PERIOD"
+    PERSON_NOT_VISIBLE = "PERSON_NOT_VISIBLE"
+    ROLE_FORBIDDEN = "ROLE_FORBIDDEN"
+    OUT_OF_JURISDICTION = "OUT_OF_JURISDICTION"
+    NOT_OWN_SUBJECT = "NOT_OWN_SUBJECT"
+    IDENTITY_MISSING = "IDENTITY_MISSING"
+    OFFICER_REQUIRED = "OFFICER_REQUIRED"
+    SECOND_OFFICER_SAME = "SECOND_OFFICER_SAME"
+    PURPOSE_REQUIRED = "PURPOSE_REQUIRED"
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"
+    RESUME_TOKEN_INVALID = "RESUME_TOKEN_INVALID"
+    EPOCH_CHANGED = "EPOCH_CHANGED"
+    REVISION_AHEAD = "REVISION_AHEAD"
+    REVISION_COMPACTED = "REVISION_COMPACTED"
+    SLOW_CONSUMER = "SLOW_CONSUMER"
+    DEADLINE_TOO_SHORT = "DEADLINE_TOO_SHORT"
+    OVERLOADED = "OVERLOADED"
+    MOVE_ILLEGAL = "MOVE_ILLEGAL"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    ALREADY_ADOPTED = "ALREADY_ADOPTED"
+    CHAIN_BROKEN = "CHAIN_BROKEN"
+    MODEL_INVALID = "MODEL_INVALID"
+    MODEL_TAMPERED = "MODEL_TAMPERED"
+    MODEL_UNSIGNED = "MODEL_UNSIGNED"
+    MODEL_UNTRUSTED = "MODEL_UNTRUSTED"
+    MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
+    SETTING_INVALID = "SETTING_INVALID"
+    MIGRATION_NEEDED = "MIGRATION_NEEDED"
+    DATABASE_NEWER = "DATABASE_NEWER"
+    FILE_INVALID = "FILE_INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Names a fault in one field: what came, what would have been accepted, and the reason."""
+
+    field: str
+    got: str
+    want: str
+    reason: Reason
+
+    def __str__(self) -> str:
+        """Reads as one line for a clerk."""
+        return f"{self.field}: got {self.got or 'nothing'}, want {self.want}"
+
+
+class CreditError(Exception):
+    """Refuses a request with a machine reason, a message for people and the facts of the case."""
+
+    def __init__(self, reason: Reason, message: str, **facts: str) -> None:
+        """Keeps the reason, the public message and the facts that travel as metadata."""
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.facts = facts
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Shortens a received value so that a message can show it."""
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(c if c.isprintable() else "�" for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

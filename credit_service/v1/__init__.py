@@ -1,0 +1,1 @@
+"""Generated from proto/credit_service/v1; never edited."""
