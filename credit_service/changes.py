@@ -1,0 +1,155 @@
+"""The river bed: dense revisions of every change, in commit order, and the wake-up of those who follow."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, Text, func, insert, select, update
+from sqlmodel import Field, Session, SQLModel, col
+
+from credit_service.database import UtcTime
+
+
+class FeedHead(SQLModel, table=True):
+    """Keeps the last revision; its one row is read and written under the write lock only."""
+
+    __tablename__ = "feed_head"
+    head_id: int = Field(primary_key=True)
+    revision: int
+
+
+class ChangeRow(SQLModel, table=True):
+    """Keeps one change with the whole after-image of its entry; a removal keeps a reason instead."""
+
+    __tablename__ = "change"
+    __table_args__ = (Index("ix_change_entry", "entry_key", "revision"),)
+    revision: int = Field(primary_key=True)
+    entry_key: str
+    kind: str
+    subject_id: str
+    subject_kind: str
+    type: str
+    reason: str
+    commit_time: datetime = Field(sa_type=UtcTime)
+    document: str = Field(sa_type=Text)
+
+
+TABLES: list[Any] = [FeedHead, ChangeRow]
+HEAD_ID = 1
+
+
+def start(session: Session) -> None:
+    """Writes the head of an empty feed."""
+    session.add(FeedHead(head_id=HEAD_ID, revision=0))
+
+
+def head_revision(session: Session) -> int:
+    """Returns the last revision; 0 when nothing changed yet."""
+    revision: int = session.execute(select(col(FeedHead.revision))).scalars().one()
+    return revision
+
+
+class Recorder:
+    """Gathers the changes of one transaction and writes them with the next dense revisions."""
+
+    def __init__(self, now: datetime) -> None:
+        """Begins empty; `now` becomes the commit time."""
+        self._now = now
+        self._rows: list[dict[str, Any]] = []
+
+    def upsert(self, kind: str, key: str, subject: tuple[str, str], document: Mapping[str, Any]) -> None:
+        """Notes that an entry now stands as the document says; `subject` is (subject id, kind)."""
+        self._add(kind, key, subject, "UPSERT", document=json.dumps(document, ensure_ascii=False, sort_keys=True))
+
+    def remove(self, kind: str, key: str, subject: tuple[str, str], reason: str) -> None:
+        """Notes that an entry is gone, and why."""
+        self._add(kind, key, subject, "REMOVE", reason=reason)
+
+    def _add(
+        self, kind: str, key: str, subject: tuple[str, str], change_type: str, *, reason: str = "", document: str = ""
+    ) -> None:
+        self._rows.append(
+            {
+                "entry_key": f"{kind}/{key}", "kind": kind, "subject_id": subject[0], "subject_kind": subject[1],
+                "type": change_type, "reason": reason, "commit_time": self._now, "document": document,
+            }
+        )  # fmt: skip
+
+    def write(self, session: Session) -> int:
+        """Writes the gathered changes and returns the last revision."""
+        revision = head_revision(session)
+        for row in self._rows:
+            revision += 1
+            row["revision"] = revision
+        if self._rows:
+            session.execute(insert(ChangeRow), self._rows)
+            session.execute(update(FeedHead).values(revision=revision))
+            self._rows = []
+        return revision
+
+
+def read_changes(
+    session: Session, after: int, through: int, kinds: Sequence[str], limit: int
+) -> Sequence[ChangeRow]:
+    """Returns changes with after < revision ≤ through, in order."""
+    statement = select(ChangeRow).where(col(ChangeRow.revision) > after, col(ChangeRow.revision) <= through)
+    if kinds:
+        statement = statement.where(col(ChangeRow.kind).in_(kinds))
+    return session.execute(statement.order_by(col(ChangeRow.revision)).limit(limit)).scalars().all()
+
+
+def snapshot_page(
+    session: Session, revision: int, kinds: Sequence[str], after_key: str, limit: int
+) -> Sequence[ChangeRow]:
+    """Returns the entries standing at a revision, in order of key, after a key; removed ones are left out.
+
+    A page may be shorter than `limit` while more follow: it ends when it is empty.
+    """
+    newest = (
+        select(col(ChangeRow.entry_key), func.max(col(ChangeRow.revision)).label("revision"))
+        .where(col(ChangeRow.revision) <= revision, col(ChangeRow.entry_key) > after_key)
+        .group_by(col(ChangeRow.entry_key))
+        .order_by(col(ChangeRow.entry_key))
+    )
+    if kinds:
+        newest = newest.where(col(ChangeRow.kind).in_(kinds))
+    page = newest.subquery()
+    statement = (
+        select(ChangeRow)
+        .join(page, col(ChangeRow.revision) == page.c.revision)
+        .where(col(ChangeRow.type) == "UPSERT")
+        .order_by(col(ChangeRow.entry_key))
+        .limit(limit)
+    )
+    return session.execute(statement).scalars().all()
+
+
+class Feed:
+    """Wakes followers after a commit; a follower that misses a wake-up still reads on its next turn."""
+
+    def __init__(self) -> None:
+        """Begins without followers."""
+        self._lock = threading.Lock()
+        self._followers: dict[int, Callable[[], None]] = {}
+        self._next = 0
+
+    def follow(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Registers a wake-up and returns the function that ends it."""
+        with self._lock:
+            number, self._next = self._next, self._next + 1
+            self._followers[number] = wake
+
+        def leave() -> None:
+            with self._lock:
+                self._followers.pop(number, None)
+
+        return leave
+
+    def wake(self) -> None:
+        """Tells every follower that something was committed."""
+        with self._lock:
+            followers = list(self._followers.values())
+        for follower in followers:
+            follower()

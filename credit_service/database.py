@@ -1,0 +1,145 @@
+"""Engine, transactions and column types: the only place that knows the database dialect."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Engine, event, text
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Session, SQLModel, create_engine
+
+from credit_service.errors import CreditError, Reason
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+# A stable number names the lock; any 64-bit value serves as long as every writer uses the same.
+LEDGER_LOCK = 0x6C656467
+AUDIT_LOCK = 0x61756474
+
+
+def to_microseconds(time: datetime) -> int:
+    """Counts microseconds since 1970-01-01 UTC, exactly."""
+    return (time - EPOCH) // MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """Turns microseconds since 1970-01-01 UTC back into a time."""
+    return EPOCH + timedelta(microseconds=count)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Keeps an aware time as microseconds since 1970 UTC, alike on every dialect."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Refuses naive times; stores the rest."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time reached the database")
+        return to_microseconds(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Reads a time back in UTC."""
+        return None if value is None else from_microseconds(int(value))
+
+
+class Database:
+    """Opens transactions on one database; writers are serialised, so revisions follow commit order."""
+
+    def __init__(self, url: str, lock_number: int = LEDGER_LOCK) -> None:
+        """Prepares the engine; nothing is opened yet."""
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._lock_number = lock_number
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Opens the writing transaction; commits at the end, rolls back on an error."""
+        with self._writer, Session(self.engine, expire_on_commit=False) as session:
+            if self.is_sqlite:
+                # A plain BEGIN lets two writers read first and then fail with "database is locked";
+                # IMMEDIATE takes the write lock at once and makes revision order equal commit order.
+                session.connection(execution_options={"credit_begin": "BEGIN IMMEDIATE"})
+            else:
+                session.execute(
+                    text("SELECT pg_advisory_xact_lock(:number)"), {"number": self._lock_number}
+                )
+            yield session
+            session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Opens a transaction that sees one state of the database and changes nothing."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            if not self.is_sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    def create_tables(self, tables: list[Any]) -> None:
+        """Creates the given tables where they are missing; tests use it, operators migrate."""
+        SQLModel.metadata.create_all(self.engine, tables=tables)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self.engine.dispose()
+
+
+def insert_ignoring(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
+    """Inserts rows and leaves out those whose key exists."""
+    if rows:
+        make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
+        session.execute(make(table).on_conflict_do_nothing(), rows)
+
+
+def upsert(session: Session, table: Any, rows: list[dict[str, Any]], keys: list[str]) -> None:
+    """Inserts rows, or replaces the other columns of those whose key exists."""
+    if not rows:
+        return
+    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
+    statement = make(table)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("sqlite"):
+        path = url.removeprefix("sqlite:///")
+        if path and path != url and not Path(path).expanduser().resolve().parent.is_dir():
+            raise CreditError(
+                Reason.SETTING_INVALID, "database_url: got a folder that does not exist"
+            )
+        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if url.startswith("postgresql"):
+        return create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True
+        )
+    raise CreditError(
+        Reason.SETTING_INVALID, "database_url: want sqlite:///FILE or postgresql://…"
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not open transactions by itself: _begin_sqlite does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # FULL: an acknowledged event survives a power failure, which NORMAL does not promise.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(options.get("credit_begin", "BEGIN"))

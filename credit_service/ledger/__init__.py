@@ -1,0 +1,1 @@
+"""The ledger room: collects events append-only, chains them, finds and verifies them; never edits one."""

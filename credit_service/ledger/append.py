@@ -1,0 +1,192 @@
+"""Appends checked records: idempotent by key, hash-chained, one result per record in order."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, tuple_, update
+from sqlmodel import Session, col
+
+from credit_service.database import to_microseconds, upsert
+from credit_service.errors import Problem, Reason
+from credit_service.ledger.drafts import CheckedDraft, Draft
+from credit_service.ledger.tables import (
+    HEAD_ID,
+    EventKey,
+    LedgerEvent,
+    LedgerHead,
+    QuarantinedRecord,
+    head,
+    stored_versions,
+)
+from credit_service.legal_days import civil_day
+from credit_service.subjects.tables import note_subjects
+from credit_service.subjects.vault import PersonalValue, Sealed, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Tells a source what became of one record."""
+
+    status: str
+    event_id: int | None = None
+    collect_time: datetime | None = None
+    content_hash: bytes | None = None
+    problems: list[Problem] = field(default_factory=list)
+    # Subjects whose facts changed: the record's own and, when a correction moves it, the former one.
+    subject_ids: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Gathers what one append is going to write."""
+
+    position: int
+    chain_hash: bytes
+    events: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    personal: list[dict[str, Any]] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+
+
+class _Known:
+    """Knows the stored versions of the records of a batch, and those the batch itself adds."""
+
+    def __init__(self, session: Session, drafts: Sequence[Draft]) -> None:
+        rows = stored_versions(session, dict.fromkeys((d.source, d.record_id) for d in drafts))
+        self.by_key = {(row.source, row.record_id, row.version): row for row in rows}
+        self.by_record: dict[tuple[str, str], list[EventKey]] = {}
+        for row in rows:
+            self.by_record.setdefault((row.source, row.record_id), []).append(row)
+
+    def add(self, row: EventKey) -> None:
+        self.by_key[row.source, row.record_id, row.version] = row
+        self.by_record.setdefault((row.source, row.record_id), []).append(row)
+
+
+def append(session: Session, checked: Sequence[CheckedDraft], now: datetime, vault: Vault) -> list[Receipt]:
+    """Appends what is well formed and new; the caller commits before anybody is told.
+
+    Same key and content answer DUPLICATE with the first receipt; same key and other content CONFLICT.
+    """
+    row = head(session)
+    batch = _Batch(row.position, row.chain_hash)
+    known = _Known(session, [c.draft for c in checked if c.draft])
+    receipts = [_receive(session, c, known, batch, (now, vault)) for c in checked]
+    _quarantine(session, [c for c in checked if c.draft is None and c.is_mendable], now)
+    if batch.events:
+        session.execute(insert(LedgerEvent), batch.events)
+        session.execute(insert(EventKey), batch.keys)
+        if batch.personal:
+            session.execute(insert(PersonalValue), batch.personal)
+        session.execute(
+            update(LedgerHead)
+            .where(col(LedgerHead.head_id) == HEAD_ID)
+            .values(position=batch.position, chain_hash=batch.chain_hash)
+        )
+        note_subjects(session, batch.drafts, now)
+        _release(session, batch.drafts, now)
+        session.expire(row)
+    return receipts
+
+
+def _receive(
+    session: Session, checked: CheckedDraft, known: _Known, batch: _Batch, context: tuple[datetime, Vault]
+) -> Receipt:
+    draft = checked.draft
+    if draft is None:
+        status = "QUARANTINED" if checked.is_mendable else "REJECTED"
+        return Receipt(status, problems=checked.problems)
+    content = draft.content_hash()
+    stored = known.by_key.get(draft.key)
+    if stored is not None:
+        return _replay(draft, stored, content)
+    now, vault = context
+    others = known.by_record.get((draft.source, draft.record_id), [])
+    is_late = any(other.version > draft.version for other in others)
+    sealed = vault.seal(session, draft.subject_id, draft.subject_name) if draft.is_person and draft.subject_name else None
+    known.add(_chain(batch, draft, content, sealed, now))
+    return Receipt(
+        "SUPERSEDED_LATE" if is_late else "ACCEPTED",
+        event_id=batch.position,
+        collect_time=now,
+        content_hash=content,
+        subject_ids=tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in others)])),
+    )
+
+
+def _replay(draft: Draft, stored: EventKey, content: bytes) -> Receipt:
+    if stored.content_hash == content:
+        return Receipt("DUPLICATE", stored.position, stored.collect_time, stored.content_hash)
+    problem = Problem(
+        "source_record_id",
+        f"{draft.record_id} version {draft.version} with another content",
+        "the stored content, or a higher version that corrects it",
+        Reason.KEY_CONFLICT,
+    )
+    return Receipt("CONFLICT", stored.position, stored.collect_time, stored.content_hash, [problem])
+
+
+def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None, now: datetime) -> EventKey:
+    batch.position += 1
+    commitment = sealed.commitment if sealed else None
+    batch.chain_hash = chain_hash(batch.chain_hash, batch.position, now, content, commitment)
+    batch.events.append(
+        {
+            "subject_id": draft.subject_id, "position": batch.position, "source": draft.source,
+            "record_id": draft.record_id, "version": draft.version, "op": draft.op,
+            "subject_name": "" if draft.is_person else draft.subject_name,
+            "subject_kind": draft.subject_kind, "kind": draft.kind, "domain": draft.domain,
+            "occur_time": draft.occur_time, "occur_day": civil_day(draft.occur_time),
+            "publish_time": draft.publish_time, "collect_time": now, "document_no": draft.document_no,
+            "legal_basis": draft.legal_basis, "refers_to": draft.refers_to, "payload": draft.payload_text,
+            "personal_commitment": commitment, "content_hash": content, "chain_hash": batch.chain_hash,
+        }
+    )  # fmt: skip
+    key: dict[str, Any] = {
+        "source": draft.source, "record_id": draft.record_id, "version": draft.version,
+        "subject_id": draft.subject_id, "position": batch.position, "collect_time": now, "content_hash": content,
+    }  # fmt: skip
+    batch.keys.append(key)
+    batch.drafts.append(draft)
+    if sealed:
+        batch.personal.append(
+            {"subject_id": draft.subject_id, "position": batch.position, "salt": sealed.salt, "sealed": sealed.ciphertext}
+        )
+    return EventKey(**key)
+
+
+def chain_hash(previous: bytes, position: int, collect_time: datetime, content: bytes, commitment: bytes | None) -> bytes:
+    """Links one event to all before it."""
+    clock = to_microseconds(collect_time)
+    link = previous + position.to_bytes(8) + clock.to_bytes(8, signed=True) + content + (commitment or b"")
+    return hashlib.sha256(link).digest()
+
+
+def _quarantine(session: Session, mendable: Sequence[CheckedDraft], now: datetime) -> None:
+    rows = {
+        (c.record["source"], c.record["source_record_id"], c.record.get("source_version") or 1): {
+            "source": c.record["source"],
+            "record_id": c.record["source_record_id"],
+            "version": c.record.get("source_version") or 1,
+            "receive_time": now,
+            "record": json.dumps(c.record, ensure_ascii=False, default=str, sort_keys=True),
+            "problems": json.dumps([str(p) for p in c.problems], ensure_ascii=False),
+            "release_time": None,
+        }
+        for c in mendable
+    }
+    upsert(session, QuarantinedRecord, list(rows.values()), ["source", "record_id", "version"])
+
+
+def _release(session: Session, drafts: Sequence[Draft], now: datetime) -> None:
+    """Marks quarantined versions whose mended form has been accepted."""
+    key = tuple_(col(QuarantinedRecord.source), col(QuarantinedRecord.record_id), col(QuarantinedRecord.version))
+    session.execute(
+        update(QuarantinedRecord)
+        .where(key.in_([d.key for d in drafts]), col(QuarantinedRecord.release_time).is_(None))
+        .values(release_time=now)
+    )

@@ -1,0 +1,313 @@
+"""Checks a submitted record whole: every fault is named, mendable ones lead to quarantine."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
+from credit_service.subjects.schemes import is_id_number, split, subject_id
+
+OPERATIONS = frozenset({"ASSERT", "RETRACT"})
+DOMAINS = frozenset({"WORK", "FIRE"})
+SUBJECT_KINDS = frozenset({"ENTERPRISE", "SOLE_TRADER", "INSTITUTION", "PERSON"})
+RECORD_LIMIT = 256 * 1024
+ID_LIMIT = 200
+EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+# Faults that a source can mend without losing the record: they are kept aside, not refused.
+MENDABLE = frozenset({Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING})
+
+
+class RegisteredSource(Protocol):
+    """Says what the checks need to know of a source."""
+
+    @property
+    def scheme(self) -> str:
+        """Names the scheme of the source's subjects."""
+
+
+# Deaths, serious injuries, direct loss in fen (None: unknown) to the level of State Council Order 493.
+LevelOf = Callable[[int | None, int | None, int | None], str | None]
+SEVERITY_ORDER = ("GENERAL", "LARGER", "MAJOR", "EXTRA")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Holds a well-formed record on its way into the ledger."""
+
+    source: str
+    record_id: str
+    version: int
+    op: str
+    subject_id: str
+    subject_name: str
+    subject_kind: str
+    kind: str
+    domain: str
+    occur_time: datetime
+    publish_time: datetime | None
+    document_no: str
+    legal_basis: str
+    refers_to: str | None
+    payload: Mapping[str, Any]
+    payload_text: str
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Names the version for ever."""
+        return (self.source, self.record_id, self.version)
+
+    @property
+    def is_person(self) -> bool:
+        """Says whether the subject is a natural person."""
+        return self.subject_kind == "PERSON"
+
+    def content_hash(self) -> bytes:
+        """Digests what the source said, without the name of a person and without our clocks."""
+        return content_hash(
+            (
+                *self.key,
+                self.op,
+                self.subject_id,
+                "" if self.is_person else self.subject_name,
+                self.subject_kind,
+                self.kind,
+                self.domain,
+                time_text(self.occur_time),
+                time_text(self.publish_time) if self.publish_time else "",
+                self.document_no,
+                self.legal_basis,
+                self.refers_to or "",
+                self.payload_text,
+            )
+        )
+
+
+def content_hash(parts: tuple[str | int, ...]) -> bytes:
+    """Digests the parts of a record; the parts are quoted, so that no two records share a text."""
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+
+
+def time_text(time: datetime) -> str:
+    """Writes a time the same way in every run."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def payload_json(payload: Mapping[str, Any]) -> str:
+    """Writes a payload the same way whatever the order of its fields."""
+    return json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDraft:
+    """Holds what came of checking one record: a draft, or its problems."""
+
+    draft: Draft | None
+    problems: list[Problem] = field(default_factory=list)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_mendable(self) -> bool:
+        """Says whether the record goes to quarantine instead of being rejected."""
+        return bool(self.problems) and all(p.reason in MENDABLE for p in self.problems)
+
+
+class Checker:
+    """Checks records against the registered sources and the accident levels of the law."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, RegisteredSource],
+        level_of: LevelOf,
+        person_code: Callable[[str], str],
+    ) -> None:
+        """Takes the sources by id, the level table, and the keyed hash for ID numbers."""
+        self._sources = sources
+        self._level_of = level_of
+        self._person_code = person_code
+
+    def check(self, record: Mapping[str, Any], now: datetime) -> CheckedDraft:
+        """Returns the draft of a record in the form of the contract, or every fault found in it."""
+        problems: list[Problem] = []
+        try:
+            draft = self._draft(record, now, problems)
+        except CreditError as error:
+            problems.append(_problem_of(error))
+            draft = None
+        shielded = {**record, "subject": _shielded(record.get("subject"))}
+        return CheckedDraft(None if problems else draft, problems, shielded)
+
+    def _draft(self, record: Mapping[str, Any], now: datetime, problems: list[Problem]) -> Draft | None:
+        _check_header(record, problems)
+        subject, identifier = self._subject(record, problems)
+        occur, publish = _check_times(record, now, problems)
+        op = record.get("op") or "ASSERT"
+        payload = self._payload(record, op, problems)
+        if problems or occur is None:
+            return None
+        payload_text = payload_json(payload)
+        if len(payload_text.encode()) > RECORD_LIMIT:
+            got = f"{len(payload_text.encode())} bytes"
+            problems.append(Problem("payload", got, f"at most {RECORD_LIMIT} bytes", Reason.RECORD_TOO_LARGE))
+            return None
+        return Draft(
+            source=record["source"],
+            record_id=record["source_record_id"],
+            version=record.get("source_version") or 1,
+            op=op,
+            subject_id=identifier,
+            subject_name=subject.get("name") or "",
+            subject_kind=subject.get("kind") or "ENTERPRISE",
+            kind=record["kind"],
+            domain=record["domain"],
+            occur_time=occur,
+            publish_time=publish,
+            document_no=record.get("document_no") or "",
+            legal_basis=record.get("legal_basis") or "",
+            refers_to=qualified(record["source"], record.get("refers_to")),
+            payload=payload,
+            payload_text=payload_text,
+        )
+
+    def _subject(self, record: Mapping[str, Any], problems: list[Problem]) -> tuple[Mapping[str, Any], str]:
+        subject = record.get("subject") or {}
+        if not subject.get("code"):
+            problems.append(Problem("subject.code", "", "a code of the scheme", Reason.FIELD_MISSING))
+            return subject, ""
+        kind, name = subject.get("kind") or "ENTERPRISE", subject.get("name") or ""
+        if kind not in SUBJECT_KINDS:
+            want = "one of " + ", ".join(sorted(SUBJECT_KINDS))
+            problems.append(Problem("subject.kind", shown(kind), want, Reason.ENUM_UNKNOWN))
+        if problem := check_text("subject.name", name, ID_LIMIT):
+            problems.append(problem)
+        source = self._sources.get(record.get("source") or "")
+        scheme, code = subject.get("scheme") or "USCC", subject["code"]
+        if source and scheme not in {source.scheme, "PERSON"}:
+            problems.append(Problem("subject.scheme", shown(scheme), source.scheme, Reason.SCHEME_UNKNOWN))
+        elif (scheme == "PERSON") != (kind == "PERSON") and scheme in {"PERSON", "USCC"}:
+            problems.append(Problem("subject.kind", kind, f"a kind that fits scheme {scheme}", Reason.FIELD_INVALID))
+        if source is None:
+            problems.append(Problem("source", shown(record.get("source") or ""), "a registered source", Reason.SOURCE_UNKNOWN))
+        if scheme == "PERSON" and is_id_number(code):
+            code = self._person_code(code)
+        try:
+            return subject, subject_id(scheme, code)
+        except CreditError as error:
+            problems.append(_problem_of(error))
+            return subject, ""
+
+    def _payload(self, record: Mapping[str, Any], op: str, problems: list[Problem]) -> dict[str, Any]:
+        payload, kind = dict(record.get("payload") or {}), record.get("kind") or ""
+        if op == "RETRACT":
+            if payload:
+                problems.append(Problem("payload", shown(payload), "nothing in a retraction", Reason.PAYLOAD_MISMATCH))
+            if (record.get("source_version") or 1) < 2:
+                problems.append(Problem("source_version", "1", "2 or more in a retraction", Reason.FIELD_OUT_OF_RANGE))
+            return {}
+        if kind not in PAYLOADS:
+            want = "one of " + ", ".join(PAYLOADS)
+            problems.append(Problem("kind", shown(kind), want, Reason.KIND_UNKNOWN if kind else Reason.FIELD_MISSING))
+            return payload
+        problems.extend(check_payload(kind, payload))
+        if kind in NEEDS_REFERENCE and not record.get("refers_to"):
+            problems.append(Problem("refers_to", "", "the record that is repaired", Reason.REFERENCE_MISSING))
+        if kind == "ACC" and not problems:
+            self._settle_level(payload, problems)
+        return payload
+
+    def _settle_level(self, payload: dict[str, Any], problems: list[Problem]) -> None:
+        """Derives the level from the counts; missing counts make it a lower bound for a stated level."""
+        counts = (payload.get("deaths"), payload.get("serious_injuries"), payload.get("direct_loss_fen"))
+        if all(count is None for count in counts):
+            return
+        derived, stated = self._level_of(*counts), payload.get("level")
+        if derived is None:
+            return
+        if stated is None:
+            payload["level"] = derived
+        elif stated != derived:
+            is_higher = SEVERITY_ORDER.index(stated) > SEVERITY_ORDER.index(derived)
+            if not (is_higher and None in counts):
+                problems.append(Problem("payload.level", stated, f"{derived} by the counts", Reason.LEVEL_DISAGREES))
+
+
+def qualified(source: str, reference: str | None) -> str | None:
+    """Returns a reference as `source/record id`."""
+    if not reference:
+        return None
+    return reference if "/" in reference else f"{source}/{reference}"
+
+
+def _check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
+    record_id = record.get("source_record_id") or ""
+    if not record_id:
+        problems.append(Problem("source_record_id", "", "the id of the record at the source", Reason.FIELD_MISSING))
+    limits = (("source_record_id", ID_LIMIT), ("document_no", ID_LIMIT), ("legal_basis", 4000), ("refers_to", 2 * ID_LIMIT))
+    for name, limit in limits:
+        if problem := check_text(name, record.get(name) or "", limit):
+            problems.append(problem)
+    version = record.get("source_version", 1)
+    if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version <= 2**31:
+        problems.append(Problem("source_version", shown(version), "1 or more", Reason.FIELD_OUT_OF_RANGE))
+    if (op := record.get("op") or "ASSERT") not in OPERATIONS:
+        problems.append(Problem("op", shown(op), "ASSERT or RETRACT", Reason.ENUM_UNKNOWN))
+    if (domain := record.get("domain") or "") not in DOMAINS:
+        problems.append(Problem("domain", shown(domain), "WORK or FIRE", Reason.DOMAIN_INVALID))
+    fire_only = (record.get("payload") or {}).get("fire_matter")
+    if fire_only and domain == "WORK":
+        problems.append(Problem("domain", "WORK", "FIRE for a fire matter", Reason.DOMAIN_INVALID))
+
+
+def _check_times(
+    record: Mapping[str, Any], now: datetime, problems: list[Problem]
+) -> tuple[datetime | None, datetime | None]:
+    occur = _time("occur_time", record.get("occur_time"), now, problems)
+    publish = None
+    if record.get("source_publish_time"):
+        publish = _time("source_publish_time", record.get("source_publish_time"), now, problems)
+    if occur is None and not record.get("occur_time"):
+        problems.append(Problem("occur_time", "", "the time of the fact", Reason.FIELD_MISSING))
+    if occur and publish and publish < occur:
+        problems.append(
+            Problem("source_publish_time", time_text(publish), f"not before {time_text(occur)}", Reason.TIME_ORDER)
+        )
+    return occur, publish
+
+
+def _time(name: str, value: Any, now: datetime, problems: list[Problem]) -> datetime | None:
+    if not value:
+        return None
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        time = None
+    if time is None or time.tzinfo is None:
+        problems.append(Problem(name, shown(value), "a time with an offset, such as 2026-03-01T08:00:00+08:00", Reason.FIELD_INVALID))
+        return None
+    if time > now + CLOCK_SKEW:
+        problems.append(Problem(name, time_text(time), f"not after the receipt, {time_text(now)}", Reason.TIME_IN_FUTURE))
+        return None
+    if time < EARLIEST:
+        problems.append(Problem(name, time_text(time), "1949-10-01 or later", Reason.FIELD_OUT_OF_RANGE))
+        return None
+    return time.astimezone(UTC)
+
+
+def _problem_of(error: CreditError) -> Problem:
+    path, _, rest = error.message.partition(": got ")
+    got, _, want = rest.partition(", want ")
+    return Problem(path, got, want, error.reason)
+
+
+def _shielded(subject: Any) -> Any:
+    """Leaves a person's code and name out of what quarantine keeps."""
+    if isinstance(subject, Mapping) and (subject.get("scheme") == "PERSON" or subject.get("kind") == "PERSON"):
+        return {**subject, "code": "", "name": ""}
+    return subject
+
+
+__all__ = ["CheckedDraft", "Checker", "Draft", "LevelOf", "content_hash", "payload_json", "qualified", "split", "time_text"]

@@ -1,0 +1,83 @@
+"""The facts that rules and features read: one current version of one record, with its days."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from credit_service.ledger.tables import LedgerEvent, later_version_known
+from credit_service.legal_days import civil_day
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Holds one current version of a record as the rulebook and the features see it.
+
+    Days are civil ordinals in Asia/Shanghai; `event_id` is the dense position in the ledger.
+    """
+
+    event_id: int
+    source: str
+    record_id: str
+    version: int
+    kind: str
+    domain: str
+    day: int
+    known_day: int
+    document_no: str
+    refers_to: str | None
+    payload: Mapping[str, Any]
+
+
+def facts_of(
+    session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime
+) -> dict[str, list[Fact]]:
+    """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
+
+    Each list is sorted by (day, event id); subjects without facts map to an empty list.
+    """
+    found: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
+    latest_day = civil_day(as_of)
+    columns = [col(getattr(LedgerEvent, name)) for name in _COLUMNS]
+    for start in range(0, len(subject_ids), CHUNK):
+        statement = (
+            select(*columns)
+            .where(
+                col(LedgerEvent.subject_id).in_(subject_ids[start : start + CHUNK]),
+                col(LedgerEvent.collect_time) <= known,
+                col(LedgerEvent.occur_time) <= as_of,
+                col(LedgerEvent.op) == "ASSERT",
+                ~later_version_known(known),
+            )
+            .order_by(col(LedgerEvent.subject_id), col(LedgerEvent.occur_day), col(LedgerEvent.position))
+        )
+        for row in session.execute(statement):
+            found[row.subject_id].append(_fact(row, latest_day))
+    return found
+
+
+CHUNK = 500
+_COLUMNS = (
+    "subject_id", "position", "source", "record_id", "version", "kind", "domain", "occur_day",
+    "collect_time", "document_no", "refers_to", "payload",
+)  # fmt: skip
+
+
+def _fact(row: Any, latest_day: int) -> Fact:
+    return Fact(
+        event_id=row.position,
+        source=row.source,
+        record_id=row.record_id,
+        version=row.version,
+        kind=row.kind,
+        domain=row.domain,
+        day=min(row.occur_day, latest_day),
+        known_day=civil_day(row.collect_time),
+        document_no=row.document_no,
+        refers_to=row.refers_to,
+        payload=json.loads(row.payload),
+    )

@@ -1,0 +1,278 @@
+"""What each event kind must and may say: one table, the twin of events.proto."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from credit_service.errors import Problem, Reason, shown
+
+TEXT_LIMIT = 4000
+ARTICLE_LIMIT = 50
+MONEY_LIMIT = 10**16
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Describes one payload field: its form, whether it must be there, its values or range."""
+
+    form: str
+    is_required: bool = False
+    values: frozenset[str] = frozenset()
+    least: float = 0
+    most: float = MONEY_LIMIT
+
+
+def _enum(values: str, *, required: bool = False) -> Field:
+    return Field("enum", required, frozenset(values.split()))
+
+
+def _enums(values: str) -> Field:
+    return Field("enums", False, frozenset(values.split()))
+
+
+TEXT = Field("text")
+TEXT_REQUIRED = Field("text", is_required=True)
+DATE = Field("date")
+DATE_REQUIRED = Field("date", is_required=True)
+MONEY = Field("int")
+COUNT = Field("int", most=10_000_000)
+BOOL = Field("bool")
+REGION = Field("region")
+HOURS = Field("number", least=0.01, most=10_000)
+
+PAYLOADS: Mapping[str, Mapping[str, Field]] = {
+    "ACC": {
+        "accident_kind": _enum("WORK FIRE ROAD", required=True),
+        "level": _enum("EXTRA MAJOR LARGER GENERAL"),
+        "deaths": COUNT,
+        "serious_injuries": COUNT,
+        "victims": COUNT,
+        "direct_loss_fen": MONEY,
+        "liability": _enum("UNKNOWN LIABLE NOT_LIABLE"),
+        "concealment": _enum("NONE CONCEALED MISREPORTED LATE OMITTED"),
+        "fine_multiplier": Field("number", least=2, most=5),
+        "industry": TEXT,
+        "cause": TEXT,
+    },
+    "PEN": {
+        "articles": Field("texts", is_required=True),
+        "penalty_types": _enums(
+            "WARNING CRITICISM FINE CONFISCATION LICENCE_SUSPENDED QUALIFICATION_LOWERED "
+            "LICENCE_REVOKED BUSINESS_RESTRICTED PRODUCTION_STOPPED CLOSURE "
+            "EMPLOYMENT_RESTRICTED DETENTION OTHER"
+        ),
+        "fine_fen": MONEY,
+        "confiscated_fen": MONEY,
+        "severity": _enum("MINOR GENERAL SERIOUS"),
+        "organ_name": TEXT,
+        "organ_code": TEXT,
+        "organ_kind": _enum("EMERGENCY_MANAGEMENT FIRE_RESCUE OTHER"),
+        "procedure": _enum("SUMMARY GENERAL"),
+        "performed_date": DATE,
+        "publicity_end_date": DATE,
+        "status": _enum("IN_FORCE REVOKED STAYED"),
+        "conduct": _enum("NO_RESCUE LEFT_POST ABSCONDED"),
+        "fire_matter": _enum(
+            "HAZARD_NOT_RECTIFIED OPENED_WITHOUT_INSPECTION FALSE_COMMITMENT_WITH_HAZARD "
+            "REFUSED_CORRECTION DECISION_NOT_EXECUTED"
+        ),
+        "is_accident_related": BOOL,
+        "facts": TEXT,
+    },
+    "LICV": {
+        "licence_type": TEXT_REQUIRED,
+        "violation": _enum("UNLICENSED DURING_SUSPENSION AFTER_REVOCATION", required=True),
+    },
+    "FRAUD": {
+        "fraud_kind": _enum(
+            "FALSE_REPORT FALSE_CERTIFICATE QUALIFICATION_LENT AFFILIATION FALSE_COMMITMENT",
+            required=True,
+        )
+    },
+    "NONEXEC": {"is_able_to_perform": Field("bool", is_required=True), "court_reference": TEXT},
+    "OBSTR": {"facts": TEXT},
+    "HAZ": {
+        "hazard_level": _enum("GENERAL MAJOR", required=True),
+        "found_by": _enum("SELF AUTHORITY", required=True),
+        "order_date": DATE,
+        "due_date": DATE,
+        "extended_due_date": DATE,
+        "closed_date": DATE,
+        "is_supervised": BOOL,
+        "facts": TEXT,
+    },
+    "INS": {
+        "result": _enum("CLEAN VIOLATION MAJOR_VIOLATION", required=True),
+        "mode": _enum("RANDOM PLANNED TARGETED"),
+        "visit_hours": HOURS,
+        "draw_reference": TEXT,
+        "plan_reference": TEXT,
+    },
+    "STD": {
+        "level": Field("int", is_required=True, least=1, most=3),
+        "from_date": DATE_REQUIRED,
+        "to_date": DATE_REQUIRED,
+        "revoked_date": DATE,
+    },
+    "POL": {
+        "from_date": DATE_REQUIRED,
+        "to_date": DATE_REQUIRED,
+        "per_person_limit_fen": MONEY,
+        "covered_headcount": COUNT,
+    },
+    "COM": {"status": _enum("MADE KEPT BROKEN", required=True), "text": TEXT},
+    "HON": {"level": _enum("NATIONAL PROVINCE CITY COUNTY", required=True), "organ_name": TEXT},
+    "REP": {"decision_date": DATE_REQUIRED},
+    "BAN": {"person_reference": TEXT, "until_date": DATE, "is_lifetime": BOOL},
+    "REG": {
+        "name": TEXT,
+        "industry_code": Field("industry"),
+        "registered_region": REGION,
+        "operating_region": REGION,
+        "supervising_region": REGION,
+        "headcount": COUNT,
+        "founded_date": DATE,
+        "status": _enum("ACTIVE SUSPENDED CLOSED"),
+        "sectors": _enums(
+            "MINING CHEMICAL MEDICINE HAZARDOUS_CHEMICALS FIREWORKS OIL METALLURGY NONFERROUS "
+            "BUILDING_MATERIALS MACHINERY LIGHT_INDUSTRY TEXTILE TOBACCO COMMERCE SAFETY_SERVICE "
+            "CONSTRUCTION TRANSPORT FISHERY CIVIL_EXPLOSIVES METAL_SMELTING CROWDED_PLACE OTHER"
+        ),
+    },
+    "LIC": {
+        "licence_type": TEXT_REQUIRED,
+        "is_mandatory": BOOL,
+        "from_date": DATE_REQUIRED,
+        "to_date": DATE,
+        "status": _enum("VALID SUSPENDED REVOKED"),
+    },
+    "ORD": {
+        "order_kind": _enum("STOP_WORK RECTIFY CLOSE", required=True),
+        "from_date": DATE_REQUIRED,
+        "due_date": DATE,
+        "lifted_date": DATE,
+    },
+    "CRIM": {"stage": _enum("REFERRED ACCEPTED JUDGED", required=True), "outcome": TEXT},
+    "SVC": {"service_type": TEXT_REQUIRED, "hours": HOURS},
+    "CLM": {"loss_fen": Field("int", is_required=True), "paid_fen": MONEY},
+}
+
+# Kinds that mean nothing without the record they refer to.
+NEEDS_REFERENCE = frozenset({"REP"})
+# Pairs of dates that must not stand in the wrong order.
+DATE_ORDER = (
+    ("from_date", "to_date"),
+    ("from_date", "due_date"),
+    ("from_date", "lifted_date"),
+    ("order_date", "due_date"),
+)
+
+
+def check_payload(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
+    """Returns every fault of a payload of a known kind; an empty list means it is well formed."""
+    table = PAYLOADS[kind]
+    problems = [
+        Problem(f"payload.{name}", "", f"a value ({table[name].form})", Reason.FIELD_MISSING)
+        for name in table
+        if table[name].is_required and payload.get(name) in (None, "", [])
+    ]
+    for name, value in payload.items():
+        field = table.get(name)
+        if field is None:
+            problems.append(
+                Problem(f"payload.{name}", shown(value), f"no such field in {kind}", Reason.FIELD_UNKNOWN)
+            )
+        elif not (field.is_required and value in (None, "", [])):
+            problems.extend(_check_value(f"payload.{name}", field, value))
+    return problems or _check_order(payload)
+
+
+def _check_order(payload: Mapping[str, Any]) -> list[Problem]:
+    return [
+        Problem(f"payload.{later}", payload[later], f"not before {first} {payload[first]}", Reason.TIME_ORDER)
+        for first, later in DATE_ORDER
+        if first in payload and later in payload and payload[later] < payload[first]
+    ]
+
+
+def _check_value(path: str, field: Field, value: Any) -> list[Problem]:
+    return [problem] if (problem := _CHECKS[field.form](path, field, value)) else []
+
+
+def _number(path: str, field: Field, value: Any) -> Problem | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or (field.form == "int" and not isinstance(value, int)):
+        return Problem(path, shown(value), "a number", Reason.FIELD_INVALID)
+    if value < 0:
+        return Problem(path, shown(value), f"{field.least:g} or more", Reason.AMOUNT_NEGATIVE)
+    if not field.least <= value <= field.most:
+        want = f"{field.least:g} to {field.most:g}"
+        return Problem(path, shown(value), want, Reason.FIELD_OUT_OF_RANGE)
+    return None
+
+
+def check_text(path: str, value: Any, limit: int = TEXT_LIMIT) -> Problem | None:
+    """Returns the fault of a text: not a text, too long, or with control characters."""
+    if not isinstance(value, str):
+        return Problem(path, shown(value), "a text", Reason.FIELD_INVALID)
+    if len(value) > limit:
+        return Problem(path, f"{len(value)} characters", f"at most {limit}", Reason.FIELD_OUT_OF_RANGE)
+    if not value.isprintable() and any(ord(c) < 32 and c not in "\t\n\r" or "\ud800" <= c <= "\udfff" for c in value):
+        return Problem(path, shown(value), "text without control characters", Reason.TEXT_INVALID)
+    return None
+
+
+def _text(path: str, _field: Field, value: Any) -> Problem | None:
+    return check_text(path, value)
+
+
+def _texts(path: str, _field: Field, value: Any) -> Problem | None:
+    if not isinstance(value, list) or not 1 <= len(value) <= ARTICLE_LIMIT:
+        return Problem(path, shown(value), f"1 to {ARTICLE_LIMIT} texts", Reason.FIELD_OUT_OF_RANGE)
+    return next((p for p in (check_text(path, v, 200) for v in value) if p), None)
+
+
+def _date(path: str, _field: Field, value: Any) -> Problem | None:
+    try:
+        well_formed = isinstance(value, str) and len(value) == 10 and 1949 <= date.fromisoformat(value).year <= 2200
+    except ValueError:
+        well_formed = False
+    return None if well_formed else Problem(path, shown(value), "a date YYYY-MM-DD", Reason.FIELD_INVALID)
+
+
+def _enum_value(path: str, field: Field, value: Any) -> Problem | None:
+    if isinstance(value, str) and value in field.values:
+        return None
+    return Problem(path, shown(value), "one of " + ", ".join(sorted(field.values)), Reason.ENUM_UNKNOWN)
+
+
+def _enum_values(path: str, field: Field, value: Any) -> Problem | None:
+    if not isinstance(value, list):
+        return Problem(path, shown(value), "a list", Reason.FIELD_INVALID)
+    return next((p for p in (_enum_value(path, field, v) for v in value) if p), None)
+
+
+def _bool(path: str, _field: Field, value: Any) -> Problem | None:
+    if isinstance(value, bool):
+        return None
+    return Problem(path, shown(value), "true or false", Reason.FIELD_INVALID)
+
+
+def _region(path: str, _field: Field, value: Any) -> Problem | None:
+    if isinstance(value, str) and len(value) == 6 and value.isascii() and value.isdecimal():
+        return None
+    return Problem(path, shown(value), "6 digits (GB/T 2260)", Reason.FIELD_INVALID)
+
+
+def _industry(path: str, _field: Field, value: Any) -> Problem | None:
+    well_formed = isinstance(value, str) and 1 <= len(value) <= 5 and "A" <= value[0] <= "T"
+    if well_formed and (len(value) == 1 or (value[1:].isascii() and value[1:].isdecimal())):
+        return None
+    return Problem(path, shown(value), "a GB/T 4754 code such as C2611", Reason.FIELD_INVALID)
+
+
+_CHECKS = {
+    "text": _text, "texts": _texts, "date": _date, "enum": _enum_value, "enums": _enum_values,
+    "bool": _bool, "int": _number, "number": _number, "region": _region, "industry": _industry,
+}  # fmt: skip

@@ -1,0 +1,176 @@
+"""What the ledger keeps, and how it is found; rows are inserted and never changed."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select, tuple_
+from sqlalchemy.orm import aliased
+from sqlmodel import Field, Session, SQLModel, col
+
+from credit_service.database import UtcTime
+
+HEAD_ID = 1
+GENESIS = bytes(32)
+
+
+class LedgerEvent(SQLModel, table=True):
+    """Keeps one version of one record; the key begins with the subject so that rows can be distributed."""
+
+    __tablename__ = "ledger_event"
+    __table_args__ = (
+        Index("ix_ledger_event_position", "position"),
+        Index("ix_ledger_event_subject_day", "subject_id", "occur_day", "position"),
+        CheckConstraint("op IN ('ASSERT','RETRACT')", name="ck_ledger_event_op"),
+        CheckConstraint("domain IN ('WORK','FIRE')", name="ck_ledger_event_domain"),
+        CheckConstraint("version >= 1", name="ck_ledger_event_version"),
+    )
+    subject_id: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    source: str
+    record_id: str
+    version: int
+    op: str
+    subject_name: str
+    subject_kind: str
+    kind: str
+    domain: str
+    occur_time: datetime = Field(sa_type=UtcTime)
+    occur_day: int
+    publish_time: datetime | None = Field(sa_type=UtcTime, nullable=True)
+    collect_time: datetime = Field(sa_type=UtcTime)
+    document_no: str
+    legal_basis: str = Field(sa_type=Text)
+    refers_to: str | None
+    payload: str = Field(sa_type=Text)
+    personal_commitment: bytes | None = Field(sa_type=LargeBinary, nullable=True)
+    content_hash: bytes = Field(sa_type=LargeBinary)
+    chain_hash: bytes = Field(sa_type=LargeBinary)
+
+
+class EventKey(SQLModel, table=True):
+    """Keeps what makes submission idempotent: which key was stored, with which content, where."""
+
+    __tablename__ = "event_key"
+    source: str = Field(primary_key=True)
+    record_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    subject_id: str
+    position: int
+    collect_time: datetime = Field(sa_type=UtcTime)
+    content_hash: bytes = Field(sa_type=LargeBinary)
+
+
+class LedgerHead(SQLModel, table=True):
+    """Keeps the one row that every writer locks: last position and chain, and the epoch."""
+
+    __tablename__ = "ledger_head"
+    head_id: int = Field(primary_key=True)
+    epoch: str
+    position: int
+    chain_hash: bytes = Field(sa_type=LargeBinary)
+
+
+class QuarantinedRecord(SQLModel, table=True):
+    """Keeps a record aside until its source mends it; never graded."""
+
+    __tablename__ = "quarantined_record"
+    source: str = Field(primary_key=True)
+    record_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    receive_time: datetime = Field(sa_type=UtcTime)
+    record: str = Field(sa_type=Text)
+    problems: str = Field(sa_type=Text)
+    release_time: datetime | None = Field(sa_type=UtcTime, nullable=True)
+
+
+TABLES: list[Any] = [LedgerEvent, EventKey, LedgerHead, QuarantinedRecord]
+
+
+def head(session: Session) -> LedgerHead:
+    """Returns the head; the migration made it, so it is always there."""
+    statement = select(LedgerHead).where(col(LedgerHead.head_id) == HEAD_ID)
+    row: LedgerHead = session.execute(statement).scalars().one()
+    return row
+
+
+def start(session: Session, epoch: str) -> None:
+    """Writes the first head of an empty database."""
+    session.add(LedgerHead(head_id=HEAD_ID, epoch=epoch, position=0, chain_hash=GENESIS))
+
+
+def stored_versions(session: Session, records: Iterable[tuple[str, str]]) -> Sequence[EventKey]:
+    """Returns every stored version of the given (source, record id) pairs."""
+    pairs = list(records)
+    if not pairs:
+        return []
+    statement = select(EventKey).where(tuple_(col(EventKey.source), col(EventKey.record_id)).in_(pairs))
+    return session.execute(statement).scalars().all()
+
+
+def get_event(session: Session, position: int) -> LedgerEvent | None:
+    """Returns the event at a position."""
+    statement = select(LedgerEvent).where(col(LedgerEvent.position) == position)
+    return session.execute(statement).scalars().one_or_none()
+
+
+def list_events(
+    session: Session, subject_id: str, known: datetime, after_position: int, limit: int
+) -> Sequence[LedgerEvent]:
+    """Returns the events of a subject known by then, after a position, in ledger order."""
+    statement = (
+        select(LedgerEvent)
+        .where(
+            col(LedgerEvent.subject_id) == subject_id,
+            col(LedgerEvent.collect_time) <= known,
+            col(LedgerEvent.position) > after_position,
+        )
+        .order_by(col(LedgerEvent.position))
+        .limit(limit)
+    )
+    return session.execute(statement).scalars().all()
+
+
+def count_events(session: Session, subject_ids: Sequence[str], known: datetime) -> dict[str, int]:
+    """Counts the events of each subject known by then."""
+    statement = (
+        select(col(LedgerEvent.subject_id), func.count())
+        .where(col(LedgerEvent.subject_id).in_(subject_ids), col(LedgerEvent.collect_time) <= known)
+        .group_by(col(LedgerEvent.subject_id))
+    )
+    return {subject_id: count for subject_id, count in session.execute(statement).all()}
+
+
+def superseded(session: Session, positions: Sequence[int], known: datetime) -> set[int]:
+    """Returns those of the positions whose record had a later version known by then."""
+    if not positions:
+        return set()
+    statement = (
+        select(col(LedgerEvent.position))
+        .where(col(LedgerEvent.position).in_(positions))
+        .where(later_version_known(known))
+    )
+    return set(session.execute(statement).scalars())
+
+
+def later_version_known(known: datetime) -> Any:
+    """Says in SQL that a later version of the event's record was known by then, whatever its subject."""
+    later = aliased(EventKey)
+    return exists().where(
+        and_(
+            col(later.source) == col(LedgerEvent.source),
+            col(later.record_id) == col(LedgerEvent.record_id),
+            col(later.version) > col(LedgerEvent.version),
+            col(later.collect_time) <= known,
+        )
+    )
+
+
+def in_ledger_order(after: int, limit: int) -> Select[LedgerEvent]:
+    """Selects a page of events by position."""
+    return (
+        select(LedgerEvent)
+        .where(col(LedgerEvent.position) > after)
+        .order_by(col(LedgerEvent.position))
+        .limit(limit)
+    )

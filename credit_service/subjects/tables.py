@@ -1,0 +1,149 @@
+"""Subjects as they are known now, kept from the events; a convenience that the ledger can rebuild."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Index, and_, or_, select, update
+from sqlmodel import Field, Session, SQLModel, col
+
+from credit_service.database import UtcTime, insert_ignoring
+from credit_service.subjects.schemes import split
+
+LIKE_ESCAPE = "\\"
+
+
+class SubjectRow(SQLModel, table=True):
+    """Keeps what is known of a subject; a person's row holds no name."""
+
+    __tablename__ = "subject"
+    __table_args__ = (Index("ix_subject_name", "name"), Index("ix_subject_code", "code"))
+    subject_id: str = Field(primary_key=True)
+    scheme: str
+    code: str
+    name: str
+    kind: str
+    first_collect_time: datetime = Field(sa_type=UtcTime)
+    registered_time: datetime | None = Field(default=None, sa_type=UtcTime, nullable=True)
+    industry_code: str | None = None
+    supervising_region: str | None = None
+    headcount: int | None = None
+    founded_date: str | None = None
+
+
+class Told(Protocol):
+    """Says what a record must offer so that its subject can be noted."""
+
+    @property
+    def subject_id(self) -> str: ...  # noqa: D102  # the protocol's docstring covers its fields
+    @property
+    def subject_name(self) -> str: ...  # noqa: D102
+    @property
+    def subject_kind(self) -> str: ...  # noqa: D102
+    @property
+    def is_person(self) -> bool: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def op(self) -> str: ...  # noqa: D102
+    @property
+    def occur_time(self) -> datetime: ...  # noqa: D102
+    @property
+    def payload_text(self) -> str: ...  # noqa: D102
+
+
+def note_subjects(session: Session, told: Sequence[Told], now: datetime) -> None:
+    """Adds subjects seen for the first time, and keeps names and registrations up to date."""
+    newest: dict[str, Told] = {}
+    for record in told:
+        newest[record.subject_id] = record
+    known = subjects_by_id(session, newest)
+    insert_ignoring(
+        session, SubjectRow, [_row(record, now) for key, record in newest.items() if key not in known]
+    )
+    for key, record in newest.items():
+        row = known.get(key)
+        if row and record.subject_name and not record.is_person and record.subject_name != row.name:
+            _update(session, key, {"name": record.subject_name})
+    for record in told:
+        if record.kind == "REG" and record.op == "ASSERT":
+            _register(session, record)
+
+
+def _row(record: Told, now: datetime) -> dict[str, Any]:
+    scheme, code = split(record.subject_id)
+    return {
+        "subject_id": record.subject_id,
+        "scheme": scheme,
+        "code": code,
+        "name": "" if record.is_person else record.subject_name,
+        "kind": record.subject_kind,
+        "first_collect_time": now,
+    }
+
+
+def _register(session: Session, record: Told) -> None:
+    payload = json.loads(record.payload_text)
+    names = ("industry_code", "supervising_region", "headcount", "founded_date")
+    values = {name: payload[name] for name in names if name in payload}
+    session.execute(
+        update(SubjectRow)
+        .where(
+            col(SubjectRow.subject_id) == record.subject_id,
+            or_(
+                col(SubjectRow.registered_time).is_(None),
+                col(SubjectRow.registered_time) <= record.occur_time,
+            ),
+        )
+        .values(registered_time=record.occur_time, **values)
+    )
+
+
+def _update(session: Session, subject_id: str, values: dict[str, Any]) -> None:
+    session.execute(update(SubjectRow).where(col(SubjectRow.subject_id) == subject_id).values(**values))
+
+
+def get_subject(session: Session, subject_id: str) -> SubjectRow | None:
+    """Returns a subject; None when it is not known."""
+    return session.get(SubjectRow, subject_id)
+
+
+def subjects_by_id(session: Session, subject_ids: Iterable[str]) -> dict[str, SubjectRow]:
+    """Returns the known ones of the given subjects."""
+    rows = session.execute(select(SubjectRow).where(col(SubjectRow.subject_id).in_(list(subject_ids))))
+    return {row.subject_id: row for row in rows.scalars()}
+
+
+def all_subject_ids(session: Session, after_id: str, limit: int) -> Sequence[str]:
+    """Returns a page of subject ids in order."""
+    statement = (
+        select(col(SubjectRow.subject_id))
+        .where(col(SubjectRow.subject_id) > after_id)
+        .order_by(col(SubjectRow.subject_id))
+        .limit(limit)
+    )
+    return session.execute(statement).scalars().all()
+
+
+def find_subjects(
+    session: Session, query: str, scheme: str | None, after_id: str, limit: int, *, with_persons: bool
+) -> Sequence[SubjectRow]:
+    """Returns subjects whose code begins with, or whose name contains, the text; in order of id.
+
+    Plain LIKE: a trigram index silently finds nothing for two characters, the commonest Chinese search.
+    """
+    escaped = query.replace(LIKE_ESCAPE, LIKE_ESCAPE * 2).replace("%", r"\%").replace("_", r"\_")
+    wanted = [
+        col(SubjectRow.subject_id) > after_id,
+        or_(
+            col(SubjectRow.code).like(f"{escaped}%", escape=LIKE_ESCAPE),
+            col(SubjectRow.name).like(f"%{escaped}%", escape=LIKE_ESCAPE),
+        ),
+    ]
+    if scheme:
+        wanted.append(col(SubjectRow.scheme) == scheme)
+    if not with_persons:
+        wanted.append(col(SubjectRow.kind) != "PERSON")
+    statement = select(SubjectRow).where(and_(*wanted)).order_by(col(SubjectRow.subject_id)).limit(limit)
+    return session.execute(statement).scalars().all()

@@ -1,0 +1,136 @@
+"""Appending is idempotent by key, answers every record, and chains what it stores."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from credit_service.ledger.tables import QuarantinedRecord, get_event, head
+from credit_service.subjects.tables import get_subject
+from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
+
+BAD_CHECK = {"code": CODE[:-1] + "4", "name": "模拟化工有限公司"}
+PERSON_HASH = "ab" * 32
+
+
+def test_new_record_is_accepted_with_its_place_in_the_ledger(desk: Desk) -> None:
+    """The first event stands at position 1."""
+    (receipt,) = desk.submit(a_record())
+    assert (receipt.status, receipt.event_id, receipt.collect_time) == ("ACCEPTED", 1, NOW)
+    assert receipt.subject_ids == (f"USCC:{CODE}",)
+
+
+def test_replayed_event_returns_first_receipt(desk: Desk) -> None:
+    """A replay a day later answers with the first clock."""
+    (first,) = desk.submit(a_record())
+    (again,) = desk.submit(a_record(), now=NOW + timedelta(days=1))
+    assert again.status == "DUPLICATE"
+    assert (again.event_id, again.collect_time, again.content_hash) == (1, NOW, first.content_hash)
+
+
+def test_same_key_twice_in_one_batch_is_a_duplicate(desk: Desk) -> None:
+    """The batch itself counts as seen."""
+    assert [r.status for r in desk.submit(a_record(), a_record())] == ["ACCEPTED", "DUPLICATE"]
+
+
+def test_same_key_with_other_content_conflicts_and_overwrites_nothing(desk: Desk) -> None:
+    """The stored content stays."""
+    desk.submit(a_record())
+    (receipt,) = desk.submit(a_record(document_no="另号"))
+    assert receipt.status == "CONFLICT"
+    assert "source_record_id: got R1 version 1 with another content" in str(receipt.problems[0])
+    with desk.database.reading() as session:
+        event = get_event(session, 1)
+        assert event is not None and event.document_no == ""
+        assert head(session).position == 1
+
+
+def test_order_of_payload_fields_makes_no_other_content(desk: Desk) -> None:
+    """Contents are compared by meaning."""
+    desk.submit(a_record(payload={"articles": ["a/1"], "fine_fen": 1}))
+    (receipt,) = desk.submit(a_record(payload={"fine_fen": 1, "articles": ["a/1"]}))
+    assert receipt.status == "DUPLICATE"
+
+
+def test_lower_version_after_a_higher_one_is_kept_as_late(desk: Desk) -> None:
+    """A late version is stored, and said to be late."""
+    receipts = desk.submit(a_record(version=3), a_record(version=2))
+    assert [r.status for r in receipts] == ["ACCEPTED", "SUPERSEDED_LATE"]
+
+
+def test_correction_to_another_subject_touches_both(desk: Desk) -> None:
+    """The former subject has to be judged anew as well."""
+    desk.submit(a_record())
+    (receipt,) = desk.submit(a_record(version=2, subject={"code": OTHER}))
+    assert set(receipt.subject_ids) == {f"USCC:{CODE}", f"USCC:{OTHER}"}
+
+
+def test_bad_record_leaves_its_neighbours_alone(desk: Desk) -> None:
+    """One rejected record between two accepted ones."""
+    receipts = desk.submit(a_record("A"), a_record("B", kind="???"), a_record("C"))
+    assert [r.status for r in receipts] == ["ACCEPTED", "REJECTED", "ACCEPTED"]
+    assert [r.event_id for r in receipts] == [1, None, 2]
+
+
+def test_mendable_record_waits_in_quarantine_until_it_is_mended(desk: Desk) -> None:
+    """A wrong check character quarantines; the mended record under the same key releases it."""
+    (receipt,) = desk.submit(a_record(subject=BAD_CHECK))
+    assert (receipt.status, receipt.event_id) == ("QUARANTINED", None)
+    (again,) = desk.submit(a_record(subject=BAD_CHECK))
+    assert again.status == "QUARANTINED"
+    (mended,) = desk.submit(a_record())
+    assert mended.status == "ACCEPTED"
+    with desk.database.reading() as session:
+        (row,) = session.execute(select(QuarantinedRecord)).scalars().all()
+        assert row.release_time == NOW
+        assert "check character" in row.problems
+
+
+def test_same_clock_and_order_give_the_same_head(desk: Desk) -> None:
+    """The chain depends on content, order and clock alone: one known value on both databases."""
+    desk.submit(*(a_record(f"R{n}") for n in range(5)))
+    desk.submit(a_record("P", subject={"scheme": "PERSON", "code": PERSON_HASH, "kind": "PERSON", "name": "某甲"}))
+    with desk.database.reading() as session:
+        assert head(session).chain_hash.hex() == HEAD_OF_SIX
+
+
+HEAD_OF_SIX = "0c5e219bd2d990786dd5e8e1e68ca134e5c549da646899aca53c9c3592d103fb"
+
+
+def test_name_of_a_person_is_sealed_and_never_stored_in_the_clear(desk: Desk) -> None:
+    """The event holds a commitment; the vault opens the name."""
+    person = {"scheme": "PERSON", "code": PERSON_HASH, "kind": "PERSON", "name": "某甲"}
+    (receipt,) = desk.submit(a_record(subject=person))
+    with desk.database.reading() as session:
+        event = get_event(session, 1)
+        subject = get_subject(session, f"PERSON:{PERSON_HASH}")
+        assert event is not None and subject is not None and receipt.event_id == 1
+        assert (event.subject_name, subject.name) == ("", "")
+        assert event.personal_commitment is not None
+        assert desk.vault.open(session, event.subject_id, 1) == "某甲"
+
+
+def test_id_number_is_hashed_on_entry(desk: Desk) -> None:
+    """A synthetic ID number with a fitting check digit never reaches a table."""
+    number = ric_number("11010119000101000")
+    (receipt,) = desk.submit(a_record(subject={"scheme": "PERSON", "code": number, "kind": "PERSON"}))
+    assert receipt.subject_ids == (f"PERSON:{desk.vault.person_code(number)}",)
+
+
+def ric_number(body: str) -> str:
+    """Completes a made-up number with the check digit of GB 11643."""
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
+
+
+def test_registration_and_new_name_are_noted(desk: Desk) -> None:
+    """The newest registration by its own date counts, whatever the order of arrival."""
+    newer = {"headcount": 80, "supervising_region": "110108"}
+    desk.submit(
+        a_record("G2", kind="REG", occur_time="2026-02-01T00:00:00+08:00", payload=newer),
+        a_record("G1", kind="REG", occur_time="2025-02-01T00:00:00+08:00", payload={"headcount": 20}),
+    )
+    desk.submit(a_record("R2", subject={"code": CODE, "name": "模拟新名有限公司"}))
+    with desk.database.reading() as session:
+        row = get_subject(session, f"USCC:{CODE}")
+        assert row is not None
+        assert (row.name, row.headcount, row.supervising_region) == ("模拟新名有限公司", 80, "110108")

@@ -1,0 +1,57 @@
+"""The walk over the chain finds every tampering and names the first broken link."""
+
+import pytest
+from sqlalchemy import text
+
+from credit_service.ledger.verify import verify
+from tests.ledger.conftest import Desk, a_record
+
+TAMPERINGS = {
+    "payload changed": ("UPDATE ledger_event SET payload = '{}' WHERE position = 3", 3),
+    "subject changed": ("UPDATE ledger_event SET subject_name = 'x' WHERE position = 4", 4),
+    "clock changed": ("UPDATE ledger_event SET collect_time = collect_time + 1 WHERE position = 2", 2),
+    "event deleted": ("DELETE FROM ledger_event WHERE position = 3", 3),
+    "last event deleted": ("DELETE FROM ledger_event WHERE position = 5", 5),
+    "chain rewritten": ("UPDATE ledger_event SET chain_hash = content_hash WHERE position = 1", 1),
+    "head moved": ("UPDATE ledger_head SET position = 7", 6),
+    "key rewritten": ("UPDATE event_key SET position = 9 WHERE position = 4", 9),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_tampering_is_named_at_its_position(desk: Desk, name: str) -> None:
+    """Each tampering breaks the chain where it was done."""
+    statement, position = TAMPERINGS[name]
+    desk.submit(*(a_record(f"R{n}") for n in range(5)))
+    with desk.database.transaction() as session:
+        session.execute(text(statement))
+    with desk.database.reading() as session:
+        assert verify(session).broken_position == position
+
+
+def test_untouched_chain_verifies(desk: Desk) -> None:
+    """All events count."""
+    desk.submit(*(a_record(f"R{n}") for n in range(5)))
+    with desk.database.reading() as session:
+        verified = verify(session)
+    assert (verified.events, verified.broken_position) == (5, None)
+
+
+def test_empty_ledger_verifies(desk: Desk) -> None:
+    """Nothing is sound."""
+    with desk.database.reading() as session:
+        assert verify(session).events == 0
+
+
+def test_content_root_ignores_order_and_clock_of_receipt(database_url: str, desk: Desk) -> None:
+    """Two orders of the same records have the same root, and another record changes it."""
+    desk.submit(a_record("B"), a_record("A"))
+    with desk.database.reading() as session:
+        root = verify(session).content_root
+    assert root.hex() == ROOT_OF_A_AND_B
+    desk.submit(a_record("C"))
+    with desk.database.reading() as session:
+        assert verify(session).content_root != root
+
+
+ROOT_OF_A_AND_B = "410d452ce1564c18aa4d7f4a1b3d4aeb407a0b0d480bb783c09fa2ed14bca30d"
