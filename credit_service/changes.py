@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, func, insert, select, update
+from sqlalchemy import BigInteger, Index, Text, func, insert, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime
@@ -17,7 +17,7 @@ class FeedHead(SQLModel, table=True):
 
     __tablename__ = "feed_head"
     head_id: int = Field(primary_key=True)
-    revision: int
+    revision: int = Field(sa_type=BigInteger)
 
 
 class ChangeRow(SQLModel, table=True):
@@ -25,7 +25,7 @@ class ChangeRow(SQLModel, table=True):
 
     __tablename__ = "change"
     __table_args__ = (Index("ix_change_entry", "entry_key", "revision"),)
-    revision: int = Field(primary_key=True)
+    revision: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     entry_key: str
     kind: str
     subject_id: str

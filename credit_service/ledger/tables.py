@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select, tuple_
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col
 
@@ -26,7 +26,7 @@ class LedgerEvent(SQLModel, table=True):
         CheckConstraint("version >= 1", name="ck_ledger_event_version"),
     )
     subject_id: str = Field(primary_key=True)
-    position: int = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
     source: str
     record_id: str
     version: int
@@ -56,7 +56,7 @@ class EventKey(SQLModel, table=True):
     record_id: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
     subject_id: str
-    position: int
+    position: int = Field(sa_type=BigInteger)
     collect_time: datetime = Field(sa_type=UtcTime)
     content_hash: bytes = Field(sa_type=LargeBinary)
 
@@ -67,7 +67,7 @@ class LedgerHead(SQLModel, table=True):
     __tablename__ = "ledger_head"
     head_id: int = Field(primary_key=True)
     epoch: str
-    position: int
+    position: int = Field(sa_type=BigInteger)
     chain_hash: bytes = Field(sa_type=LargeBinary)
 
 

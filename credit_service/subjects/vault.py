@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import LargeBinary, delete
+from sqlalchemy import BigInteger, LargeBinary, delete
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.errors import CreditError, Reason
@@ -33,7 +33,7 @@ class PersonalValue(SQLModel, table=True):
 
     __tablename__ = "personal_value"
     subject_id: str = Field(primary_key=True)
-    position: int = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
     salt: bytes = Field(sa_type=LargeBinary)
     sealed: bytes = Field(sa_type=LargeBinary)
 

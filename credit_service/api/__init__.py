@@ -1,0 +1,1 @@
+"""The street: one door per service, and the only place that speaks protobuf and gRPC."""

@@ -1,0 +1,70 @@
+"""Who may call what: one table, method by method."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from credit_service.api.identity import Caller
+from credit_service.errors import CreditError, Reason
+
+EVERYONE = frozenset({"regulator", "agency", "insurer", "enterprise", "operator"})
+READERS = frozenset({"regulator", "agency", "insurer", "enterprise"})
+OFFICIALS = frozenset({"regulator", "agency"})
+REGULATOR = frozenset({"regulator"})
+# These roles act for somebody else's ends and must say which.
+MUST_STATE_PURPOSE = frozenset({"agency", "insurer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Says which roles may call a method and whether it asks about subjects."""
+
+    roles: frozenset[str]
+    asks_about_subjects: bool = False
+
+
+METHODS: Mapping[str, Access] = {
+    "SubjectService/GetSubject": Access(READERS, True),
+    "SubjectService/SearchSubjects": Access(OFFICIALS | {"insurer"}, True),
+    "SubjectService/ScreenSubjects": Access(OFFICIALS | {"insurer"}, True),
+    "LedgerService/SubmitEvents": Access(OFFICIALS),
+    "LedgerService/StreamEvents": Access(OFFICIALS),
+    "LedgerService/GetEvent": Access(REGULATOR | {"enterprise"}, True),
+    "LedgerService/ListEvents": Access(REGULATOR | {"enterprise"}, True),
+    "RulebookService/GetRulebook": Access(EVERYONE),
+    "RulebookService/AdoptRulebook": Access(REGULATOR),
+    "ListingService/GetListing": Access(OFFICIALS, True),
+    "ListingService/SearchListings": Access(OFFICIALS, True),
+    "GradeService/GetGrade": Access(READERS, True),
+    "GradeService/BatchGetGrades": Access(OFFICIALS | {"insurer"}, True),
+    "GradeService/ExplainGrade": Access(REGULATOR | {"enterprise"}, True),
+    "GradeService/ListGradeHistory": Access(REGULATOR | {"enterprise"}, True),
+    "SyncService/GetFeedInfo": Access(EVERYONE),
+    "SyncService/GetSnapshot": Access(OFFICIALS),
+    "SyncService/Subscribe": Access(OFFICIALS),
+    "AuditService/ListQueries": Access(REGULATOR | {"enterprise"}),
+}
+# Not built yet: answered to every authenticated caller with UNIMPLEMENTED.
+LATER = Access(EVERYONE)
+
+
+def check_access(method: str, caller: Caller, purpose: str) -> Access:
+    """Returns the method's access; fails with ROLE_FORBIDDEN or PURPOSE_REQUIRED."""
+    access = METHODS.get(method, LATER)
+    if caller.role not in access.roles:
+        want = ", ".join(sorted(access.roles))
+        raise CreditError(Reason.ROLE_FORBIDDEN, f"caller: got role {caller.role}, want {want}", method=method)
+    if access.asks_about_subjects and caller.role in MUST_STATE_PURPOSE and not purpose:
+        raise CreditError(Reason.PURPOSE_REQUIRED, "x-purpose: got nothing, want the purpose of the query")
+    return access
+
+
+def check_subject(caller: Caller, subject_id: str, subject_kind: str | None = None) -> None:
+    """Fails when the caller may not ask about this subject at all.
+
+    PERSON_NOT_VISIBLE is the same whether the person is known or not, so that existence stays hidden.
+    """
+    is_person = subject_kind == "PERSON" or subject_id.startswith("PERSON:")
+    if is_person and caller.role != "regulator":
+        raise CreditError(Reason.PERSON_NOT_VISIBLE, "subject: got a person, want an enterprise; persons are for regulators")
+    if caller.role == "enterprise" and subject_id != caller.subject_id:
+        raise CreditError(Reason.NOT_OWN_SUBJECT, "subject: got another enterprise, want the caller's own")

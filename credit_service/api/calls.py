@@ -1,0 +1,172 @@
+"""Around every call: identity, access, purpose, deadline, one log line, errors to statuses, query records."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import grpc
+
+from credit_service import logs
+from credit_service.api.access import Access, check_access
+from credit_service.api.identity import Caller, read_caller
+from credit_service.api.status import DETAILS_KEY, STATUS, details
+from credit_service.audit.queries import Query, QueryLog
+from credit_service.errors import CreditError, Reason, shown
+
+T = TypeVar("T")
+_END = object()
+MUST_KEEP = 200
+
+
+@dataclass(slots=True)
+class Call:
+    """Holds what a door may know of the call it answers; `now` is the only clock below."""
+
+    caller: Caller
+    method: str
+    now: datetime
+    request_id: str
+    purpose: str
+    executor: Executor
+    asked: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    async def run(self, work: Callable[..., T], *given: Any) -> T:
+        """Runs blocking work beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, partial(work, *given))
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Builds the handler of every method, the same way for all."""
+
+    clock: Callable[[], datetime]
+    executor: Executor
+    queries: QueryLog
+
+    def unary(self, method: str, door: Callable[[Any, Call], Any]) -> Callable[[Any, Any], Awaitable[Any]]:
+        """Wraps a blocking door that answers once."""
+
+        async def handle(request: Any, context: Any) -> Any:
+            opened = await self._open(method, context)
+            call, access = opened.call, opened.access
+            try:
+                answer = await call.run(door, request, call)
+                await self._record(call, access, "OK")
+            except Exception as error:  # noqa: BLE001  # every failure becomes a status here, and only here
+                await self._refuse(opened, context, error)
+            else:
+                opened.log("OK", "")
+                return answer
+
+        return handle
+
+    def server_stream(self, method: str, door: Callable[[Any, Call], Iterator[Any]]) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        """Wraps a blocking door that yields answers; the query is recorded before the first."""
+
+        async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
+            opened = await self._open(method, context)
+            call, answers, is_recorded = opened.call, None, False
+            try:
+                answers = door(request, call)
+                while (answer := await call.run(next, answers, _END)) is not _END:
+                    if not is_recorded:
+                        await self._record(call, opened.access, "OK")
+                        is_recorded = True
+                    yield answer
+            except Exception as error:  # noqa: BLE001  # as above
+                await self._refuse(opened, context, error)
+            else:
+                opened.log("OK", "")
+
+        return handle
+
+    def bidi_stream(
+        self, method: str, door: Callable[[AsyncIterator[Any], Call], AsyncIterator[Any]]
+    ) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        """Wraps a door that converses."""
+
+        async def handle(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+            opened = await self._open(method, context)
+            try:
+                async for answer in door(requests, opened.call):
+                    yield answer
+            except (asyncio.CancelledError, GeneratorExit):
+                opened.log("CANCELLED", "")
+                raise
+            except Exception as error:  # noqa: BLE001  # as above
+                await self._refuse(opened, context, error)
+            else:
+                opened.log("OK", "")
+
+        return handle
+
+    async def _open(self, method: str, context: Any) -> "_Opened":
+        """Identifies the caller and checks the table; refuses before any work."""
+        begun, metadata = time.monotonic(), _texts(context.invocation_metadata() or ())
+        request_id = metadata.get("x-request-id", "")[:64] or uuid.uuid4().hex
+        purpose = metadata.get("x-purpose-bin", metadata.get("x-purpose", ""))[:MUST_KEEP]
+        nobody = Caller("", "", "")
+        call = Call(nobody, method, self.clock(), request_id, purpose, self.executor)
+        opened = _Opened(call, Access(frozenset()), begun)
+        try:
+            call.caller = read_caller(context.auth_context())
+            opened.access = check_access(method, call.caller, purpose)
+            remaining = context.time_remaining()
+            if remaining is not None and remaining <= 0:
+                raise CreditError(Reason.DEADLINE_TOO_SHORT, "deadline: got none left, want time to work")
+        except CreditError as error:
+            await self._refuse(opened, context, error)
+        return opened
+
+    async def _record(self, call: Call, access: Access, outcome: str) -> None:
+        if not access.asks_about_subjects:
+            return
+        c = call.caller
+        made = [
+            Query(subject, call.now, c.agency, c.role, c.officer, call.purpose, call.method, outcome, call.request_id)
+            for subject in dict.fromkeys(call.asked)
+        ]
+        await asyncio.wrap_future(self.queries.submit(made))
+
+    async def _refuse(self, opened: "_Opened", context: Any, error: Exception) -> None:
+        """Ends the call with the status of the error; what is unexpected keeps its text to itself."""
+        call = opened.call
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        if not isinstance(error, CreditError):
+            logs.get().exception("call failed", method=call.method, request_id=call.request_id)
+            error = CreditError(Reason.INTERNAL, f"internal error, request id {call.request_id}")
+        code = STATUS[error.reason][0]
+        with suppress(CreditError):
+            await self._record(call, opened.access, code.name)
+        opened.log(code.name, error.reason)
+        await context.abort(code, error.message, ((DETAILS_KEY, details(error)),))
+
+
+def _texts(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """Returns metadata as texts; Chinese purposes travel as UTF-8 in the key that ends in -bin."""
+    return {k: v if isinstance(v, str) else v.decode("utf-8", "replace") for k, v in metadata}
+
+
+@dataclass(slots=True)
+class _Opened:
+    call: Call
+    access: Access
+    begun: float
+
+    def log(self, code: str, reason: str) -> None:
+        """Writes the one line of the call; subjects stay out, they are in the query record."""
+        logs.get().info(
+            "call", method=self.call.method, code=code, reason=reason, role=self.call.caller.role,
+            agency=shown(self.call.caller.agency), officer=self.call.caller.officer,
+            request_id=self.call.request_id, milliseconds=round(1000 * (time.monotonic() - self.begun), 1),
+            subjects=len(self.call.asked), **self.call.facts,
+        )  # fmt: skip

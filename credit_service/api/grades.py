@@ -1,0 +1,164 @@
+"""The door of GradeService: grades as of any day, every point explained."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlmodel import Session
+
+from credit_service.api import wire
+from credit_service.api.access import check_subject
+from credit_service.api.calls import Call
+from credit_service.api.house import House
+from credit_service.api.redaction import redact
+from credit_service.errors import CreditError, Problem, Reason
+from credit_service.grades.grading import Explained, Graded
+from credit_service.grades.tables import GradeRow, grade_history
+from credit_service.legal_days import day_text
+from credit_service.rulebook.evaluate import Finding
+from credit_service.subjects.tables import subjects_by_id
+from credit_service.v1 import grades_pb2 as pb
+from credit_service.v1 import rulebook_pb2
+
+BATCH_LIMIT = 100_000
+CHUNK = 500
+
+
+class GradeDoor:
+    """Answers grades."""
+
+    def __init__(self, house: House) -> None:
+        """Takes what the doors share."""
+        self.house = house
+
+    def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
+        """Returns one grade."""
+        frame, identifier = wire.time_frame(request.time_frame, call.now), wire.id_of(request.subject)
+        with self.house.database.reading() as session:
+            row = self.house.ask(session, call, identifier)
+            graded = self.house.assessor.grades(session, [identifier], *frame)[0]
+        if graded.problem is not None:
+            raise graded.problem
+        return pb.GetGradeResponse(grade=redact(grade_message(graded.document(), frame), call.caller, row.supervising_region))
+
+    def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
+        """Streams grades in request order."""
+        if not 1 <= len(request.subjects) <= BATCH_LIMIT:
+            reason = Reason.BATCH_TOO_LARGE if request.subjects else Reason.BATCH_EMPTY
+            raise CreditError(reason, f"subjects: got {len(request.subjects)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT))
+        frame = wire.time_frame(request.time_frame, call.now)
+        identified = [_identified(subject) for subject in request.subjects]
+        call.asked.extend(one for one in identified if isinstance(one, str))
+        for start in range(0, len(identified), CHUNK):
+            chunk = identified[start : start + CHUNK]
+            with self.house.database.reading() as session:
+                yield pb.BatchGetGradesResponse(results=self._results(session, start, chunk, call, frame))
+
+    def ExplainGrade(self, request: pb.ExplainGradeRequest, call: Call) -> pb.ExplainGradeResponse:
+        """Explains one grade."""
+        frame, identifier = wire.time_frame(request.time_frame, call.now), wire.id_of(request.subject)
+        with self.house.database.reading() as session:
+            self.house.ask_within(session, call, identifier)
+            explained = self.house.assessor.explain(session, identifier, *frame)
+        return _explanation(explained, frame)
+
+    def ListGradeHistory(self, request: pb.ListGradeHistoryRequest, call: Call) -> pb.ListGradeHistoryResponse:
+        """Lists recorded grades, newest first."""
+        identifier, size = wire.id_of(request.subject), wire.page_size(request.page_size)
+        bond = ("ListGradeHistory", identifier)
+        place = wire.page_place(bond, request.page_token, 1)
+        with self.house.database.reading() as session:
+            self.house.ask_within(session, call, identifier)
+            rows = grade_history(session, identifier, place[0] if place else None, size + 1)
+        token = wire.page_token(bond, [rows[size - 1].number]) if len(rows) > size else ""
+        return pb.ListGradeHistoryResponse(grades=[_recorded(row) for row in rows[:size]], next_page_token=token)
+
+    def _results(
+        self, session: Session, start: int, chunk: Sequence[str | CreditError], call: Call, frame: tuple[datetime, datetime]
+    ) -> list[pb.BatchGradeResult]:
+        identifiers = list(dict.fromkeys(one for one in chunk if isinstance(one, str)))
+        rows = subjects_by_id(session, identifiers)
+        graded = {g.subject_id: g for g in self.house.assessor.grades(session, identifiers, *frame)}
+        results = []
+        for index, one in enumerate(chunk, start):
+            result = pb.BatchGradeResult(index=index)
+            try:
+                if isinstance(one, CreditError):
+                    raise one
+                row, found = rows.get(one), graded[one]
+                check_subject(call.caller, one, row.kind if row else None)
+                if found.problem is not None:
+                    raise found.problem
+                region = row.supervising_region if row else None
+                result.grade.CopyFrom(redact(grade_message(found.document(), frame), call.caller, region))
+            except CreditError as error:
+                result.problem.CopyFrom(wire.problem_message(Problem("subject", "", error.message, error.reason)))
+            results.append(result)
+        return results
+
+
+def _identified(subject: pb.subjects__pb2.SubjectRef) -> str | CreditError:  # type: ignore[name-defined]  # imported by the generated module
+    try:
+        return wire.id_of(subject)
+    except CreditError as error:
+        return error
+
+
+def grade_message(document: dict, frame: tuple[datetime, datetime]) -> pb.GradeRecord:  # type: ignore[type-arg]  # JSON
+    """Returns the after-image of a grade as a message; what was not computed stays absent."""
+    record = pb.GradeRecord(
+        subject=wire.ref_of(document["subject_id"]), grade=pb.Grade.Value(f"GRADE_{document['grade']}"),
+        score=document.get("score"), probability=document.get("probability"),
+        pending_zh=document.get("pending_zh"), pending_en=document.get("pending_en"),
+        is_review_open=document["is_review_open"], edition_id=document["edition_id"],
+        model_id=document.get("model_id"), next_review_date=document.get("next_review_date"),
+        as_of_time=wire.timestamp(frame[0]), known_time=wire.timestamp(frame[1]),
+    )  # fmt: skip
+    for reason in document["reasons"]:
+        record.reasons.add(
+            feature=reason["feature"], value=reason.get("value"), unit=reason["unit"], points=reason["points"],
+            is_actionable=reason["is_actionable"], text_zh=reason["text_zh"], text_en=reason["text_en"],
+            event_ids=map(str, reason["event_ids"]),
+        )  # fmt: skip
+    for veto in document["vetoes"]:
+        record.vetoes.add(
+            veto_id=veto["veto_id"], cap=pb.Grade.Value(f"GRADE_{veto['cap']}"), until_date=veto["until_date"],
+            event_ids=map(str, veto["event_ids"]), text_zh=veto["text_zh"], text_en=veto["text_en"],
+            basis=rulebook_pb2.LegalBasis(
+                instrument=veto["instrument"], article=veto["article"], source=veto["source"]
+            ),
+        )  # fmt: skip
+    return record
+
+
+def _recorded(row: GradeRow) -> pb.GradeRecord:
+    return grade_message(wire.loads(row.document), (row.assess_time, row.assess_time))
+
+
+def _finding(finding: Finding) -> pb.Finding:
+    return pb.Finding(
+        rule_id=finding.rule_id, list=finding.list, effect=finding.effect, event_ids=map(str, finding.event_ids),
+        found_date=day_text(finding.found_day), text_zh=finding.text_zh, text_en=finding.text_en,
+    )  # fmt: skip
+
+
+def _explanation(explained: Explained, frame: tuple[datetime, datetime]) -> pb.ExplainGradeResponse:
+    graded: Graded = explained.graded
+    response = pb.ExplainGradeResponse(
+        grade=grade_message(graded.document(), frame), base_points=explained.base_points,
+        findings=map(_finding, graded.findings), unmet_zh=[s.text_zh for s in graded.unmet],
+        unmet_en=[s.text_en for s in graded.unmet],
+    )  # fmt: skip
+    for part in explained.contributions:
+        response.features.add(
+            feature=part.feature, value=part.value, unit=part.unit, points=part.points, best_points=part.best_points,
+            text_zh=part.text_zh, text_en=part.text_en, event_ids=map(str, part.event_ids),
+        )  # fmt: skip
+    document = {
+        **graded.document(), "base_points": explained.base_points,
+        "features": [part.document() for part in explained.contributions],
+        "findings": [[f.rule_id, f.list, f.effect, list(f.event_ids), day_text(f.found_day)] for f in graded.findings],
+        "unmet": [s.id for s in graded.unmet],
+    }  # fmt: skip
+    response.document = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return response

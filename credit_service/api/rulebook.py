@@ -1,0 +1,78 @@
+"""The door of RulebookService: editions as they are, and their adoption by two officers."""
+
+from credit_service.api import wire
+from credit_service.api.calls import Call
+from credit_service.api.house import House
+from credit_service.audit.approvals import Officer, approve
+from credit_service.audit.tables import ApprovalRow, approvals_of
+from credit_service.errors import CreditError, Reason, shown
+from credit_service.legal_days import civil_day, day_text
+from credit_service.rulebook.edition import edition_for
+from credit_service.rulebook.law import Edition, Rule
+from credit_service.v1 import rulebook_pb2 as pb
+
+ADOPT = "adopt-rulebook"
+
+
+class RulebookDoor:
+    """Shows and adopts editions."""
+
+    def __init__(self, house: House) -> None:
+        """Takes what the doors share."""
+        self.house = house
+
+    def GetRulebook(self, request: pb.GetRulebookRequest, call: Call) -> pb.GetRulebookResponse:
+        """Returns one edition."""
+        if request.edition_id:
+            edition = self._edition(request.edition_id)
+        else:
+            edition = edition_for(self.house.editions(), request.scheme or "USCC", civil_day(call.now))
+        message = _message(edition)
+        with self.house.database.reading() as session:
+            rows = [row for row in approvals_of(session, ADOPT) if row.digest == edition.digest]
+        message.adoptions.extend(_adoption(row) for row in rows)
+        return pb.GetRulebookResponse(edition=message, edition_ids=[e.id for e in self.house.all_editions])
+
+    def AdoptRulebook(self, request: pb.AdoptRulebookRequest, call: Call) -> pb.AdoptRulebookResponse:
+        """Proposes, or confirms as the second officer; officers come from their certificates."""
+        officer = Officer(call.caller.officer_name(), call.caller.key_fingerprint)
+        edition = self._edition(request.edition_id)
+        if request.digest.value.hex() != edition.digest:
+            raise CreditError(
+                Reason.FIELD_INVALID,
+                f"digest: got {shown(request.digest.value.hex())}, want the digest of the installed edition {edition.digest}",
+            )
+        with self.house.database.transaction() as session:
+            row = approve(session, ADOPT, edition.digest, officer, call.now)
+            session.flush()
+            adoption = _adoption(row)
+        call.facts = {"decision": ADOPT, "on": edition.id, "first": row.first_officer, "second": row.second_officer}
+        return pb.AdoptRulebookResponse(adoption=adoption)
+
+    def _edition(self, edition_id: str) -> Edition:
+        for edition in self.house.all_editions:
+            if edition.id == edition_id:
+                return edition
+        want = ", ".join(e.id for e in self.house.all_editions)
+        raise CreditError(Reason.EDITION_NOT_FOUND, f"edition_id: got {shown(edition_id)}, want one of {want}")
+
+
+def _adoption(row: ApprovalRow) -> pb.Adoption:
+    return pb.Adoption(first_officer=row.first_officer, second_officer=row.second_officer)
+
+
+def _message(edition: Edition) -> pb.Edition:
+    return pb.Edition(
+        edition_id=edition.id, valid_from=day_text(edition.valid_from),
+        valid_to=None if edition.valid_to is None else day_text(edition.valid_to), schemes=edition.schemes,
+        rules=map(_rule, edition.rules), digest=wire.digest(bytes.fromhex(edition.digest)),
+        bands=dict(edition.grading.bands), model=edition.grading.model, document=edition.document,
+    )  # fmt: skip
+
+
+def _rule(rule: Rule) -> pb.Rule:
+    return pb.Rule(
+        rule_id=rule.id, list=rule.list, effect=rule.effect, term=str(rule.term) if rule.term else None,
+        bases=[pb.LegalBasis(instrument=b.instrument, article=b.article, source=b.source) for b in rule.bases],
+        text_zh=rule.text_zh, text_en=rule.text_en,
+    )  # fmt: skip

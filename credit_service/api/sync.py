@@ -1,0 +1,197 @@
+"""The door of SyncService: a snapshot at a pinned revision, then every change after it."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
+
+from credit_service.api import wire
+from credit_service.api.calls import Call
+from credit_service.api.grades import grade_message
+from credit_service.api.house import House
+from credit_service.api.identity import Caller
+from credit_service.api.listings import listing_message
+from credit_service.api.redaction import redact, sees_listing
+from credit_service.changes import ChangeRow, head_revision, read_changes, snapshot_page
+from credit_service.errors import CreditError, Reason, shown
+from credit_service.ledger.tables import head
+from credit_service.legal_days import civil_day
+from credit_service.listings.tables import ListingRow
+from credit_service.subjects.tables import SubjectRow, subjects_by_id
+from credit_service.v1 import sync_pb2 as pb
+
+PAGE = 500
+KINDS = frozenset({"grade", "listing"})
+HEARTBEAT_DEFAULT = 5
+HEARTBEAT_MOST = 60
+
+
+class SyncDoor:
+    """Feeds partners."""
+
+    def __init__(self, house: House) -> None:
+        """Takes what the doors share."""
+        self.house = house
+
+    def GetFeedInfo(self, _request: pb.GetFeedInfoRequest, call: Call) -> pb.GetFeedInfoResponse:
+        """Returns the state of the feed."""
+        with self.house.database.reading() as session:
+            ledger, revision = head(session), head_revision(session)
+            last = read_changes(session, revision - 1, revision, [], 1)
+        day = civil_day(call.now)
+        editions = [e for e in self.house.editions() if e.is_in_force(day)]
+        cards = self.house.assessor.scorecards
+        return pb.GetFeedInfoResponse(
+            epoch=ledger.epoch, head_revision=revision, earliest_revision=1 if revision else 0,
+            head_commit_time=wire.timestamp(last[0].commit_time) if last else None, event_count=ledger.position,
+            ledger_digest=wire.digest(ledger.chain_hash), edition_ids=[e.id for e in editions],
+            model_ids=sorted({cards[e.grading.model].model_id for e in editions if e.grading.model in cards}),
+        )  # fmt: skip
+
+    def GetSnapshot(self, request: pb.GetSnapshotRequest, call: Call) -> Iterator[pb.GetSnapshotResponse]:
+        """Streams the entries standing at the head revision of this moment."""
+        kinds = _kinds(request.kinds)
+        with self.house.database.reading() as session:
+            epoch, revision = head(session).epoch, head_revision(session)
+            key, count = "", 0
+            while rows := snapshot_page(session, revision, kinds, key, PAGE):
+                key = rows[-1].entry_key
+                entries = [c.entry for c in self._changes(subjects_by_id(session, {r.subject_id for r in rows}), rows, call.caller)]
+                count += len(entries)
+                if entries:
+                    yield pb.GetSnapshotResponse(entries=entries)
+        token = _token(epoch, call.caller.role, revision)
+        yield pb.GetSnapshotResponse(end=pb.SnapshotEnd(revision=revision, entry_count=count, token=token))
+
+    async def Subscribe(
+        self, requests: AsyncIterator[pb.SubscribeRequest], call: Call
+    ) -> AsyncIterator[pb.SubscribeResponse]:
+        """Streams changes after a token; a heartbeat is only sent when everything before it was."""
+        opening = await anext(aiter(requests), None)
+        if opening is None or not opening.HasField("start"):
+            raise CreditError(Reason.FIELD_MISSING, "start: got nothing, want an opening as the first message")
+        kinds, beat = _kinds(opening.start.kinds), _heartbeat(opening.start.heartbeat_seconds)
+        epoch, after = await call.run(self._resume, opening.start.token, call.caller.role)
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        leave = self.house.feed.follow(lambda: loop.call_soon_threadsafe(woken.set))
+        listening = asyncio.ensure_future(_drain(requests))
+        try:
+            while True:
+                woken.clear()
+                changes, through, revision = await call.run(self._after, after, kinds, call.caller)
+                if through > after:
+                    after = through
+                    if changes:
+                        token = _token(epoch, call.caller.role, after)
+                        batch = pb.ChangeBatch(changes=changes, through_revision=after, token=token)
+                        yield pb.SubscribeResponse(batch=batch)
+                    continue
+                if not await _wait(woken, listening, beat):
+                    if listening.done():
+                        return
+                    yield self._heartbeat(epoch, call.caller.role, after, revision)
+        finally:
+            listening.cancel()
+            leave()
+
+    def _heartbeat(self, epoch: str, role: str, after: int, revision: int) -> pb.SubscribeResponse:
+        beat = pb.Heartbeat(
+            through_revision=after, head_revision=revision, server_time=wire.timestamp(self.house.clock()),
+            token=_token(epoch, role, after),
+        )  # fmt: skip
+        return pb.SubscribeResponse(heartbeat=beat)
+
+    def _resume(self, token: str, role: str) -> tuple[str, int]:
+        """Returns (epoch, revision) to go on after; refuses tokens of another life, view or future."""
+        with self.house.database.reading() as session:
+            epoch, revision = head(session).epoch, head_revision(session)
+        if not token:
+            return epoch, 0
+        try:
+            named_epoch, named_role, after = json.loads(base64.urlsafe_b64decode(token.encode()))
+        except ValueError:
+            named_epoch, named_role, after = "", "", None
+        if not isinstance(after, int) or named_role != role:
+            raise CreditError(Reason.RESUME_TOKEN_INVALID, f"token: got {shown(token)}, want a token of this feed and role")
+        if named_epoch != epoch:
+            raise CreditError(Reason.EPOCH_CHANGED, "token: got one of another life of the database, want a new snapshot")
+        if not 0 <= after <= revision:
+            raise CreditError(Reason.REVISION_AHEAD, f"token: got revision {after}, want at most {revision}")
+        return epoch, after
+
+    def _after(self, after: int, kinds: Sequence[str], caller: Caller) -> tuple[list[pb.Change], int, int]:
+        """Returns (visible changes, revision up to which they are complete, head revision)."""
+        with self.house.database.reading() as session:
+            revision = head_revision(session)
+            rows = read_changes(session, after, revision, kinds, PAGE)
+            subjects = subjects_by_id(session, {row.subject_id for row in rows})
+        through = rows[-1].revision if len(rows) == PAGE else revision
+        return list(self._changes(subjects, rows, caller)), through, revision
+
+    def _changes(self, subjects: dict[str, SubjectRow], rows: Sequence[ChangeRow], caller: Caller) -> Iterator[pb.Change]:
+        for row in rows:
+            document = wire.loads(row.document) if row.document else {}
+            if not _is_visible(row, document, caller.role):
+                continue
+            change = pb.Change(
+                revision=row.revision, type=pb.ChangeType.Value(f"CHANGE_TYPE_{row.type}"),
+                removal_reason=row.reason, commit_time=wire.timestamp(row.commit_time),
+                entry=pb.Entry(entry_key=row.entry_key, revision=row.revision),
+            )  # fmt: skip
+            subject = subjects.get(row.subject_id)
+            region = subject.supervising_region if subject else None
+            if document and row.kind == "grade":
+                frame = (row.commit_time, row.commit_time)
+                change.entry.grade.CopyFrom(redact(grade_message(document, frame), caller, region))
+            elif document:
+                listing = ListingRow(**_listing_columns(document, row.subject_kind))
+                name = subject.name if subject else ""
+                change.entry.listing.CopyFrom(listing_message(listing, name, self.house.all_editions))
+            yield change
+
+
+def _listing_columns(document: dict, subject_kind: str) -> dict:  # type: ignore[type-arg]  # JSON
+    columns = {**document, "subject_kind": subject_kind, "event_ids": json.dumps(document["event_ids"])}
+    columns["open_time"] = datetime.fromisoformat(document["open_time"])
+    return columns
+
+
+def _is_visible(row: ChangeRow, document: dict, role: str) -> bool:  # type: ignore[type-arg]  # JSON
+    if role == "regulator":
+        return True
+    # A removed listing was a candidate, as long as no other state exists: its tombstone is internal too.
+    state = document.get("state", "DROPPED")
+    return row.subject_kind != "PERSON" and (row.kind == "grade" or sees_listing(role, state))
+
+
+def _kinds(kinds: Sequence[str]) -> list[str]:
+    unknown = set(kinds) - KINDS
+    if unknown:
+        raise CreditError(Reason.ENUM_UNKNOWN, f"kinds: got {shown(min(unknown))}, want grade or listing")
+    return sorted(set(kinds))
+
+
+def _heartbeat(seconds: int) -> int:
+    if not 0 <= seconds <= HEARTBEAT_MOST:
+        raise CreditError(Reason.FIELD_OUT_OF_RANGE, f"heartbeat_seconds: got {seconds}, want 1 to {HEARTBEAT_MOST}")
+    return seconds or HEARTBEAT_DEFAULT
+
+
+def _token(epoch: str, role: str, revision: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([epoch, role, revision], separators=(",", ":")).encode()).decode()
+
+
+async def _drain(requests: AsyncIterator[pb.SubscribeRequest]) -> None:
+    """Reads acknowledgements until the client closes its side."""
+    async for _ in requests:
+        pass
+
+
+async def _wait(woken: asyncio.Event, listening: "asyncio.Future[None]", seconds: float) -> bool:
+    """Waits for a wake-up; False when the time passed or the client closed."""
+    waiting = asyncio.ensure_future(woken.wait())
+    await asyncio.wait({waiting, listening}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    is_woken = waiting.done()
+    waiting.cancel()
+    return is_woken

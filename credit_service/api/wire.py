@@ -1,0 +1,282 @@
+"""Between messages and plain values: events, times, pages, tokens. Field faults read "field: got, want"."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf import timestamp_pb2
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from credit_service.database import from_microseconds, to_microseconds
+from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.ledger.drafts import CLOCK_SKEW
+from credit_service.subjects.schemes import split, subject_id
+from credit_service.v1 import digests_pb2, events_pb2, ledger_pb2, subjects_pb2
+
+# Event code → (name in EventKind, field of Payload).
+KINDS: Mapping[str, tuple[str, str]] = {
+    "ACC": ("ACCIDENT", "accident"), "PEN": ("PENALTY", "penalty"), "LICV": ("UNLICENSED", "unlicensed"),
+    "FRAUD": ("FRAUD", "fraud"), "NONEXEC": ("NONEXECUTION", "nonexecution"),
+    "OBSTR": ("OBSTRUCTION", "obstruction"), "HAZ": ("HAZARD", "hazard"), "INS": ("INSPECTION", "inspection"),
+    "STD": ("STANDARDIZATION", "standardization"), "POL": ("POLICY", "policy"),
+    "COM": ("COMMITMENT", "commitment"), "HON": ("HONOUR", "honour"), "REP": ("REPAIR", "repair"),
+    "BAN": ("BAN", "ban"), "REG": ("REGISTRATION", "registration"), "LIC": ("LICENCE", "licence"),
+    "ORD": ("ORDER", "order"), "CRIM": ("CRIMINAL", "criminal"), "SVC": ("SERVICE", "service"),
+    "CLM": ("CLAIM", "claim"),
+}  # fmt: skip
+_CODE_OF = {f"EVENT_KIND_{name}": code for code, (name, _) in KINDS.items()}
+PAGE_DEFAULT = 50
+PAGE_LIMIT = 1000
+
+
+def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Problem]]:
+    """Returns a submitted event as a plain record, with the faults that only the message shows."""
+    problems: list[Problem] = []
+    kind = _enum_name(draft, "kind", problems)
+    record: dict[str, Any] = {
+        "source": draft.source, "source_record_id": draft.source_record_id,
+        "source_version": draft.source_version or 1, "op": _short(draft, "op", problems) or "ASSERT",
+        "subject": {
+            "scheme": draft.subject.scheme, "code": draft.subject.code, "name": draft.subject_name,
+            "kind": _short(draft, "subject_kind", problems) or "ENTERPRISE",
+        },
+        "kind": _CODE_OF.get(kind, ""), "domain": _short(draft, "domain", problems) or "",
+        "document_no": draft.document_no, "legal_basis": draft.legal_basis, "refers_to": draft.refers_to,
+        "payload": {},
+    }  # fmt: skip
+    for name in ("occur_time", "source_publish_time"):
+        if draft.HasField(name):
+            record[name] = _draft_time(name, getattr(draft, name), problems)
+    which = draft.payload.WhichOneof("payload")
+    if which is not None:
+        expected = KINDS[record["kind"]][1] if record["kind"] else which
+        if which != expected:
+            problems.append(Problem("payload", which, expected, Reason.PAYLOAD_MISMATCH))
+        record["payload"] = _plain(getattr(draft.payload, which), problems)
+    return record, problems
+
+
+def draft_of(record: Mapping[str, Any]) -> ledger_pb2.EventDraft:
+    """Returns a plain record as the message of the contract; fails with the fault of the first bad field."""
+    subject = record.get("subject") or {}
+    draft = ledger_pb2.EventDraft(
+        source=record.get("source") or "", source_record_id=record.get("source_record_id") or "",
+        source_version=_whole("source_version", record.get("source_version", 1)),
+        subject=subjects_pb2.SubjectRef(scheme=subject.get("scheme") or "", code=subject.get("code") or ""),
+        subject_name=subject.get("name") or "", document_no=record.get("document_no") or "",
+        legal_basis=record.get("legal_basis") or "", refers_to=record.get("refers_to") or "",
+    )  # fmt: skip
+    kind = record.get("kind") or ""
+    if kind not in KINDS:
+        raise CreditError(Reason.KIND_UNKNOWN, f"kind: got {shown(kind)}, want one of {', '.join(KINDS)}")
+    draft.kind = events_pb2.EventKind.Value(f"EVENT_KIND_{KINDS[kind][0]}")
+    _set_enum(draft, "op", record.get("op") or "ASSERT", "")
+    _set_enum(draft, "domain", record.get("domain") or "", "")
+    _set_enum(draft, "subject_kind", subject.get("kind") or "ENTERPRISE", "subject.")
+    for name in ("occur_time", "source_publish_time"):
+        if record.get(name):
+            getattr(draft, name).CopyFrom(timestamp(_parsed_time(name, record[name])))
+    if draft.op != events_pb2.EVENT_OPERATION_RETRACT:
+        target = getattr(draft.payload, KINDS[kind][1])
+        target.SetInParent()
+        for name, value in (record.get("payload") or {}).items():
+            _set(target, name, value)
+    return draft
+
+
+def _plain(message: Message, problems: list[Problem]) -> dict[str, Any]:
+    """Returns the fields that are present, enums by their short names."""
+    found: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        if field.type != FieldDescriptor.TYPE_ENUM:
+            found[field.name] = list(value) if field.is_repeated else value
+        elif field.is_repeated:
+            found[field.name] = [_value_name(field, number, problems) for number in value]
+        elif value:
+            found[field.name] = _value_name(field, value, problems)
+    return found
+
+
+def _value_name(field: FieldDescriptor, number: int, problems: list[Problem]) -> str:
+    enum = field.enum_type
+    value = enum.values_by_number.get(number)
+    if value is None or number == 0:
+        want = "one of " + ", ".join(v.name for v in enum.values[1:])
+        problems.append(Problem(f"payload.{field.name}", str(number), want, Reason.ENUM_UNKNOWN))
+        return ""
+    return str(value.name).removeprefix(_prefix(enum))
+
+
+def _prefix(enum: Any) -> str:
+    return str(enum.values[0].name).removesuffix("UNSPECIFIED")
+
+
+def _enum_name(message: Message, name: str, problems: list[Problem]) -> str:
+    enum = message.DESCRIPTOR.fields_by_name[name].enum_type
+    number = getattr(message, name)
+    value = enum.values_by_number.get(number)
+    if value is None:
+        want = "one of " + ", ".join(v.name for v in enum.values[1:])
+        problems.append(Problem(name, str(number), want, Reason.ENUM_UNKNOWN))
+        return ""
+    return str(value.name)
+
+
+def _short(message: Message, name: str, problems: list[Problem]) -> str:
+    prefix = _prefix(message.DESCRIPTOR.fields_by_name[name].enum_type)
+    short = _enum_name(message, name, problems).removeprefix(prefix)
+    return "" if short == "UNSPECIFIED" else short
+
+
+def _set_enum(message: Message, name: str, short: str, path: str) -> None:
+    enum = message.DESCRIPTOR.fields_by_name[name].enum_type
+    value = enum.values_by_name.get(_prefix(enum) + short) if isinstance(short, str) else None
+    if value is None or value.number == 0:
+        names = ", ".join(str(v.name).removeprefix(_prefix(enum)) for v in enum.values[1:])
+        raise CreditError(Reason.ENUM_UNKNOWN, f"{path}{name}: got {shown(short)}, want one of {names}")
+    setattr(message, name, value.number)
+
+
+def _set(message: Message, name: str, value: Any) -> None:
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    path = f"payload.{name}"
+    if field is None:
+        raise CreditError(Reason.FIELD_UNKNOWN, f"{path}: got {shown(value)}, want no such field")
+    try:
+        if field.type == FieldDescriptor.TYPE_ENUM and field.is_repeated:
+            prefix, values = _prefix(field.enum_type), field.enum_type.values_by_name
+            getattr(message, name).extend(values[prefix + str(v)].number for v in value)
+        elif field.type == FieldDescriptor.TYPE_ENUM:
+            _set_enum(message, name, value, "payload.")
+        elif field.is_repeated:
+            getattr(message, name).extend(value)
+        else:
+            setattr(message, name, value)
+    except KeyError as unknown:
+        raise CreditError(Reason.ENUM_UNKNOWN, f"{path}: got {shown(unknown.args[0])}, want a known value") from None
+    except (TypeError, ValueError):
+        raise CreditError(Reason.FIELD_INVALID, f"{path}: got {shown(value)}, want another form") from None
+
+
+def _whole(path: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise CreditError(Reason.FIELD_OUT_OF_RANGE, f"{path}: got {shown(value)}, want a whole number, 1 or more")
+    return value
+
+
+def _parsed_time(path: str, value: Any) -> datetime:
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        time = None
+    if time is None or time.tzinfo is None:
+        want = "a time with an offset, such as 2026-03-01T08:00:00+08:00"
+        raise CreditError(Reason.FIELD_INVALID, f"{path}: got {shown(value)}, want {want}")
+    return time
+
+
+def timestamp(time: datetime) -> timestamp_pb2.Timestamp:
+    """Returns a time as a message."""
+    message = timestamp_pb2.Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def _draft_time(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> datetime | None:
+    try:
+        return message.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        got = f"{message.seconds} s {message.nanos} ns"
+        problems.append(Problem(name, got, "a time of the years 1949 to 9999", Reason.FIELD_OUT_OF_RANGE))
+        return None
+
+
+def time_frame(frame: subjects_pb2.TimeFrame, now: datetime) -> tuple[datetime, datetime]:
+    """Returns (as of, known), by default now; the future is refused."""
+    times = []
+    for name in ("as_of_time", "known_time"):
+        time = now
+        if frame.HasField(name):
+            problems: list[Problem] = []
+            time = _draft_time(f"time_frame.{name}", getattr(frame, name), problems) or now
+            if problems:
+                raise CreditError(problems[0].reason, str(problems[0]))
+        if time > now + CLOCK_SKEW:
+            got, want = time.isoformat(), f"not after now, {now.isoformat()}"
+            raise CreditError(Reason.FIELD_OUT_OF_RANGE, f"time_frame.{name}: got {got}, want {want}")
+        times.append(min(time, now) if frame.HasField(name) else now)
+    return times[0], times[1]
+
+
+def id_of(subject: subjects_pb2.SubjectRef) -> str:
+    """Returns the subject id of a reference."""
+    if not subject.code:
+        raise CreditError(Reason.FIELD_MISSING, "subject.code: got nothing, want a code of the scheme")
+    return subject_id(subject.scheme, subject.code)
+
+
+def ref_of(identifier: str) -> subjects_pb2.SubjectRef:
+    """Returns the reference of a subject id."""
+    scheme, code = split(identifier)
+    return subjects_pb2.SubjectRef(scheme=scheme, code=code)
+
+
+def problem_message(problem: Problem) -> subjects_pb2.Problem:
+    """Returns a fault as a message."""
+    return subjects_pb2.Problem(field=problem.field, got=problem.got, want=problem.want, reason=problem.reason)
+
+
+def digest(value: bytes) -> digests_pb2.Digest:
+    """Returns a SHA-256 digest as a message."""
+    return digests_pb2.Digest(algorithm=digests_pb2.DIGEST_ALGORITHM_SHA256, value=value)
+
+
+def page_size(size: int) -> int:
+    """Returns the wanted page size, the default for 0; fails with FIELD_OUT_OF_RANGE."""
+    if not 0 <= size <= PAGE_LIMIT:
+        raise CreditError(Reason.FIELD_OUT_OF_RANGE, f"page_size: got {size}, want 1 to {PAGE_LIMIT}")
+    return size or PAGE_DEFAULT
+
+
+def page_token(query: tuple[Any, ...], place: list[Any]) -> str:
+    """Returns the token of the page after a place; it is bound to the query."""
+    text = json.dumps([_bond(query), place], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def page_place(query: tuple[Any, ...], token: str, width: int) -> list[Any] | None:
+    """Returns the place that a token names, None for the first page; fails with PAGE_TOKEN_INVALID."""
+    if not token:
+        return None
+    try:
+        bond, place = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except ValueError:
+        bond, place = "", []
+    if bond != _bond(query) or not isinstance(place, list) or len(place) != width:
+        raise CreditError(Reason.PAGE_TOKEN_INVALID, f"page_token: got {shown(token)}, want the token of this query's page")
+    return place
+
+
+def _bond(query: tuple[Any, ...]) -> str:
+    return hashlib.sha256(repr(query).encode()).hexdigest()[:12]
+
+
+def loads(text: str) -> Any:
+    """Reads a stored JSON text."""
+    return json.loads(text)
+
+
+def microseconds(time: datetime) -> int:
+    """Returns a time as a whole number for a token."""
+    return to_microseconds(time)
+
+
+def time_of(count: Any) -> datetime:
+    """Returns the time of a token; fails with PAGE_TOKEN_INVALID."""
+    if not isinstance(count, int):
+        raise CreditError(Reason.PAGE_TOKEN_INVALID, f"page_token: got {shown(count)}, want a time")
+    return from_microseconds(count)

@@ -1,0 +1,132 @@
+"""The river: facts → findings → candidates → grades, many subjects at once; writes only what moved."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import insert
+from sqlmodel import Session
+
+from credit_service.changes import Recorder
+from credit_service.database import upsert
+from credit_service.errors import CreditError, Reason
+from credit_service.grades.grading import Case, Explained, Graded, explain, grade_many
+from credit_service.grades.scorecard import Scorecard
+from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades
+from credit_service.ledger.facts import Fact, facts_of
+from credit_service.legal_days import civil_day
+from credit_service.listings.lifecycle import propose
+from credit_service.listings.tables import ListingRow, listings_of
+from credit_service.rulebook.edition import edition_for
+from credit_service.rulebook.evaluate import evaluate
+from credit_service.rulebook.law import Edition
+from credit_service.rulebook.usable import unusable_from
+from credit_service.subjects.schemes import split
+from credit_service.subjects.tables import SubjectRow, subjects_by_id
+
+PERSON = "PERSON"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessor:
+    """Judges subjects under the editions in force with the models they name."""
+
+    editions: Callable[[], Sequence[Edition]]
+    scorecards: Mapping[str, Scorecard]
+
+    def assess(self, session: Session, subject_ids: Sequence[str], now: datetime) -> int:
+        """Brings candidates, grades and feed of the subjects up to date; returns the last revision.
+
+        Repeating it changes nothing. Runs inside the caller's writing transaction.
+        """
+        ids = list(dict.fromkeys(subject_ids))
+        known = subjects_by_id(session, ids)
+        facts = facts_of(session, ids, now, now)
+        graded = self._grade([known[i] for i in ids if i in known], facts, now)
+        recorder = Recorder(now)
+        existing: dict[str, list[ListingRow]] = {}
+        for row in listings_of(session, ids):
+            existing.setdefault(row.subject_id, []).append(row)
+        for g in graded:
+            findings = [(g.edition_id, finding) for finding in g.findings]
+            propose(session, (g.subject_id, g.subject_kind), findings, existing.get(g.subject_id, []), recorder, now)
+        _write(session, [g for g in graded if g.grade is not None], recorder, now)
+        return recorder.write(session)
+
+    def grades(self, session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> list[Graded]:
+        """Returns the grades of the subjects at a time frame, in order; writes nothing."""
+        rows = subjects_by_id(session, subject_ids)
+        facts = facts_of(session, list(rows), as_of, known)
+        seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
+        found = {g.subject_id: g for g in self._grade(list(seen.values()), facts, as_of)}
+        return [found.get(i) or _unknown(i, civil_day(as_of)) for i in subject_ids]
+
+    def explain(self, session: Session, subject_id: str, as_of: datetime, known: datetime) -> Explained:
+        """Explains the grade of one subject; fails like a grade read."""
+        graded = self.grades(session, [subject_id], as_of, known)[0]
+        if graded.problem is not None:
+            raise graded.problem
+        facts = facts_of(session, [subject_id], as_of, known)[subject_id]
+        edition = edition_for(self.editions(), split(subject_id)[0], civil_day(as_of))
+        case = Case(subject_id, graded.subject_kind, facts)
+        return explain(edition, self._scorecard(edition), case, civil_day(as_of))
+
+    def _grade(self, rows: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], as_of: datetime) -> list[Graded]:
+        day = civil_day(as_of)
+        by_scheme: dict[str, list[SubjectRow]] = {}
+        for row in rows:
+            by_scheme.setdefault(row.scheme, []).append(row)
+        graded: list[Graded] = []
+        for scheme, members in by_scheme.items():
+            try:
+                edition = edition_for(self.editions(), scheme, day)
+                cases = [Case(m.subject_id, m.kind, facts[m.subject_id]) for m in members if m.kind != PERSON]
+                graded.extend(grade_many(edition, self._scorecard(edition), cases, day))
+                graded.extend(_person(edition, m, facts[m.subject_id], day) for m in members if m.kind == PERSON)
+            except CreditError as error:
+                graded.extend(Graded(m.subject_id, m.kind, day, problem=error) for m in members)
+        return graded
+
+    def _scorecard(self, edition: Edition) -> Scorecard:
+        scorecard = self.scorecards.get(edition.grading.model)
+        if scorecard is None:
+            raise CreditError(Reason.MODEL_NOT_FOUND, f"model: got none, want {edition.grading.model}")
+        return scorecard
+
+
+def _person(edition: Edition, row: SubjectRow, facts: Sequence[Fact], day: int) -> Graded:
+    """Rules may name a person; no model and no grade ever does."""
+    usable = unusable_from(edition, facts)
+    problem = CreditError(Reason.GRADE_NOT_FOUND, "subject: got a person, want an enterprise; persons are never graded")
+    graded = Graded(row.subject_id, row.kind, day, edition_id=edition.id, problem=problem)
+    return replace(graded, findings=tuple(evaluate(edition, facts, usable, day, row.scheme)))
+
+
+def _unknown(subject_id: str, day: int) -> Graded:
+    problem = CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {subject_id}, want a known subject")
+    return Graded(subject_id, "", day, problem=problem)
+
+
+def _write(session: Session, graded: Sequence[Graded], recorder: Recorder, now: datetime) -> None:
+    current = current_grades(session, [g.subject_id for g in graded])
+    moved, rows, history = [], [], []
+    for g in graded:
+        before, fingerprint = current.get(g.subject_id), g.fingerprint()
+        document = json.dumps(g.document(), ensure_ascii=False, sort_keys=True)
+        number = before.number if before else 0
+        if before is None or before.fingerprint != fingerprint:
+            number += 1
+            history.append({"subject_id": g.subject_id, "number": number, "assess_time": now, "document": document})
+            moved.append(g)
+        rows.append(
+            {
+                "subject_id": g.subject_id, "grade": g.grade, "score": g.score, "fingerprint": fingerprint,
+                "number": number, "assess_time": now, "next_review_day": g.next_review_day, "document": document,
+            }
+        )  # fmt: skip
+    upsert(session, CurrentGrade, rows, ["subject_id"])
+    if history:
+        session.execute(insert(GradeRow), history)
+    for g in moved:
+        recorder.upsert("grade", g.subject_id, (g.subject_id, g.subject_kind), g.document())

@@ -1,0 +1,69 @@
+"""What is kept of grades: the current one of each subject, and every one that was recorded."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, Text, func, select
+from sqlmodel import Field, Session, SQLModel, col
+
+from credit_service.database import UtcTime
+
+
+class CurrentGrade(SQLModel, table=True):
+    """Keeps the grade that stands now, and the day on which it must be looked at again."""
+
+    __tablename__ = "current_grade"
+    __table_args__ = (Index("ix_current_grade_due", "next_review_day"),)
+    subject_id: str = Field(primary_key=True)
+    grade: str
+    score: int | None
+    fingerprint: str
+    number: int
+    assess_time: datetime = Field(sa_type=UtcTime)
+    next_review_day: int | None
+    document: str = Field(sa_type=Text)
+
+
+class GradeRow(SQLModel, table=True):
+    """Keeps one recorded grade for ever."""
+
+    __tablename__ = "grade_record"
+    subject_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    assess_time: datetime = Field(sa_type=UtcTime)
+    document: str = Field(sa_type=Text)
+
+
+TABLES: list[Any] = [CurrentGrade, GradeRow]
+
+
+def current_grades(session: Session, subject_ids: Sequence[str]) -> dict[str, CurrentGrade]:
+    """Returns the current grades of the given subjects."""
+    rows = session.execute(select(CurrentGrade).where(col(CurrentGrade.subject_id).in_(subject_ids)))
+    return {row.subject_id: row for row in rows.scalars()}
+
+
+def grade_history(session: Session, subject_id: str, before_number: int | None, limit: int) -> Sequence[GradeRow]:
+    """Returns recorded grades, newest first, before a number."""
+    statement = select(GradeRow).where(col(GradeRow.subject_id) == subject_id)
+    if before_number is not None:
+        statement = statement.where(col(GradeRow.number) < before_number)
+    return session.execute(statement.order_by(col(GradeRow.number).desc()).limit(limit)).scalars().all()
+
+
+def due_subjects(session: Session, day: int, limit: int) -> Sequence[str]:
+    """Returns subjects whose grade must be looked at again by that day, next first."""
+    statement = (
+        select(col(CurrentGrade.subject_id))
+        .where(col(CurrentGrade.next_review_day) <= day)
+        .order_by(col(CurrentGrade.next_review_day))
+        .limit(limit)
+    )
+    return session.execute(statement).scalars().all()
+
+
+def grade_counts(session: Session) -> dict[str, int]:
+    """Counts current grades by letter."""
+    statement = select(col(CurrentGrade.grade), func.count()).group_by(col(CurrentGrade.grade))
+    return {grade: count for grade, count in session.execute(statement).all()}

@@ -1,0 +1,238 @@
+"""The condition language: small typed values that say what must be in the facts.
+
+FactPattern   a fact of a kind with certain attributes, in a state, recently, penalised …
+Count         at least n such facts, within a rolling span or looking back
+AllOf, AnyOf, Not, Operated, Listed, FindingOf, HardRecord, Always
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from credit_service.legal_days import Period
+
+NOTHING: frozenset[str] = frozenset()
+
+Value = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Holds when the field, or what its absence stands for, is one of the values."""
+
+    field: str
+    values: tuple[Value, ...]
+    absent: str | None = None
+
+    def holds(self, payload: Mapping[str, Any]) -> bool:
+        """Says whether the payload passes."""
+        return payload.get(self.field, self.absent) in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class OtherThan:
+    """Holds when the field is absent or none of the values."""
+
+    field: str
+    values: tuple[Value, ...]
+
+    def holds(self, payload: Mapping[str, Any]) -> bool:
+        """Says whether the payload passes."""
+        return payload.get(self.field) not in self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Holds when the field is a number within the limits, both included."""
+
+    field: str
+    low: float | None
+    high: float | None
+
+    def holds(self, payload: Mapping[str, Any]) -> bool:
+        """Says whether the payload passes."""
+        value = payload.get(self.field)
+        if value is None or (self.low is not None and value < self.low):
+            return False
+        return self.high is None or value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """Holds when the list contains one of the values."""
+
+    field: str
+    values: tuple[str, ...]
+
+    def holds(self, payload: Mapping[str, Any]) -> bool:
+        """Says whether the payload passes."""
+        return any(value in self.values for value in payload.get(self.field, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Cites:
+    """Holds when one of the articles is the given one or a part of it (`a/1` covers `a/1/2`)."""
+
+    field: str
+    article: str
+
+    def holds(self, payload: Mapping[str, Any]) -> bool:
+        """Says whether the payload passes."""
+        part = self.article + "/"
+        return any(
+            cited == self.article or cited.startswith(part) for cited in payload.get(self.field, ())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """Holds when the text contains one of the words."""
+
+    field: str
+    words: tuple[str, ...]
+
+    def holds(self, payload: Mapping[str, Any]) -> bool:
+        """Says whether the payload passes."""
+        text = payload.get(self.field, "")
+        return any(word in text for word in self.words)
+
+
+Test = OneOf | OtherThan | Between | Has | Cites | Mentions
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Describes a stretch of a record's life by its own dates, such as an overdue hazard.
+
+    It begins on the first stated of `starts` (the fact's day when none is named) moved by `after`,
+    and ends before the earliest of `until` or after the earliest of `through`. Without a stated
+    start it never is.
+    """
+
+    name: str
+    kind: str
+    starts: tuple[str, ...]
+    after: Period | None
+    until: tuple[str, ...]
+    through: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Excuse:
+    """Excuses a fact while another of the kind is in the state and has the same field value."""
+
+    pattern: "FactPattern"
+    same: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactPattern:
+    """Matches each fact of a kind that passes every test, as long as it may be used.
+
+    `penalised` wants a penalty that passes the tests and names the fact, or that the fact names.
+    `since` ends the match that long after it began. A statutory pattern also counts records that
+    are repaired or past their publicity. `is_latest` looks only at the last fact that states every
+    tested field.
+    """
+
+    kind: str
+    domain: str | None = None
+    tests: tuple[Test, ...] = ()
+    state: State | None = None
+    since: Period | None = None
+    penalised: tuple[Test, ...] | None = None
+    is_statutory: bool = False
+    is_latest: bool = False
+    not_linked_to: tuple[str, ...] = ()
+    unless: Excuse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Matches `at_least` facts of a pattern.
+
+    With `span` they lie in one rolling window [d, d + span) from the earliest, and `since` ends the
+    match that long after the last of them; without it each lies within the pattern's own `since`.
+    """
+
+    pattern: FactPattern
+    at_least: int
+    span: Period | None
+    since: Period | None
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Matches when every part does."""
+
+    parts: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Matches as often as any part does."""
+
+    parts: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Matches, without proof, when the part does not."""
+
+    part: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """Matches when the subject is known to have operated that long.
+
+    The day of founding decides, else the first usable record of the kinds named in `shown_by` (any
+    if empty).
+    """
+
+    period: Period
+    shown_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Matches, without proof, while the caller says that the subject stands on the list."""
+
+    list: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingOf:
+    """Matches whatever the founded rules of a list find."""
+
+    list: str
+
+
+@dataclass(frozen=True, slots=True)
+class HardRecord:
+    """Matches what the edition calls a hard record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """Matches, without proof, whatever the facts are."""
+
+
+Condition = (
+    FactPattern | Count | AllOf | AnyOf | Not | Operated | Listed | FindingOf | HardRecord | Always
+)
+
+
+def needs(condition: Condition) -> frozenset[str]:
+    """Returns the kinds without which the condition cannot match, so that it can be skipped."""
+    match condition:
+        case FactPattern(kind=kind, penalised=penalised):
+            return frozenset({kind} if penalised is None else {kind, "PEN"})
+        case Count(pattern=pattern):
+            return needs(pattern)
+        case AllOf(parts=parts):
+            return NOTHING.union(*(needs(part) for part in parts))
+        case AnyOf(parts=parts):
+            return frozenset.intersection(*(needs(part) for part in parts))
+        case _:
+            return NOTHING

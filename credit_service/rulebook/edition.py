@@ -1,0 +1,122 @@
+"""Loads dated editions of the rulebook from files and finds the one in force; evaluates none."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from credit_service.errors import CreditError, Reason
+from credit_service.legal_days import day_text
+from credit_service.rulebook.law import Edition
+from credit_service.rulebook.reading import read_edition
+from credit_service.rulebook.schema import Table
+
+SHIPPED = Path(__file__).parent / "editions"
+
+
+def load_edition(path: Path) -> Edition:
+    """Loads one edition; a file that extends another is read as the difference to it.
+
+    The digest is SHA-256 over the file, followed by those of the files it extends.
+    """
+    chain = _chain(path)
+    values: dict[str, Any] = {}
+    for _, own in reversed(chain):
+        values = merge(values, own)
+    content = b"".join(content for content, _ in chain)
+    return read_edition(
+        Table(path.name, "", values), sha256(content).hexdigest(), chain[0][0].decode()
+    )
+
+
+def load_editions(directory: Path = SHIPPED) -> tuple[Edition, ...]:
+    """Loads every edition of a directory; refuses two for one scheme that share a day."""
+    editions = tuple(load_edition(path) for path in sorted(directory.glob("*.toml")))
+    for n, one in enumerate(editions):
+        for other in editions[:n]:
+            _refuse_overlap(one, other)
+    return editions
+
+
+def edition_for(editions: Sequence[Edition], scheme: str, day: int) -> Edition:
+    """Returns the edition in force for the scheme on the valid day."""
+    for edition in editions:
+        if scheme in edition.schemes and edition.is_in_force(day):
+            return edition
+    raise CreditError(
+        Reason.NO_EDITION,
+        f"as_of_time: got {day_text(day)}, want a day on which an edition for {scheme} is in force",
+        scheme=scheme,
+        day=day_text(day),
+    )
+
+
+def _refuse_overlap(one: Edition, other: Edition) -> None:
+    shared = set(one.schemes) & set(other.schemes)
+    day = max(one.valid_from, other.valid_from)
+    if shared and one.is_in_force(day) and other.is_in_force(day):
+        raise CreditError(
+            Reason.EDITION_INVALID,
+            f"{one.id}.toml: valid_from: got {day_text(one.valid_from)}, want no day shared with"
+            f" {other.id} for {', '.join(sorted(shared))} (both in force on {day_text(day)})",
+            file=f"{one.id}.toml",
+            path="valid_from",
+        )
+
+
+def _chain(path: Path, seen: tuple[str, ...] = ()) -> list[tuple[bytes, dict[str, Any]]]:
+    """Reads a file and those it extends, nearest first."""
+    content, values = _parse(path)
+    base = values.pop("extends", None)
+    if base is None:
+        return [(content, values)]
+    file = path.with_name(f"{base}.toml")
+    if file.name in (*seen, path.name) or not file.is_file():
+        Table(path.name, "", {}).refuse(
+            "extends", base, "the id of another edition beside this file"
+        )
+    return [(content, values), *_chain(file, (*seen, path.name))]
+
+
+def _parse(path: Path) -> tuple[bytes, dict[str, Any]]:
+    try:
+        content = path.read_bytes()
+        return content, tomllib.loads(content.decode())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise CreditError(
+            Reason.EDITION_INVALID,
+            f"{path.name}: got {fault}, want a readable TOML file in UTF-8",
+            file=path.name,
+            path="",
+        ) from fault
+
+
+def merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Lays a difference over a base: tables by key, lists of tables by id, anything else replaces.
+
+    An entry of a list with `drop = true` leaves it.
+    """
+    merged = dict(base)
+    for key, value in own.items():
+        old = base.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = merge(old, value)
+        elif _has_ids(old) and _has_ids(value):
+            merged[key] = _merge_by_id(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _has_ids(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and "id" in item for item in value
+    )
+
+
+def _merge_by_id(base: Any, own: Any) -> list[dict[str, Any]]:
+    entries = {item["id"]: item for item in base}
+    for item in own:
+        entries[item["id"]] = merge(entries.get(item["id"], {}), item)
+    return [item for item in entries.values() if not item.get("drop")]

@@ -1,0 +1,80 @@
+"""Evaluates an edition's rules over one subject's facts: findings with their proof. Pure.
+
+A finding is what a rule says, never a decision: only effect CANDIDATE may open a candidate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from credit_service.ledger.facts import Fact
+from credit_service.rulebook.law import Edition, Rule
+from credit_service.rulebook.matching import current, firsts, rule_matches
+from credit_service.rulebook.usable import NEVER
+from credit_service.rulebook.view import View
+
+PERSON = "PERSON"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """States that a rule's criterion is met from `found_day` until, if known, before `until_day`.
+
+    `event_ids` are the smallest proof; `scope_event_ids` show that the subject is in scope.
+    """
+
+    rule_id: str
+    list: str
+    effect: str
+    event_ids: tuple[int, ...]
+    found_day: int
+    until_day: int | None
+    text_zh: str
+    text_en: str
+    scope_event_ids: tuple[int, ...] = ()
+
+
+def evaluate(
+    edition: Edition,
+    facts: Sequence[Fact],
+    unusable_from: Sequence[int],
+    as_of_day: int,
+    scheme: str = "USCC",
+) -> list[Finding]:
+    """Returns the findings that stand on the day, in the order of the rules."""
+    if not edition.rules:
+        return []
+    view = View(edition, facts, unusable_from, as_of_day)
+    return [finding for rule in edition.rules for finding in _findings(rule, view, scheme)]
+
+
+def _findings(rule: Rule, view: View, scheme: str) -> list[Finding]:
+    if rule.applies_to not in ("ANY", "PERSON" if scheme == PERSON else "UNIT"):
+        return []
+    matches = rule_matches(rule, view)
+    if not matches:
+        return []
+    scope = _scope(rule, view)
+    if scope is None:
+        return []
+    return [
+        Finding(
+            rule_id=rule.id,
+            list=rule.list,
+            effect=rule.effect,
+            event_ids=match.proof,
+            found_day=match.start,
+            until_day=None if match.until >= NEVER else match.until,
+            text_zh=rule.text_zh,
+            text_en=rule.text_en,
+            scope_event_ids=scope,
+        )
+        for match in firsts(matches)
+    ]
+
+
+def _scope(rule: Rule, view: View) -> tuple[int, ...] | None:
+    """Returns the events that show the subject in scope, empty for no scope, None if outside."""
+    if rule.scope is None:
+        return ()
+    matches = firsts(current(view.edition.scopes[rule.scope], view))
+    return matches[0].proof if matches else None

@@ -1,0 +1,137 @@
+"""The shapes of an edition: rules, vetoes and terms as frozen values, ready to compare."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from credit_service.legal_days import Period
+from credit_service.rulebook.condition import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class LegalBasis:
+    """Names instrument and article, and how sure the text is: law, verify or default.
+
+    `kind` is the rank of the instrument, such as LAW or LOCAL_REGULATION.
+    """
+
+    instrument: str
+    article: str
+    source: str
+    kind: str
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Joins a condition with the text that explains it and the law behind it."""
+
+    id: str
+    when: Condition
+    needs: frozenset[str]
+    bases: tuple[LegalBasis, ...]
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Clause):
+    """Says when a criterion of a list or record is met and what follows; never lists by itself."""
+
+    list: str
+    effect: str
+    applies_to: str
+    scope: str | None
+    term: Period | None
+    early_exit: Period | None
+    early_exit_bars: tuple[str, ...]
+    requires: tuple[str, ...]
+    is_founded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VetoRule(Clause):
+    """Caps the grade at C or D while its condition holds."""
+
+    cap: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRule(Clause):
+    """Says when a subject of these schemes is not graded yet."""
+
+    schemes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicityTerm:
+    """Bounds how long a record of a severity is public, counted from the decision day."""
+
+    severity: str
+    min: Period | None
+    max: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Usability:
+    """Says when a record may no longer be used: void, repaired, or past its publicity."""
+
+    void_status: tuple[str, ...]
+    follow: tuple[str, ...]
+    repair_reaches: tuple[str, ...]
+    terms: tuple[PublicityTerm, ...]
+    absent_severity: str
+    bases: tuple[LegalBasis, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccidentLevel:
+    """Sets the least deaths, serious injuries or loss of a level; any one suffices."""
+
+    level: str
+    deaths: int
+    serious_injuries: int
+    direct_loss_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accidents:
+    """Holds the levels, worst first, and the days within which casualties are restated."""
+
+    levels: tuple[AccidentLevel, ...]
+    restate_days: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GradingPolicy:
+    """Holds what an edition says about grades: bands, vetoes, conditions for A, pending."""
+
+    mode: str
+    model: str
+    bands: Mapping[str, int]
+    a_conditions: tuple[Clause, ...]
+    vetoes: tuple[VetoRule, ...]
+    hard_record: Condition | None
+    pending: tuple[PendingRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """Holds a dated edition of the rulebook, in force on each day of [valid_from, valid_to)."""
+
+    id: str
+    regime: str
+    valid_from: int
+    valid_to: int | None
+    schemes: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    scopes: Mapping[str, Condition]
+    usability: Usability
+    accidents: Accidents
+    grading: GradingPolicy
+    digest: str = field(compare=False)
+    document: str = field(compare=False, repr=False)
+
+    def is_in_force(self, day: int) -> bool:
+        """Says whether the edition governs that day."""
+        return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)

@@ -1,0 +1,87 @@
+"""Says from which day a record may no longer be used: repaired, expired, revoked or stayed."""
+
+from collections.abc import Iterator, Sequence
+
+from credit_service.ledger.facts import Fact
+from credit_service.legal_days import parse_day
+from credit_service.rulebook.law import Edition, Usability
+
+NEVER = 2**30
+
+
+def key(fact: Fact) -> str:
+    """Returns the name by which other records refer to this one."""
+    return f"{fact.source}/{fact.record_id}"
+
+
+def is_void(usability: Usability, fact: Fact) -> bool:
+    """Says whether the record has no effect at all, as a revoked or stayed penalty."""
+    return fact.payload.get("status") in usability.void_status and fact.kind == "PEN"
+
+
+def unusable_from(edition: Edition, facts: Sequence[Fact]) -> list[int]:
+    """Returns per fact the first civil day on which it may no longer be used, else NEVER.
+
+    A repair works from its decision day on; publicity runs to the end of its last day; a void
+    penalty is unusable from its own day. Records that describe a penalised conduct fall with their
+    penalty, and an accident is repaired once every penalty that names it is.
+    """
+    usability = edition.usability
+    ends = [_own_end(usability, fact) for fact in facts]
+    repairs = _repairs(facts)
+    if repairs:
+        ends = [
+            min(end, repairs.get(key(fact), NEVER)) for end, fact in zip(ends, facts, strict=True)
+        ]
+        for n, day in _reached(usability, facts, repairs):
+            ends[n] = min(ends[n], day)
+    if any(fact.kind in usability.follow for fact in facts):
+        penalties = {
+            key(fact): end for fact, end in zip(facts, ends, strict=True) if fact.kind == "PEN"
+        }
+        for n, fact in enumerate(facts):
+            if fact.kind in usability.follow:
+                ends[n] = min(ends[n], penalties.get(fact.refers_to or "", NEVER))
+    return ends
+
+
+def _own_end(usability: Usability, fact: Fact) -> int:
+    if fact.kind != "PEN":
+        return NEVER
+    if is_void(usability, fact):
+        return fact.day
+    return _publicity_end(usability, fact)
+
+
+def _publicity_end(usability: Usability, fact: Fact) -> int:
+    if not usability.terms:
+        return NEVER
+    severity = fact.payload.get("severity", usability.absent_severity)
+    last = [term.max.after(fact.day) for term in usability.terms if term.severity == severity]
+    if "publicity_end_date" in fact.payload:
+        last.append(parse_day(fact.payload["publicity_end_date"]))
+    return min(last) + 1 if last else NEVER
+
+
+def _repairs(facts: Sequence[Fact]) -> dict[str, int]:
+    """Returns the first repair day of each repaired record."""
+    repairs: dict[str, int] = {}
+    for fact in facts:
+        if fact.kind == "REP" and fact.refers_to is not None:
+            day = parse_day(fact.payload["decision_date"])
+            repairs[fact.refers_to] = min(day, repairs.get(fact.refers_to, NEVER))
+    return repairs
+
+
+def _reached(
+    usability: Usability, facts: Sequence[Fact], repairs: dict[str, int]
+) -> Iterator[tuple[int, int]]:
+    """Yields records whose penalties are all repaired, with the day of the last repair."""
+    last: dict[str, int] = {}
+    for fact in facts:
+        if fact.kind == "PEN" and fact.refers_to is not None and not is_void(usability, fact):
+            day = repairs.get(key(fact), NEVER)
+            last[fact.refers_to] = max(day, last.get(fact.refers_to, day))
+    for n, fact in enumerate(facts):
+        if fact.kind in usability.repair_reaches:
+            yield n, last.get(key(fact), NEVER)

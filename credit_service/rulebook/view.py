@@ -1,0 +1,95 @@
+"""A view of one subject's facts on one day, indexed once by kind and by reference. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from credit_service.ledger.facts import Fact
+from credit_service.legal_days import parse_day
+from credit_service.rulebook.condition import State
+from credit_service.rulebook.law import Edition
+from credit_service.rulebook.usable import NEVER, is_void, key
+
+
+class View:
+    """Indexes the facts that had happened by the day, and until when each may be used."""
+
+    __slots__ = (
+        *("edition", "as_of_day", "lists", "by_kind", "unusable_from", "_by_key", "_referring"),
+        "_links_built",
+    )
+
+    def __init__(
+        self,
+        edition: Edition,
+        facts: Sequence[Fact],
+        unusable_from: Sequence[int],
+        as_of_day: int,
+        lists: Iterable[str] = (),
+    ) -> None:
+        """Takes facts in any order; `lists` names the lists on which the subject stands."""
+        self.edition, self.as_of_day, self.lists = edition, as_of_day, frozenset(lists)
+        self.by_kind: dict[str, list[Fact]] = {}
+        self.unusable_from: dict[int, int] = {}
+        self._by_key: dict[str, Fact] = {}
+        self._referring: dict[str, list[Fact]] = {}
+        self._links_built = False
+        for fact, end in zip(facts, unusable_from, strict=True):
+            if fact.day <= as_of_day:
+                self.by_kind.setdefault(fact.kind, []).append(fact)
+                self.unusable_from[fact.event_id] = end
+        for same_kind in self.by_kind.values():
+            same_kind.sort(key=_age)
+
+    def lasting(self, fact: Fact, is_statutory: bool) -> int:
+        """Returns the first day on which the fact no longer counts, its own day if it never did."""
+        if not is_statutory:
+            return self.unusable_from[fact.event_id]
+        return fact.day if is_void(self.edition.usability, fact) else NEVER
+
+    def penalties(self, fact: Fact) -> Iterable[Fact]:
+        """Returns the penalties that name the fact or that it names, oldest first."""
+        self._build_links()
+        named = self._by_key.get(fact.refers_to or "")
+        for penalty in self._referring.get(key(fact), ()):
+            if penalty.kind == "PEN":
+                yield penalty
+        if named is not None and named.kind == "PEN":
+            yield named
+
+    def is_linked(self, fact: Fact, kinds: Sequence[str]) -> bool:
+        """Says whether a record of these kinds names the fact or is named by it."""
+        self._build_links()
+        named = self._by_key.get(fact.refers_to or "")
+        if named is not None and named.kind in kinds:
+            return True
+        return any(other.kind in kinds for other in self._referring.get(key(fact), ()))
+
+    def _build_links(self) -> None:
+        """Builds the references only when a rule asks for them."""
+        if self._links_built:
+            return
+        self._links_built = True
+        for facts in self.by_kind.values():
+            for fact in facts:
+                self._by_key[key(fact)] = fact
+                if fact.refers_to is not None:
+                    self._referring.setdefault(fact.refers_to, []).append(fact)
+
+
+def _age(fact: Fact) -> tuple[int, int]:
+    return fact.day, fact.event_id
+
+
+def stretch(state: State, fact: Fact) -> tuple[int, int]:
+    """Returns the days [from, until) of the fact in the state; empty when it never is."""
+    payload = fact.payload
+    start = fact.day
+    if state.starts:
+        stated = [payload[name] for name in state.starts if name in payload]
+        if not stated:
+            return NEVER, NEVER
+        start = parse_day(stated[0])
+    if state.after is not None:
+        start = state.after.after(start)
+    ends = [parse_day(payload[name]) for name in state.until if name in payload]
+    ends += [parse_day(payload[name]) + 1 for name in state.through if name in payload]
+    return start, min(ends, default=NEVER)

@@ -1,0 +1,183 @@
+"""The composition root: settings → databases, editions, models → doors → a gRPC server with mutual TLS."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from credit_service import logs, migrations
+from credit_service.api.calls import Around
+from credit_service.api.house import House
+from credit_service.api.rulebook import ADOPT
+from credit_service.api.services import handlers, services
+from credit_service.assessment import Assessor
+from credit_service.audit.approvals import is_approved
+from credit_service.audit.queries import QueryLog
+from credit_service.changes import Feed
+from credit_service.database import AUDIT_LOCK, Database
+from credit_service.errors import CreditError, Reason
+from credit_service.grades.artefact import load_champions
+from credit_service.grades.scorecard import Scorecard
+from credit_service.ledger.drafts import Checker
+from credit_service.ledger.sources import SHIPPED as SHIPPED_SOURCES
+from credit_service.ledger.sources import Source, load_sources
+from credit_service.legal_days import civil_day
+from credit_service.rulebook.accidents import accident_level
+from credit_service.rulebook.edition import SHIPPED, edition_for, load_editions
+from credit_service.rulebook.law import Edition
+from credit_service.settings import Settings
+from credit_service.subjects.vault import Vault
+
+OPTIONS = (
+    # Two servers must never share a port unnoticed.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+
+def system_clock() -> datetime:
+    """Reads the clock; doors call it once per call."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Running:
+    """Holds a started server and what must be closed with it."""
+
+    server: grpc.aio.Server
+    port: int
+    house: House
+    queries: QueryLog
+    executor: ThreadPoolExecutor
+    health: HealthServicer
+
+    async def stop(self, grace: float) -> None:
+        """Says not serving, lets calls end within the grace, then closes everything."""
+        await self.health.enter_graceful_shutdown()
+        await self.server.stop(grace)
+        await asyncio.get_running_loop().run_in_executor(None, self.queries.close)
+        self.executor.shutdown(wait=True)
+        self.house.database.close()
+        self.house.audit.close()
+
+
+def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
+    """Opens the databases and loads editions, sources and models; refuses what does not fit."""
+    migrations.check(settings.database_url, settings.audit_database_url())
+    database = Database(settings.database_url)
+    audit = Database(settings.audit_database_url(), AUDIT_LOCK)
+    shipped = load_editions(SHIPPED)
+    overlays = load_editions(Path(settings.editions_dir)) if settings.editions_dir else ()
+    sources = load_sources(Path(settings.sources_dir) if settings.sources_dir else SHIPPED_SOURCES)
+    vault = Vault(_person_key(settings), os.urandom)
+
+    def in_force() -> Sequence[Edition]:
+        # An overlay of a city counts from its adoption by two officers on; shipped editions count at once.
+        with database.reading() as session:
+            adopted = [e for e in overlays if is_approved(session, ADOPT, e.digest)]
+        return (*adopted, *shipped) if adopted else shipped
+
+    editions = in_force if overlays else lambda: shipped
+    levels = edition_for(shipped, "USCC", civil_day(clock())).accidents
+    scorecards: Mapping[str, Scorecard] = load_champions(Path(settings.models_dir))
+    _check_models(shipped, scorecards)
+    checker = Checker(
+        sources, lambda deaths, injuries, loss: accident_level(levels, deaths, injuries, loss), vault.person_code
+    )
+    return House(
+        database=database, audit=audit, assessor=Assessor(editions, scorecards), checker=checker, vault=vault,
+        feed=Feed(), sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
+        all_editions=(*overlays, *shipped), clock=clock,
+    )  # fmt: skip
+
+
+async def start(settings: Settings, clock: Callable[[], datetime] = system_clock) -> Running:
+    """Starts the server and returns it with its port."""
+    house = build_house(settings, clock)
+    executor = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="door")
+    queries = QueryLog(house.audit)
+    server = grpc.aio.server(options=OPTIONS)
+    server.add_generic_rpc_handlers(tuple(handlers(house, Around(clock, executor, queries))))
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    names = [service.full_name for service in services()]
+    for name in ("", *names):
+        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    if settings.reflection:
+        reflection.enable_server_reflection([*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name], server)
+    port = server.add_secure_port(settings.listen, _credentials(settings))
+    await server.start()
+    logs.get().info("serving", listen=settings.listen, port=port, models=sorted(house.assessor.scorecards))
+    return Running(server, port, house, queries, executor, health)
+
+
+async def serve(settings: Settings, ready: Callable[[int], None], clock: Callable[[], datetime] = system_clock) -> None:
+    """Serves until SIGTERM or SIGINT, then stops gracefully; `ready` is told the port."""
+    running = await start(settings, clock)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    ready(running.port)
+    await stopping.wait()
+    logs.get().info("stopping", grace_seconds=settings.grace_seconds)
+    await running.stop(settings.grace_seconds)
+
+
+def _credentials(settings: Settings) -> Any:
+    """Builds mutual TLS; there is no way to serve without it."""
+    files = {}
+    for name in ("certificate_file", "key_file", "client_ca_file"):
+        path = getattr(settings, name)
+        if not path or not Path(path).is_file():
+            raise CreditError(Reason.SETTING_INVALID, f"{name}: got {path or 'nothing'}, want a file; see `serve --demo`")
+        files[name] = Path(path).read_bytes()
+    return grpc.ssl_server_credentials(
+        [(files["key_file"], files["certificate_file"])],
+        root_certificates=files["client_ca_file"],
+        require_client_auth=True,
+    )
+
+
+def _person_key(settings: Settings) -> bytes:
+    try:
+        return bytes.fromhex(Path(settings.person_key_file).read_text("ascii").strip())
+    except (OSError, ValueError) as fault:
+        want = "a file with 64 hexadecimal characters"
+        raise CreditError(
+            Reason.SETTING_INVALID, f"person_key_file: got {settings.person_key_file or 'nothing'}, want {want}"
+        ) from fault
+
+
+def _source_agencies(settings: Settings, sources: Mapping[str, Source]) -> dict[str, frozenset[str]]:
+    """Reads `agency=source,source;agency=source`."""
+    found: dict[str, frozenset[str]] = {}
+    for part in filter(None, settings.source_agencies.split(";")):
+        agency, _, names = part.partition("=")
+        chosen = frozenset(filter(None, names.split(",")))
+        unknown = chosen - set(sources)
+        if not agency or not chosen or unknown:
+            raise CreditError(
+                Reason.SETTING_INVALID, f"source_agencies: got {part}, want agency=source,… of {', '.join(sources)}"
+            )
+        found[agency] = chosen
+    return found
+
+
+def _check_models(editions: Sequence[Edition], scorecards: Mapping[str, Scorecard]) -> None:
+    """Warns at the start when an edition names a model that is not there; its grades answer MODEL_NOT_FOUND."""
+    for edition in editions:
+        if edition.grading.model not in scorecards:
+            logs.get().warning("model missing", edition=edition.id, model=edition.grading.model)

@@ -1,0 +1,114 @@
+"""Checking a record names every fault, and settles the level of an accident by its counts."""
+
+from typing import Any
+
+import pytest
+
+from credit_service.errors import Reason
+from credit_service.ledger.drafts import CheckedDraft
+from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS
+from tests.ledger.conftest import CODE, NOW, Desk, a_record
+
+YUAN = 100
+
+
+def check(desk: Desk, **named: Any) -> CheckedDraft:
+    """Checks one record."""
+    return desk.checker.check(a_record(**named), NOW)
+
+
+def accident(**payload: Any) -> dict[str, Any]:
+    """Builds the differing parts of an accident record."""
+    return {"kind": "ACC", "payload": {"accident_kind": "WORK", **payload}}
+
+
+@pytest.mark.parametrize(
+    ("counts", "level"),
+    [
+        ({"deaths": 2, "serious_injuries": 10}, "LARGER"),
+        ({"deaths": 0, "serious_injuries": 0, "direct_loss_fen": 50_000_000 * YUAN}, "MAJOR"),
+        ({"deaths": 9}, "LARGER"),
+        ({"deaths": 10}, "MAJOR"),
+        ({"deaths": 30}, "EXTRA"),
+        ({"serious_injuries": 100}, "EXTRA"),
+        ({"deaths": 2, "serious_injuries": 9, "direct_loss_fen": 10_000_000 * YUAN - 1}, "GENERAL"),
+    ],
+)
+def test_level_is_derived_from_the_counts(desk: Desk, counts: dict[str, int], level: str) -> None:
+    """Any one criterion suffices; the number itself is included."""
+    draft = check(desk, **accident(**counts)).draft
+    assert draft is not None and draft.payload["level"] == level
+
+
+def test_level_stays_unknown_without_counts(desk: Desk) -> None:
+    """Dead or hospitalised together say nothing about a level."""
+    draft = check(desk, **accident(victims=12)).draft
+    assert draft is not None and "level" not in draft.payload
+
+
+@pytest.mark.parametrize(
+    ("stated", "counts", "agrees"),
+    [
+        ("GENERAL", {"deaths": 3}, False),
+        ("LARGER", {"deaths": 1}, True),
+        ("LARGER", {"deaths": 1, "serious_injuries": 0, "direct_loss_fen": 0}, False),
+    ],
+)
+def test_stated_level_must_agree_with_complete_counts(
+    desk: Desk, stated: str, counts: dict[str, int], agrees: bool
+) -> None:
+    """Missing counts make the derived level a lower bound only."""
+    checked = check(desk, **accident(level=stated, **counts))
+    assert (checked.draft is not None) is agrees
+    assert checked.is_mendable is not agrees
+
+
+def test_every_fault_of_a_record_is_named_at_once(desk: Desk) -> None:
+    """A clerk mends a record in one go."""
+    checked = check(desk, record_id="", domain="SEA", payload={"fine_fen": -1, "colour": "red"}, occur_time="soon")
+    assert {p.field for p in checked.problems} == {
+        "source_record_id",
+        "domain",
+        "payload.articles",
+        "payload.fine_fen",
+        "payload.colour",
+        "occur_time",
+    }
+
+
+def test_publication_before_the_fact_is_mendable(desk: Desk) -> None:
+    """It goes to quarantine."""
+    checked = check(desk, source_publish_time="2026-02-01T00:00:00+08:00")
+    assert [p.reason for p in checked.problems] == [Reason.TIME_ORDER]
+    assert checked.is_mendable
+
+
+def test_one_unmendable_fault_rejects_the_record(desk: Desk) -> None:
+    """Mendable faults beside it do not save it."""
+    assert not check(desk, source_publish_time="2026-02-01T00:00:00+08:00", domain="").is_mendable
+
+
+def test_repair_must_name_the_repaired_record(desk: Desk) -> None:
+    """The reference is what a repair is about."""
+    assert set(PAYLOADS) >= NEEDS_REFERENCE
+    checked = check(desk, kind="REP", payload={"decision_date": "2026-03-01"})
+    assert [p.reason for p in checked.problems] == [Reason.REFERENCE_MISSING]
+
+
+def test_foreign_scheme_is_refused_for_a_source(desk: Desk) -> None:
+    """A source speaks for the subjects of its own scheme, and for persons."""
+    checked = check(desk, subject={"scheme": "TW-OSH", "code": "tw0123456789ab"})
+    assert [p.reason for p in checked.problems] == [Reason.SCHEME_UNKNOWN]
+
+
+def test_unicode_code_is_one_subject(desk: Desk) -> None:
+    """Full width is folded before the check."""
+    draft = check(desk, subject={"code": CODE.translate({ord("9"): "９"})}).draft  # noqa: RUF001  # the full-width digit is the point
+    assert draft is not None and draft.subject_id == f"USCC:{CODE}"
+
+
+def test_quarantine_keeps_nothing_of_a_person(desk: Desk) -> None:
+    """Code and name are left out of what is kept aside."""
+    person = {"scheme": "PERSON", "code": "ab" * 32, "kind": "PERSON", "name": "某甲"}
+    checked = check(desk, subject=person, source_publish_time="2026-02-01T00:00:00+08:00")
+    assert checked.record["subject"] == {**person, "code": "", "name": ""}

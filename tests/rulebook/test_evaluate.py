@@ -1,0 +1,59 @@
+"""Evaluation beyond the cases: order of facts, language, kinds that are absent."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from credit_service.ledger.facts import Fact
+from credit_service.legal_days import parse_day
+from credit_service.rulebook.evaluate import evaluate
+from credit_service.rulebook.law import Edition
+from credit_service.rulebook.usable import NEVER
+from credit_service.rulebook.vetoes import hard_record, vetoes
+
+DAY = parse_day("2026-06-01")
+
+
+def test_last_registration_counts_in_whatever_order_facts_arrive(
+    cn: Edition, a_fact: Callable[..., Fact]
+) -> None:
+    facts = [
+        a_fact(1, "REG", "2015-01-01", sectors=["OTHER"]),
+        a_fact(2, "REG", "2020-01-01", sectors=["CHEMICAL"]),
+        a_fact(3, "PEN", "2026-05-01", organ_kind="EMERGENCY_MANAGEMENT", severity="SERIOUS"),
+    ]
+    for order in (facts, facts[::-1]):
+        (finding,) = evaluate(cn, order, [NEVER] * 3, DAY)
+        assert (finding.rule_id, finding.event_ids, finding.scope_event_ids) == ("B-09", (3,), (2,))
+
+
+def test_finding_speaks_both_languages(cn: Edition, a_fact: Callable[..., Fact]) -> None:
+    facts = [a_fact(1, "ACC", "2026-05-01", level="LARGER", deaths=3)]
+    (finding,) = evaluate(cn, facts, [NEVER], DAY)
+    assert finding.text_zh.startswith("内部关注")
+    assert finding.text_en.startswith("Internal watch")
+
+
+def test_veto_carries_its_legal_basis(cn: Edition) -> None:
+    (veto,) = vetoes(cn, [], [], DAY, on_blacklist=True)
+    assert (veto.id, veto.cap, veto.event_ids, veto.until_day) == ("V-01", "D", (), None)
+    assert veto.basis.text_zh == "《本系统默认规则》"
+
+
+def test_subject_without_facts_has_no_findings_and_no_hard_record(cn: Edition, tw: Edition) -> None:
+    for edition in (cn, tw):
+        assert evaluate(edition, [], [], DAY, edition.schemes[0]) == []
+        assert vetoes(edition, [], [], DAY) == []
+        assert hard_record(edition, [], [], DAY) == ()
+
+
+def test_foreign_reference_of_another_source_proves_nothing_here(
+    cn: Edition, a_fact: Callable[..., Fact]
+) -> None:
+    """Two sources may use the same record id; a reference is always qualified by its source."""
+    facts = [
+        a_fact(1, "REG", "2015-01-01", sectors=["CHEMICAL"]),
+        a_fact(2, "ACC", "2026-05-01", name="R-7", level="MAJOR", liability="LIABLE"),
+        a_fact(3, "PEN", "2026-05-10", organ_kind="EMERGENCY_MANAGEMENT"),
+    ]
+    other = replace(facts[2], refers_to="elsewhere/R-7")
+    assert evaluate(cn, [*facts[:2], other], [NEVER] * 3, DAY) == []
