@@ -7,6 +7,7 @@ clamp to their end.
 
 import re
 from calendar import monthrange
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -16,6 +17,8 @@ from credit_service.errors import CreditError, Reason, shown
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
+# Python also reads week dates and dates without dashes; the law writes neither.
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _PERIOD = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})D)?", re.ASCII)
 
 
@@ -33,7 +36,7 @@ class Period:
 
     def before(self, day: int) -> int:
         """Returns the day this period earlier."""
-        return add_months(day, -self.months) - self.days
+        return add_months(day - self.days, -self.months)
 
     def __str__(self) -> str:
         """Reads as it was written, else in months and days."""
@@ -85,10 +88,7 @@ def day_text(day: int) -> str:
 @lru_cache(maxsize=65536)
 def parse_day(text: str) -> int:
     """Reads a civil date written as 2026-11-23."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or len(text) != len("2026-11-23"):
-        raise CreditError(Reason.FIELD_INVALID, f"date: got {shown(text)!r}, want YYYY-MM-DD")
-    return day.toordinal()
+    if _DATE.fullmatch(text):
+        with suppress(ValueError):
+            return date.fromisoformat(text).toordinal()
+    raise CreditError(Reason.FIELD_INVALID, f"date: got {shown(text)!r}, want YYYY-MM-DD")

@@ -26,7 +26,7 @@ from credit_service.audit.queries import QueryLog
 from credit_service.changes import Feed
 from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import load_champions
+from credit_service.grades.artefact import load_champions, load_keys
 from credit_service.grades.scorecard import Scorecard
 from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import SHIPPED as SHIPPED_SOURCES
@@ -91,7 +91,7 @@ def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
 
     editions = in_force if overlays else lambda: shipped
     levels = edition_for(shipped, "USCC", civil_day(clock())).accidents
-    scorecards: Mapping[str, Scorecard] = load_champions(Path(settings.models_dir))
+    scorecards = load_scorecards(settings)
     _check_models(shipped, scorecards)
     checker = Checker(
         sources, lambda deaths, injuries, loss: accident_level(levels, deaths, injuries, loss), vault.person_code
@@ -134,6 +134,14 @@ async def serve(settings: Settings, ready: Callable[[int], None], clock: Callabl
     await stopping.wait()
     logs.get().info("stopping", grace_seconds=settings.grace_seconds)
     await running.stop(settings.grace_seconds)
+
+
+def load_scorecards(settings: Settings) -> dict[str, Scorecard]:
+    """Loads every champion whose signature a trusted key made; refuses the rest."""
+    folder = Path(settings.models_dir)
+    trusted = frozenset(filter(None, settings.trusted_model_keys.split(","))) or None
+    champions = load_champions(folder, load_keys(folder / "keys", trusted))
+    return {name: artefact.scorecard for name, artefact in champions.items()}
 
 
 def _credentials(settings: Settings) -> Any:

@@ -23,6 +23,7 @@ class Settings:
     client_ca_file: str = ""
     person_key_file: str = ""
     models_dir: str = "models"
+    trusted_model_keys: str = ""
     editions_dir: str = ""
     sources_dir: str = ""
     source_agencies: str = ""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlmodel import Session
@@ -18,7 +19,7 @@ from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding
 from credit_service.subjects.tables import subjects_by_id
 from credit_service.v1 import grades_pb2 as pb
-from credit_service.v1 import rulebook_pb2
+from credit_service.v1 import rulebook_pb2, subjects_pb2
 
 BATCH_LIMIT = 100_000
 CHUNK = 500
@@ -97,7 +98,7 @@ class GradeDoor:
         return results
 
 
-def _identified(subject: pb.subjects__pb2.SubjectRef) -> str | CreditError:  # type: ignore[name-defined]  # imported by the generated module
+def _identified(subject: subjects_pb2.SubjectRef) -> str | CreditError:
     try:
         return wire.id_of(subject)
     except CreditError as error:
@@ -156,7 +157,7 @@ def _explanation(explained: Explained, frame: tuple[datetime, datetime]) -> pb.E
         )  # fmt: skip
     document = {
         **graded.document(), "base_points": explained.base_points,
-        "features": [part.document() for part in explained.contributions],
+        "features": [asdict(part) for part in explained.contributions],
         "findings": [[f.rule_id, f.list, f.effect, list(f.event_ids), day_text(f.found_day)] for f in graded.findings],
         "unmet": [s.id for s in graded.unmet],
     }  # fmt: skip

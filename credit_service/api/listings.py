@@ -90,7 +90,7 @@ def listing_message(row: ListingRow, name: str, editions: Sequence[Edition]) -> 
 
 
 def _move(move: ListingMoveRow) -> pb.ListingMove:
-    before = pb.ListingState.Value(f"LISTING_STATE_{move.from_state}") if move.from_state else 0
+    before = pb.ListingState.Value(f"LISTING_STATE_{move.from_state or 'UNSPECIFIED'}")
     return pb.ListingMove(
         from_state=before, to_state=pb.ListingState.Value(f"LISTING_STATE_{move.to_state}"),
         move_time=wire.timestamp(move.move_time), actor=move.actor, reason=move.reason,

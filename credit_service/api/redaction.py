@@ -6,6 +6,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from credit_service.api.identity import Caller
+from credit_service.v1 import subjects_pb2
 
 M = TypeVar("M", bound=Message)
 MASK = "＊＊"  # noqa: RUF001  # the full-width asterisk is what officials expect to see
@@ -45,8 +46,8 @@ def redact(message: M, caller: Caller, region: str | None) -> M:
         for field, _ in message.ListFields():
             if field.name not in allowed:
                 message.ClearField(field.name)
-    if view == MASKED and getattr(message, "name", ""):
-        message.name = masked_name(message.name)  # type: ignore[attr-defined]  # Subject alone has a name
+    if view == MASKED and isinstance(message, subjects_pb2.Subject):
+        message.name = masked_name(message.name)
     return message
 
 

@@ -68,7 +68,7 @@ def is_built(service: ServiceDescriptor, method: str) -> bool:
     return service.name in DOORS and hasattr(DOORS[service.name], method)
 
 
-def _handler(service: ServiceDescriptor, method: MethodDescriptor, door: Any, around: Around) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(service: ServiceDescriptor, method: MethodDescriptor, door: Any, around: Around) -> "grpc.RpcMethodHandler[Any, Any]":
     name = f"{service.name}/{method.name}"
     act = getattr(door, method.name, None)
     parse = message_factory.GetMessageClass(method.input_type).FromString

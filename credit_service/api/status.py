@@ -1,6 +1,7 @@
 """From machine reasons to statuses: one table, equal to the contract's enum; and how a status is sent."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -91,12 +92,13 @@ def details(error: CreditError) -> bytes:
     if code is grpc.StatusCode.UNAVAILABLE:
         delay = duration_pb2.Duration(seconds=RETRY_SECONDS)
         status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    return status.SerializeToString()
+    return bytes(status.SerializeToString())
 
 
 def reason_of(error: grpc.RpcError) -> tuple[str, dict[str, str]]:
     """Reads reason and facts of a refused call; an empty reason when the service did not send one."""
-    for key, value in error.trailing_metadata() or ():  # type: ignore[attr-defined]  # every call error has it
+    trailing: Any = error.trailing_metadata()
+    for key, value in trailing or ():
         if key == DETAILS_KEY:
             status = status_pb2.Status.FromString(value)
             info = error_details_pb2.ErrorInfo()

@@ -5,6 +5,8 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from credit_service.api import wire
 from credit_service.api.calls import Call
@@ -74,7 +76,7 @@ class SyncDoor:
         kinds, beat = _kinds(opening.start.kinds), _heartbeat(opening.start.heartbeat_seconds)
         epoch, after = await call.run(self._resume, opening.start.token, call.caller.role)
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        leave = self.house.feed.follow(lambda: loop.call_soon_threadsafe(woken.set))
+        leave = self.house.feed.follow(partial(_wake, loop, woken))
         listening = asyncio.ensure_future(_drain(requests))
         try:
             while True:
@@ -188,10 +190,14 @@ async def _drain(requests: AsyncIterator[pb.SubscribeRequest]) -> None:
         pass
 
 
+def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(woken.set)
+
+
 async def _wait(woken: asyncio.Event, listening: "asyncio.Future[None]", seconds: float) -> bool:
     """Waits for a wake-up; False when the time passed or the client closed."""
-    waiting = asyncio.ensure_future(woken.wait())
-    await asyncio.wait({waiting, listening}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    waiting: asyncio.Future[Any] = asyncio.ensure_future(woken.wait())
+    await asyncio.wait((waiting, listening), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     is_woken = waiting.done()
     waiting.cancel()
     return is_woken

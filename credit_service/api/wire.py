@@ -102,7 +102,7 @@ def _plain(message: Message, problems: list[Problem]) -> dict[str, Any]:
 
 
 def _value_name(field: FieldDescriptor, number: int, problems: list[Problem]) -> str:
-    enum = field.enum_type
+    enum: Any = field.enum_type
     value = enum.values_by_number.get(number)
     if value is None or number == 0:
         want = "one of " + ", ".join(v.name for v in enum.values[1:])
@@ -116,7 +116,7 @@ def _prefix(enum: Any) -> str:
 
 
 def _enum_name(message: Message, name: str, problems: list[Problem]) -> str:
-    enum = message.DESCRIPTOR.fields_by_name[name].enum_type
+    enum: Any = message.DESCRIPTOR.fields_by_name[name].enum_type
     number = getattr(message, name)
     value = enum.values_by_number.get(number)
     if value is None:
@@ -133,7 +133,7 @@ def _short(message: Message, name: str, problems: list[Problem]) -> str:
 
 
 def _set_enum(message: Message, name: str, short: str, path: str) -> None:
-    enum = message.DESCRIPTOR.fields_by_name[name].enum_type
+    enum: Any = message.DESCRIPTOR.fields_by_name[name].enum_type
     value = enum.values_by_name.get(_prefix(enum) + short) if isinstance(short, str) else None
     if value is None or value.number == 0:
         names = ", ".join(str(v.name).removeprefix(_prefix(enum)) for v in enum.values[1:])
@@ -148,8 +148,8 @@ def _set(message: Message, name: str, value: Any) -> None:
         raise CreditError(Reason.FIELD_UNKNOWN, f"{path}: got {shown(value)}, want no such field")
     try:
         if field.type == FieldDescriptor.TYPE_ENUM and field.is_repeated:
-            prefix, values = _prefix(field.enum_type), field.enum_type.values_by_name
-            getattr(message, name).extend(values[prefix + str(v)].number for v in value)
+            enum: Any = field.enum_type
+            getattr(message, name).extend(enum.values_by_name[_prefix(enum) + str(v)].number for v in value)
         elif field.type == FieldDescriptor.TYPE_ENUM:
             _set_enum(message, name, value, "payload.")
         elif field.is_repeated:

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import parse_day
+from credit_service.rulebook.condition import Cites
+from credit_service.rulebook.edition import load_edition
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
+from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.vetoes import hard_record, vetoes
 
@@ -57,3 +61,41 @@ def test_foreign_reference_of_another_source_proves_nothing_here(
     ]
     other = replace(facts[2], refers_to="elsewhere/R-7")
     assert evaluate(cn, [*facts[:2], other], [NEVER] * 3, DAY) == []
+
+
+def test_citation_covers_the_parts_of_an_article_and_no_other_article() -> None:
+    cites = Cites("articles", "安全生产法/11")
+    assert cites.holds({"articles": ["x", "安全生产法/11/2"]})
+    assert not cites.holds({"articles": ["安全生产法/110", "安全生产法"]})
+    assert not cites.holds({})
+
+
+def test_count_looking_back_stands_as_long_as_the_last_penalties_do(
+    write_edition: Callable[..., Path], a_fact: Callable[..., Fact]
+) -> None:
+    when = 'when = { count = "ACC", penalised = {}, at_least = 2, since = "P24M" }'
+    edition = load_edition(write_edition(('when = { listed = "BLACK" }', when)))
+    facts = [
+        a_fact(1, "ACC", "2026-01-01", name="one"),
+        a_fact(2, "PEN", "2026-04-01", refers_to="one"),
+        a_fact(3, "PEN", "2026-02-01", refers_to="one"),
+        a_fact(4, "ACC", "2026-01-05", name="two"),
+        a_fact(5, "PEN", "2026-03-01", refers_to="two"),
+    ]
+    usable = [NEVER, parse_day("2026-08-01"), NEVER, NEVER, NEVER]
+    (veto,) = vetoes(edition, facts, usable, DAY)
+    assert (veto.event_ids, veto.until_day) == ((1, 3, 4, 5), parse_day("2028-02-01"))
+    assert vetoes(edition, facts[:3], [NEVER] * 3, DAY) == []
+
+
+def test_end_of_a_scope_is_a_day_of_change(
+    write_edition: Callable[..., Path], a_fact: Callable[..., Fact]
+) -> None:
+    scope = (
+        'fact = "REG"\nlatest = true\nwhere.sectors.has = ["CHEMICAL"]',
+        'fact = "ORD"\nstate = "ON"',
+    )
+    state = ("[states.OPEN]", '[states.ON]\nkind = "ORD"\nuntil = ["lifted_date"]\n[states.OPEN]')
+    edition = load_edition(write_edition(state, scope))
+    order = a_fact(1, "ORD", "2026-05-01", lifted_date="2026-07-01")
+    assert next_change_day(edition, [order], [NEVER], DAY) == parse_day("2026-07-01")

@@ -1,0 +1,233 @@
+"""`import`: files into the ledger through the public stream; every record answered, resumable at any point."""
+
+import csv
+import gzip
+import io
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from credit_service.api.wire import draft_of
+from credit_service.cli.connection import EXIT_FAILED, Connection, JsonOption, ProfileOption, connect
+from credit_service.cli.output import print_json, say
+from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.ledger.sources import load_sources
+from credit_service.ledger.sources import drafts as drafts_of
+from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
+
+FRAME = 500
+WINDOW = 4
+KEPT = frozenset({"ACCEPTED", "DUPLICATE", "SUPERSEDED_LATE"})
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts what became of the records; the statuses add up to submitted."""
+
+    submitted: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the counts by the names of the contract."""
+        return {"submitted": self.submitted, "statuses": dict(self.statuses), "reasons": dict(self.reasons)}
+
+
+Record = dict[str, Any] | Problem
+Report = Callable[[dict[str, Any]], None]
+
+
+class Importer:
+    """Streams records frame by frame; at most a window of frames is under way."""
+
+    def __init__(self, connection: Connection, report: Report, on_ack: Callable[[Tally], None]) -> None:
+        """Takes where to send, where to report what was not kept, and what to do at each acknowledgement."""
+        self._connection = connection
+        self._report = report
+        self._on_ack = on_ack
+        self.tally = Tally()
+
+    def run(self, records: Iterable[Record]) -> Tally:
+        """Sends all records; raises when the stream breaks, after which the tally says what is safe."""
+        room = threading.Semaphore(WINDOW)
+        sent: list[list[tuple[int, Record, ledger_pb2.EventDraft | None]]] = []
+        stopped = threading.Event()
+
+        def frames() -> Iterator[ledger_pb2.StreamEventsRequest]:
+            offset, number, source = 0, self.tally.submitted, iter(records)
+            while chunk := list(islice(source, FRAME)):
+                entries = [self._encode(number + place, record) for place, record in enumerate(chunk, 1)]
+                number += len(chunk)
+                room.acquire()
+                if stopped.is_set():
+                    return
+                sent.append(entries)
+                drafts = [draft for _, _, draft in entries if draft is not None]
+                if drafts:
+                    yield ledger_pb2.StreamEventsRequest(offset=offset, events=drafts)
+                    offset += len(drafts)
+                else:
+                    self._settle(sent.pop(), [])
+                    room.release()
+
+        try:
+            for answer in self._connection.converse(ledger_pb2_grpc.LedgerServiceStub, "StreamEvents", frames()):
+                self._settle(sent.pop(0), list(answer.results))
+                room.release()
+        finally:
+            stopped.set()
+            room.release()
+        return self.tally
+
+    def _encode(self, number: int, record: Record) -> tuple[int, Record, ledger_pb2.EventDraft | None]:
+        if isinstance(record, Problem):
+            return number, record, None
+        try:
+            return number, record, draft_of(record)
+        except CreditError as error:
+            path, _, rest = error.message.partition(": got ")
+            got, _, want = rest.partition(", want ")
+            return number, Problem(path, got, want, error.reason), None
+
+    def _settle(
+        self, entries: list[tuple[int, Record, ledger_pb2.EventDraft | None]], results: list[ledger_pb2.SubmitResult]
+    ) -> None:
+        answers = iter(results)
+        for number, record, draft in entries:
+            if draft is None and isinstance(record, Problem):
+                status, problems = "REJECTED", [record]
+            else:
+                answer = next(answers)
+                status = ledger_pb2.SubmitStatus.Name(answer.status).removeprefix("SUBMIT_STATUS_")
+                problems = [Problem(p.field, p.got, p.want, Reason(p.reason)) for p in answer.problems]
+            self.tally.submitted += 1
+            self.tally.statuses[status] += 1
+            self.tally.reasons.update({p.reason.value for p in problems})
+            if status not in KEPT:
+                key = "" if isinstance(record, Problem) else record.get("source_record_id", "")
+                faults = [{"field": p.field, "got": p.got, "want": p.want, "reason": p.reason.value} for p in problems]
+                self._report({"record": number, "source_record_id": key, "status": status, "problems": faults})
+        self._on_ack(self.tally)
+
+
+def read_records(path: Path, source: str) -> Iterator[Record]:
+    """Yields the records of a file: JSON lines, or CSV by the mapping of its source; `.gz` of either."""
+    name = path.name.removesuffix(".gz")
+    opened: IO[bytes] = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[assignment]  # a binary stream
+    with opened as file:
+        if name.endswith((".jsonl", ".ndjson", ".json")):
+            yield from _json_lines(file)
+        elif name.endswith(".csv"):
+            yield from _csv_records(file, source)
+        else:
+            raise CreditError(Reason.FILE_INVALID, f"file: got {path.name}, want .jsonl or .csv (or .gz of either)")
+
+
+def _json_lines(file: IO[bytes]) -> Iterator[Record]:
+    for line in file:
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError as fault:
+            yield Problem("line", f"byte {fault.start} is not UTF-8", "UTF-8 text", Reason.TEXT_INVALID)
+        except ValueError as fault:
+            yield Problem("line", shown(str(fault)), "one JSON object a line", Reason.FIELD_INVALID)
+        else:
+            is_object = isinstance(value, dict)
+            yield value if is_object else Problem("line", shown(value), "one JSON object a line", Reason.FIELD_INVALID)
+
+
+def _csv_records(file: IO[bytes], source: str) -> Iterator[Record]:
+    sources = load_sources()
+    if source not in sources:
+        raise CreditError(Reason.SOURCE_UNKNOWN, f"source: got {source or 'nothing'}, want one of {', '.join(sources)}")
+    # Bytes that are no UTF-8 become lone surrogates, which are then named record by record.
+    rows = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=""))
+    for record in drafts_of(sources[source], rows):
+        is_broken = any("\udc80" <= c <= "\udcff" for c in json.dumps(record, ensure_ascii=False, default=str))
+        yield Problem("row", "bytes that are not UTF-8", "UTF-8 text", Reason.TEXT_INVALID) if is_broken else record
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("import")(import_file)
+
+
+def import_file(
+    file: Path,
+    source: Annotated[str, typer.Option("--source", help="Registered source of a CSV file.")] = "",
+    report: Annotated[Path | None, typer.Option("--report", help="Where to write what was not kept (JSON lines).")] = None,
+    profile: ProfileOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Import a file of events (JSON lines, or CSV by its source's mapping); run it again to resume."""
+    target = report or file.with_name(file.name + ".report.jsonl")
+    state = Path(str(target) + ".state")
+    fingerprint = _fingerprint(file, source)
+    done = _resume(state, fingerprint)
+    with target.open("a" if done.submitted else "w", encoding="utf-8") as out, Progress(
+        console=Console(stderr=True), disable=as_json
+    ) as bar:
+        task = bar.add_task(f"{file.name}", total=None, completed=done.submitted)
+
+        def on_ack(tally: Tally) -> None:
+            out.flush()
+            _save(state, fingerprint, tally)
+            bar.update(task, completed=tally.submitted)
+
+        def on_fault(line: dict[str, Any]) -> None:
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+        importer = Importer(connect(profile), on_fault, on_ack)
+        importer.tally = done
+        tally = importer.run(islice(read_records(file, source), done.submitted, None))
+    state.unlink(missing_ok=True)
+    kept = sum(tally.statuses[status] for status in KEPT)
+    if as_json:
+        print_json({**tally.as_dict(), "report": str(target)})
+    else:
+        say(f"{tally.submitted} submitted: " + ", ".join(f"{n} {s}" for s, n in sorted(tally.statuses.items())))
+        if kept < tally.submitted:
+            say(f"{tally.submitted - kept} not kept, named in {target}")
+    if kept < tally.submitted:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _fingerprint(file: Path, source: str) -> str:
+    """Names the file and the mapping by content, so that a changed file is never resumed halfway."""
+    if not file.is_file():
+        raise CreditError(Reason.FILE_INVALID, f"file: got {file}, want a file that exists", file=str(file))
+    digest = sha256(source.encode())
+    with file.open("rb") as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _resume(state: Path, fingerprint: str) -> Tally:
+    try:
+        saved = json.loads(state.read_text("utf-8"))
+    except (OSError, ValueError):
+        return Tally()
+    if saved.get("fingerprint") != fingerprint:
+        return Tally()
+    say(f"resuming after record {saved['submitted']}")
+    return Tally(saved["submitted"], Counter(saved["statuses"]), Counter(saved["reasons"]))
+
+
+def _save(state: Path, fingerprint: str, tally: Tally) -> None:
+    """Saves the place by replacing the file, so that a crash leaves the old one whole."""
+    draft = state.with_suffix(".new")
+    draft.write_text(json.dumps({"fingerprint": fingerprint, **tally.as_dict()}), "utf-8")
+    draft.replace(state)

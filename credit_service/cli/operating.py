@@ -1,0 +1,108 @@
+"""Commands of the operator: serve, migrate, verify the ledger, doctor."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_service import logs, migrations
+from credit_service.audit.queries import verify_queries
+from credit_service.cli.connection import EXIT_FAILED, JsonOption
+from credit_service.cli.doctor import examine
+from credit_service.cli.output import complain, print_json, say, show_table
+from credit_service.database import AUDIT_LOCK, Database
+from credit_service.ledger.verify import verify
+from credit_service.settings import from_environment, mask_url
+
+UrlOption = Annotated[str, typer.Option("--url", help="Database; default: CREDIT_SERVICE_DATABASE_URL or sqlite:///credit.db.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(serve)
+    app.command()(migrate)
+    app.command("verify-ledger")(verify_ledger)
+    app.command()(doctor)
+
+
+def serve(
+    demo: Annotated[Path | None, typer.Option("--demo", help="Folder for a throw-away authority, keys and database.")] = None,
+    listen: Annotated[str | None, typer.Option("--listen", help="Address; port 0 takes a free one.")] = None,
+    print_settings: Annotated[bool, typer.Option("--print-settings", help="Print the settings, secrets masked, and stop.")] = False,
+) -> None:
+    """Serve until SIGTERM. Mutual TLS always; --demo makes certificates for every role."""
+    from credit_service import server  # noqa: PLC0415  # the other commands start without the server's imports
+    from credit_service.cli import throwaway  # noqa: PLC0415  # as above
+
+    settings = from_environment(listen=listen)
+    if demo is not None:
+        settings = throwaway.prepare(settings, demo, server.system_clock())
+    if print_settings:
+        print_json(settings.masked())
+        return
+    logs.configure(settings.log_level)
+
+    def ready(port: int) -> None:
+        host = settings.listen.rpartition(":")[0] or "127.0.0.1"
+        if demo is not None:
+            throwaway.write_profiles(demo, f"{host}:{port}")
+            say(throwaway.welcome(demo, f"{host}:{port}"))
+        else:
+            say(f"serving on {host}:{port}")
+
+    asyncio.run(server.serve(settings, ready))
+
+
+def migrate(
+    url: UrlOption = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only name what would run.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the databases to the newest migration."""
+    settings = from_environment(database_url=url or None)
+    urls = settings.database_url, settings.audit_database_url()
+    names = migrations.pending(*urls) if dry_run else migrations.upgrade(*urls)
+    if as_json:
+        print_json({"migrations": names, "dry_run": dry_run})
+    else:
+        verb = "would run" if dry_run else "ran"
+        say(f"{verb} {', '.join(names) or 'nothing'} on {mask_url(settings.database_url)}")
+
+
+def verify_ledger(url: UrlOption = "", as_json: JsonOption = False) -> None:
+    """Recompute every hash of the ledger and the query records; name the first broken link."""
+    settings = from_environment(database_url=url or None)
+    database = Database(settings.database_url)
+    with database.reading() as session:
+        found = verify(session)
+    database.close()
+    audit = Database(settings.audit_database_url(), AUDIT_LOCK)
+    broken_query = verify_queries(audit)
+    audit.close()
+    facts = {
+        "verified": found.broken_position is None and broken_query is None, "events": found.events,
+        "head": found.head.hex(), "content_root": found.content_root.hex(), "algorithm": "SHA-256",
+        "broken_position": found.broken_position, "broken_query": broken_query,
+    }  # fmt: skip
+    if as_json:
+        print_json(facts)
+    elif facts["verified"]:
+        say(f"the chain of {found.events} events holds; head {found.head.hex()}, content root {found.content_root.hex()}")
+    else:
+        broken = f"event {found.broken_position}" if found.broken_position is not None else f"query record {broken_query}"
+        complain(f"CHAIN_BROKEN: the first broken link is {broken}; {found.events} events before it are sound")
+    if not facts["verified"]:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Examine versions, databases, models, certificates and calendar; say what to do about each finding."""
+    findings = examine(from_environment())
+    if as_json:
+        for finding in findings:
+            print_json(finding.as_dict())
+    else:
+        show_table(("", "what", "found", "what to do"), [(f.state, f.what, f.found, f.remedy) for f in findings])
+    if any(f.state == "fail" for f in findings):
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,217 @@
+"""Signed model artefacts: verified before anything in them is believed. Nothing in them is ever executed."""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from credit_service.errors import CreditError, Reason, shown
+from credit_service.grades.features import BY_NAME, set_hash
+from credit_service.grades.scorecard import Scorecard
+from credit_service.grades.table import read_scorecard
+
+SCHEMA = 1
+SIGNATURE_ALGORITHM = "Ed25519"
+DIGEST_ALGORITHM = "SHA-256"
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+# The files that every artefact has; the booster is provenance and is never parsed.
+FILES = (
+    "booster.txt", "calibrator.json", "card.md", "features.json", "golden.csv", "metrics.json",
+    "reference.json", "scale.json", "table.json",
+)  # fmt: skip
+SIZE_LIMIT = 8 * 1024 * 1024
+MANIFEST_LIMIT = 64 * 1024
+
+Keys = Mapping[str, Ed25519PublicKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """Holds a verified artefact: the table to score with, and what was said about it."""
+
+    scorecard: Scorecard
+    manifest: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    directory: Path
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """Names a public key by its digest."""
+    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"ed25519-{hashlib.sha256(raw).hexdigest()[:16]}"
+
+
+def load_keys(directory: Path, trusted: frozenset[str] | None = None) -> dict[str, Ed25519PublicKey]:
+    """Reads the public keys of a directory; `trusted` narrows them to some ids."""
+    keys: dict[str, Ed25519PublicKey] = {}
+    for path in sorted(directory.glob("*.pub")):
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError) as fault:
+            raise CreditError(Reason.FILE_INVALID, f"{path.name}: got {fault}, want a public key in PEM") from fault
+        if not isinstance(key, Ed25519PublicKey) or key_id(key) != path.stem:
+            raise CreditError(Reason.FILE_INVALID, f"{path.name}: got another key, want the Ed25519 key {path.stem}")
+        keys[path.stem] = key
+    return {name: key for name, key in keys.items() if trusted is None or name in trusted}
+
+
+def load(directory: Path, keys: Keys) -> Artefact:
+    """Loads one artefact: signature, digests, sizes, schema, golden rows, in this order; else refuses.
+
+    Reasons: MODEL_NOT_FOUND, MODEL_UNSIGNED, MODEL_UNTRUSTED, MODEL_TAMPERED, MODEL_INVALID.
+    """
+    manifest = _manifest(directory, keys)
+    files = _files(directory, manifest)
+    try:
+        documents = {name: parse(name, files[name]) for name in files if name.endswith(".json")}
+        model_id = f"{manifest['model']}/{manifest['version']}"
+        scorecard = read_scorecard(model_id, documents)
+        if set_hash(scorecard.feature_names) != manifest["feature_set"]:
+            raise invalid("features.json", "another meaning of a feature", "the features of this service")
+        _check_golden(scorecard, files["golden.csv"].decode())
+    except (KeyError, TypeError, ValueError, RecursionError, OverflowError, csv.Error) as fault:
+        raise invalid(directory.name, f"{type(fault).__name__} {fault}", "a well-formed artefact") from fault
+    return Artefact(scorecard, manifest, documents["metrics.json"], directory)
+
+
+def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:
+    """Loads the version of every model that the registry calls its champion."""
+    path = directory / "registry.json"
+    if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
+        raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
+    aliases = parse(path.name, path.read_bytes())["aliases"]
+    found = {}
+    for name, versions in aliases.items():
+        if name in BY_NAME or not _is_plain(name) or not _is_plain(versions["champion"]):
+            raise invalid("registry.json", name, "plain names of models and versions")
+        found[name] = load(directory / name / versions["champion"], keys)
+        if found[name].manifest["model"] != name or found[name].manifest["version"] != versions["champion"]:
+            raise invalid("registry.json", found[name].scorecard.model_id, f"the model {name}")
+    return found
+
+
+def parse(name: str, content: bytes) -> dict[str, Any]:
+    """Reads a JSON object strictly: finite numbers, no key twice."""
+    try:
+        found = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as fault:
+        raise invalid(name, str(fault), "a JSON object") from fault
+    if not isinstance(found, dict):
+        raise invalid(name, type(found).__name__, "a JSON object")
+    return found
+
+
+def invalid(name: str, got: object, want: str) -> CreditError:
+    """Says what is wrong inside an artefact whose signature holds."""
+    return CreditError(Reason.MODEL_INVALID, f"{name}: got {shown(got)}, want {want}", file=name)
+
+
+def _manifest(directory: Path, keys: Keys) -> dict[str, Any]:
+    if not (directory / MANIFEST).is_file():
+        raise CreditError(Reason.MODEL_NOT_FOUND, f"model: got none at {directory.name}, want {MANIFEST}")
+    if not (directory / SIGNATURE).is_file():
+        raise CreditError(Reason.MODEL_UNSIGNED, f"{SIGNATURE}: got none, want a signature", model=directory.name)
+    content = _bounded(directory / MANIFEST, MANIFEST_LIMIT)
+    try:
+        seal = parse(SIGNATURE, _bounded(directory / SIGNATURE, MANIFEST_LIMIT))
+        signature = base64.b64decode(seal["signature"], validate=True)
+        named, algorithm = str(seal["key_id"]), seal["algorithm"]
+    except (CreditError, KeyError, TypeError, ValueError) as fault:
+        raise _tampered(SIGNATURE, "no readable signature", "algorithm, key id and signature") from fault
+    if algorithm != SIGNATURE_ALGORITHM:
+        raise CreditError(Reason.MODEL_UNTRUSTED, f"algorithm: got {shown(algorithm)}, want {SIGNATURE_ALGORITHM}")
+    if named not in keys:
+        raise CreditError(Reason.MODEL_UNTRUSTED, f"key_id: got {shown(named)}, want a trusted key", key_id=shown(named))
+    try:
+        keys[named].verify(signature, content)
+    except InvalidSignature as fault:
+        raise _tampered(MANIFEST, "content that was not signed", f"the content signed by {named}") from fault
+    manifest = parse(MANIFEST, content)
+    if manifest.get("schema") != SCHEMA:
+        raise invalid(MANIFEST, manifest.get("schema"), f"schema {SCHEMA}")
+    return manifest
+
+
+def _files(directory: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    listed = manifest.get("files")
+    if not isinstance(listed, dict) or sorted(listed) != list(FILES):
+        raise invalid(MANIFEST, listed, "exactly the files of an artefact")
+    present = sorted(path.name for path in directory.iterdir())
+    if present != sorted([*FILES, MANIFEST, SIGNATURE]):
+        raise _tampered(directory.name, ", ".join(present), "exactly the signed files")
+    return {name: _listed(directory / name, entry) for name, entry in listed.items()}
+
+
+def _listed(path: Path, entry: Mapping[str, Any]) -> bytes:
+    if not isinstance(entry, dict) or entry.get("algorithm") != DIGEST_ALGORITHM:
+        raise invalid(MANIFEST, entry, f"a digest by {DIGEST_ALGORITHM} of {path.name}")
+    content = _bounded(path, SIZE_LIMIT)
+    if hashlib.sha256(content).hexdigest() != entry.get("digest"):
+        raise _tampered(path.name, "another content", "the signed content")
+    return content
+
+
+def _bounded(path: Path, limit: int) -> bytes:
+    """Reads a file of bounded size; the size is asked before the file is."""
+    size = path.stat().st_size
+    if not path.is_file() or size > limit:
+        raise invalid(path.name, f"{size} bytes", f"a file of at most {limit} bytes")
+    return path.read_bytes()
+
+
+def _tampered(name: str, got: str, want: str) -> CreditError:
+    return CreditError(Reason.MODEL_TAMPERED, f"{name}: got {got}, want {want}", file=name)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _is_plain(name: object) -> bool:
+    return isinstance(name, str) and name.replace("_", "a").replace(".", "a").isalnum() and name[0] != "."
+
+
+def golden_text(scorecard: Scorecard, matrix: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+    """Writes rows with what the table makes of them, to be made again at every load."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*scorecard.feature_names, "score", "probability", "reasons"])
+    scores = scorecard.score(matrix)
+    for row, score, chance in zip(matrix, scores, scorecard.probability(scores), strict=True):
+        told = ";".join(f"{r.feature}:{r.points}" for r in scorecard.reasons(row, lambda _: ()))
+        writer.writerow([*(repr(float(v)) for v in row), int(score), repr(float(chance)), told])
+    return text.getvalue()
+
+
+def _check_golden(scorecard: Scorecard, text: str) -> None:
+    """Compares the score of every path and the reasons exactly, the probability to the last bits."""
+    header, *rows = list(csv.reader(io.StringIO(text)))
+    names = [*scorecard.feature_names, "score", "probability", "reasons"]
+    if header != names or not rows:
+        raise invalid("golden.csv", header, "the columns of the table and at least one row")
+    width = len(scorecard.lines)
+    matrix = np.array([[float(v) for v in row[:width]] for row in rows], dtype=np.float64)
+    again = list(csv.reader(io.StringIO(golden_text(scorecard, matrix))))[1:]
+    for want, got, values in zip(rows, again, matrix, strict=True):
+        is_same = want[: width + 1] == got[: width + 1] and want[-1] == got[-1]
+        near = math.isclose(float(want[-2]), float(got[-2]), rel_tol=1e-12)
+        if not is_same or not near or scorecard.score_row(values.tolist()) != int(want[width]):
+            raise invalid("golden.csv", ",".join(got), ",".join(want))

@@ -1,0 +1,204 @@
+"""The facts of many subjects as sorted column arrays with subject offsets; judges nothing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_service.ledger.facts import Fact
+from credit_service.ledger.payloads import PAYLOADS
+from credit_service.legal_days import parse_day
+
+NEVER = 2**30
+KINDS = tuple(PAYLOADS)
+KIND_CODES: Mapping[str, int] = {kind: code for code, kind in enumerate(KINDS)}
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Holds facts by column; subject i owns rows offsets[i] to offsets[i + 1], sorted by day and event.
+
+    `mark`, `amount`, `flag` and the days mean what the tables below say for the row's kind. A mark of 0
+    and an amount that is no number stand for "not stated". `cite` holds the codes of the provisions that
+    row `cite_row` cites; codes are only ever compared, and differ from batch to batch.
+    """
+
+    offsets: Ints
+    subject: Ints
+    event_id: Ints
+    kind: Ints
+    day: Ints
+    known_day: Ints
+    unusable_from: Ints
+    mark: Ints
+    amount: Floats
+    flag: Bools
+    start_day: Ints
+    due_day: Ints
+    over_day: Ints
+    topic: Ints
+    cite_row: Ints
+    cite: Ints
+
+    @property
+    def subjects(self) -> int:
+        """Counts the subjects, those without facts too."""
+        return len(self.offsets) - 1
+
+    def of_kind(self, *kinds: str) -> Bools:
+        """Marks the rows of these kinds."""
+        return np.isin(self.kind, [KIND_CODES[kind] for kind in kinds])
+
+
+# The classed word of each kind: the field, and the words in order; the mark is the place, from 1.
+MARKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "PEN": ("severity", ("MINOR", "GENERAL", "SERIOUS")),
+    "ACC": ("liability", ("LIABLE", "NOT_LIABLE")),
+    "HAZ": ("found_by", ("SELF", "AUTHORITY")),
+    "INS": ("result", ("CLEAN", "VIOLATION", "MAJOR_VIOLATION")),
+    "COM": ("status", ("MADE", "KEPT", "BROKEN")),
+    "LIC": ("status", ("VALID", "SUSPENDED", "REVOKED")),
+    "ORD": ("order_kind", ("RECTIFY", "STOP_WORK", "CLOSE")),
+}
+STARTS = ("from_date",)
+DUES = ("extended_due_date", "due_date")
+# The first day on which the matter is over: the day itself, or the day after a last day.
+OVERS = (("revoked_date", 0), ("closed_date", 0), ("lifted_date", 0), ("to_date", 1))
+
+
+def mark_of(kind: str, word: str) -> int:
+    """Returns the mark of a word of a kind."""
+    return MARKS[kind][1].index(word) + 1
+
+
+def build(
+    facts_by_subject: Sequence[Sequence[Fact]], unusable_by_subject: Sequence[Sequence[int]]
+) -> Columns:
+    """Lays the facts of the subjects into columns; each list comes sorted by day and event id."""
+    counts = [len(facts) for facts in facts_by_subject]
+    rows = [fact for facts in facts_by_subject for fact in facts]
+    topics: dict[str, int] = {}
+    cited = [(n, topics.setdefault(a, len(topics))) for n, f in enumerate(rows) for a in _articles(f)]
+    return Columns(
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        subject=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
+        event_id=_ints([f.event_id for f in rows]),
+        kind=_ints([KIND_CODES[f.kind] for f in rows]),
+        day=_ints([f.day for f in rows]),
+        known_day=_ints([f.known_day for f in rows]),
+        unusable_from=_ints([day for days in unusable_by_subject for day in days]),
+        mark=_ints([_mark(f) for f in rows]),
+        amount=np.array([_AMOUNTS.get(f.kind, _none)(f.payload) for f in rows], dtype=np.float64),
+        flag=np.array([_FLAGS.get(f.kind, _no)(f.payload) for f in rows], dtype=np.bool_),
+        start_day=_ints([_first_day(f.payload, STARTS) for f in rows]),
+        due_day=_ints([_first_day(f.payload, DUES) for f in rows]),
+        over_day=_ints([_over_day(f.payload) for f in rows]),
+        topic=_ints([topics.setdefault(_topic(f), len(topics)) for f in rows]),
+        cite_row=_ints([n for n, _ in cited]),
+        cite=_ints([code for _, code in cited]),
+    )
+
+
+def visible(columns: Columns, as_of_day: int, known_day: int | None = None) -> Columns:
+    """Keeps the rows that had happened, were known, and may still be used on the day."""
+    kept = (columns.day <= as_of_day) & (columns.unusable_from > as_of_day)
+    if known_day is not None:
+        kept &= columns.known_day <= known_day
+    return columns if kept.all() else take(columns, kept)
+
+
+def take(columns: Columns, kept: Bools) -> Columns:
+    """Keeps some rows; every subject stays, even without rows."""
+    counts = np.bincount(columns.subject[kept], minlength=columns.subjects)
+    cited = kept[columns.cite_row]
+    places = np.cumsum(kept) - 1
+    rows = {
+        f.name: getattr(columns, f.name)[kept]
+        for f in fields(columns)
+        if f.name not in {"offsets", "cite_row", "cite"}
+    }
+    return replace(
+        columns,
+        **rows,
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        cite_row=places[columns.cite_row[cited]],
+        cite=columns.cite[cited],
+    )
+
+
+def _ints(values: Sequence[int]) -> Ints:
+    return np.array(values, dtype=np.int64)
+
+
+def _mark(fact: Fact) -> int:
+    if fact.kind == "STD":
+        return int(fact.payload["level"])
+    if fact.kind not in MARKS:
+        return 0
+    name, words = MARKS[fact.kind]
+    word = fact.payload.get(name)
+    return words.index(word) + 1 if word in words else 0
+
+
+def _none(_: Mapping[str, Any]) -> float:
+    return np.nan
+
+
+def _no(_: Mapping[str, Any]) -> bool:
+    return False
+
+
+def _casualties(payload: Mapping[str, Any]) -> float:
+    counted = (payload.get("deaths"), payload.get("serious_injuries"))
+    split = sum(count for count in counted if count is not None)
+    return float(max(split, payload.get("victims") or 0))
+
+
+# Yuan, people hurt, people employed.
+_AMOUNTS: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
+    "PEN": lambda payload: payload["fine_fen"] / 100 if "fine_fen" in payload else np.nan,
+    "ACC": _casualties,
+    "REG": lambda payload: float(payload["headcount"]) if "headcount" in payload else np.nan,
+}
+_FLAGS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "PEN": lambda payload: bool(payload.get("is_accident_related")),
+    "HAZ": lambda payload: payload["hazard_level"] == "MAJOR",
+    "INS": lambda payload: payload.get("mode") == "RANDOM",
+    "LIC": lambda payload: bool(payload.get("is_mandatory")),
+}
+
+
+def _first_day(payload: Mapping[str, Any], names: Sequence[str]) -> int:
+    return next((parse_day(payload[name]) for name in names if name in payload), NEVER)
+
+
+def _over_day(payload: Mapping[str, Any]) -> int:
+    return min((parse_day(payload[name]) + more for name, more in OVERS if name in payload), default=NEVER)
+
+
+def _articles(fact: Fact) -> Sequence[str]:
+    return fact.payload.get("articles", ()) if fact.kind == "PEN" else ()
+
+
+def _topic(fact: Fact) -> str:
+    return str(fact.payload.get("licence_type", "")) if fact.kind == "LIC" else ""
+
+
+def single(columns: Columns, index: int) -> Columns:
+    """Cuts out one subject."""
+    start, end = int(columns.offsets[index]), int(columns.offsets[index + 1])
+    first, last = np.searchsorted(columns.cite_row, [start, end])
+    own = {f.name: getattr(columns, f.name)[start:end] for f in fields(columns)}
+    own |= {
+        "offsets": np.array([0, end - start], dtype=np.int64),
+        "subject": np.zeros(end - start, dtype=np.int64),
+        "cite_row": columns.cite_row[first:last] - start,
+        "cite": columns.cite[first:last],
+    }
+    return Columns(**own)

@@ -1,0 +1,48 @@
+"""What a feature is: a number with a name, a unit, a sign, and words for those it is about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from credit_service.grades.columns import Bools, Columns, Floats
+
+Values = Callable[[Columns, int], Floats]
+Rows = Callable[[Columns, int], Bools]
+
+YEARLY = (12, 24, 36, 48, 60)
+QUARTERLY = tuple(range(3, 61, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Describes one feature; the docstring of `function` is its public explanation.
+
+    `sign` is -1 when more is worse, +1 when more is better, 0 when it earns no points. `rows` marks the
+    facts behind a value. A fact's share changes only when it has passed one of `steps`, in months, or on
+    a day that it names itself. `missing` says what no value means; most features are never missing.
+    """
+
+    name: str
+    unit: str
+    unit_zh: str
+    window_months: int | None
+    sign: int
+    is_actionable: bool
+    zh: str
+    en: str
+    kinds: tuple[str, ...]
+    steps: tuple[int, ...]
+    function: Values
+    rows: Rows
+    missing: str = "never missing"
+
+    @property
+    def explanation(self) -> str:
+        """Returns the public explanation."""
+        return (self.function.__doc__ or "").strip()
+
+    def text(self, value: float | None) -> tuple[str, str]:
+        """Says the value in Chinese and in English."""
+        if value is None:
+            return f"{self.zh}：未知", f"{self.en}: unknown"
+        shown = f"{value:,.2f}".rstrip("0").rstrip(".")
+        return f"{self.zh}：{shown}{self.unit_zh}", f"{self.en}: {shown} {self.unit}".rstrip()

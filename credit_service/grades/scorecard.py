@@ -1,0 +1,180 @@
+"""The points table: features in, integer points, score, probability and reasons out. Pure."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from credit_service.errors import CreditError, Reason
+from credit_service.grades.columns import Floats, Ints
+from credit_service.grades.feature import Feature
+
+REASON_LIMIT = 4
+
+# Finds the event ids behind the value of a feature; asked only for features that are told.
+Proof = Callable[[str], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Holds the points of one feature: bin i ends at cuts[i], which it includes; the last bin is open."""
+
+    feature: Feature
+    cuts: tuple[float, ...]
+    points: tuple[int, ...]
+    missing: int | None = None
+
+    @property
+    def best(self) -> int:
+        """Returns the most points that a known value can earn."""
+        return max(self.points)
+
+    def points_of(self, values: Floats) -> Ints:
+        """Returns the points of many values."""
+        # A value that is no number sorts behind every cut; it is put right below.
+        found = np.array(self.points, dtype=np.int64)[np.searchsorted(self.cuts, values, side="left")]
+        unknown = np.isnan(values)
+        if unknown.any():
+            if self.missing is None:
+                raise _no_value(self.feature.name)
+            found[unknown] = self.missing
+        return found
+
+    def at(self, value: float) -> int:
+        """Returns the points of one value."""
+        if math.isnan(value):
+            if self.missing is None:
+                raise _no_value(self.feature.name)
+            return self.missing
+        return self.points[bisect_left(self.cuts, value)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Ties points to odds: `base` points stand for odds of one to `odds_against`, `pdo` points halve them."""
+
+    pdo: float
+    base: float
+    odds_against: float
+
+    def log_odds(self, score: Floats) -> Floats:
+        """Returns the log-odds that a score stands for."""
+        return (self.base - score) * math.log(2) / self.pdo - math.log(self.odds_against)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """Moves the log-odds of the score to those that are published: intercept and slope alone."""
+
+    intercept: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonLine:
+    """Says why points were lost: the feature, its value, the points below the best, the events behind it."""
+
+    feature: str
+    value: float | None
+    unit: str
+    points: int
+    is_actionable: bool
+    text_zh: str
+    text_en: str
+    event_ids: tuple[int, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Returns the reason as it is kept and sent."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"event_ids": list(self.event_ids)}
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """Says what one feature adds to the score, and the most that it could add."""
+
+    feature: str
+    value: float | None
+    unit: str
+    points: int
+    best_points: int
+    text_zh: str
+    text_en: str
+    event_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """Holds a published points table; base points and the points of every line are the score, exactly."""
+
+    model_id: str
+    base_points: int
+    lines: tuple[Line, ...]
+    scale: Scale
+    calibrator: Calibrator
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Returns the columns that a matrix must have, in order."""
+        return tuple(line.feature.name for line in self.lines)
+
+    def contributions(self, matrix: Floats) -> Ints:
+        """Returns the points of every row and feature."""
+        found = np.empty(matrix.shape, dtype=np.int64)
+        for place, line in enumerate(self.lines):
+            found[:, place] = line.points_of(matrix[:, place])
+        return found
+
+    def score(self, matrix: Floats) -> Ints:
+        """Returns the score of every row."""
+        total = np.full(len(matrix), self.base_points, dtype=np.int64)
+        for place, line in enumerate(self.lines):
+            total += line.points_of(matrix[:, place])
+        return total
+
+    def score_row(self, row: Sequence[float]) -> int:
+        """Returns the score of one row without arrays."""
+        pairs = zip(self.lines, row, strict=True)
+        return self.base_points + sum(line.at(value) for line, value in pairs)
+
+    def probability(self, score: Ints) -> Floats:
+        """Returns the published probability of the model's label in the next 12 months."""
+        odds = self.scale.log_odds(np.asarray(score, dtype=np.float64))
+        return 1.0 / (1.0 + np.exp(-(self.calibrator.intercept + self.calibrator.slope * odds)))
+
+    def reasons(self, row: Sequence[float], proof: Proof) -> list[ReasonLine]:
+        """Returns the four features that lost most points; what the subject can act on comes first.
+
+        Points are counted against the best value of the feature; equal losses keep the order of features.
+        """
+        lost = [(line.at(value) - line.best, line, value) for line, value in zip(self.lines, row, strict=True)]
+        worst = sorted((one for one in lost if one[0] < 0), key=lambda one: one[0])[:REASON_LIMIT]
+        worst.sort(key=lambda one: not one[1].feature.is_actionable)
+        return [self._reason(points, line.feature, value, proof) for points, line, value in worst]
+
+    def explain(self, row: Sequence[float], proof: Proof) -> list[Contribution]:
+        """Returns what every feature adds; with the base points they sum to the score."""
+        found = []
+        for line, value in zip(self.lines, row, strict=True):
+            shown = None if math.isnan(value) else float(value)
+            f = line.feature
+            found.append(
+                Contribution(
+                    f.name, shown, f.unit, line.at(value), line.best, *f.text(shown), proof(f.name)
+                )
+            )
+        return found
+
+    @staticmethod
+    def _reason(points: int, feature: Feature, value: float, proof: Proof) -> ReasonLine:
+        shown = None if math.isnan(value) else float(value)
+        return ReasonLine(
+            feature.name, shown, feature.unit, points, feature.is_actionable,
+            *feature.text(shown), proof(feature.name),
+        )  # fmt: skip
+
+
+def _no_value(name: str) -> CreditError:
+    return CreditError(Reason.MODEL_INVALID, f"{name}: got no value, want a number; the table has no missing bin")

@@ -1,0 +1,67 @@
+"""Documents that can rot: what they list is compared with what exists."""
+
+import re
+from dataclasses import fields
+
+from credit_service.settings import PREFIX, Settings
+from tests.house.tree import ROOT, pyproject, text
+
+TARGETS = re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE)
+GLOSSARY = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in text("GLOSSARY.md").splitlines()
+    if line.startswith("|") and not line.startswith(("|---", "| 中文"))
+]
+
+
+def test_readme_lists_every_setting() -> None:
+    names = [f"`{PREFIX}{field.name.upper()}`" for field in fields(Settings)]
+    assert [name for name in names if name not in text("README.md")] == []
+
+
+def test_readme_lists_no_setting_that_is_gone() -> None:
+    listed = set(re.findall(rf"`{PREFIX}([A-Z_]+)`", text("README.md")))
+    assert listed <= {field.name.upper() for field in fields(Settings)}
+
+
+def test_readme_lists_every_make_target() -> None:
+    listed = set(re.findall(r"`make ([a-z-]+)", text("README.md")))
+    assert [target for target in TARGETS if target not in listed] == []
+
+
+def test_documents_name_no_make_target_that_is_gone() -> None:
+    for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        named = set(re.findall(r"`make ([a-z-]+)", text(name)))
+        assert named <= set(TARGETS), name
+
+
+def test_architecture_prints_the_ladder_that_is_checked() -> None:
+    block = text("ARCHITECTURE.md").split("## The ladder")[1].split("```")[1]
+    printed = re.findall(r"[a-z_][a-z_0-9]*", block.replace("(generated)", ""))
+    layers = pyproject()["tool"]["importlinter"]["contracts"][0]["layers"]
+    rungs = {name: n for n, layer in enumerate(layers) for name in layer.split(" | ")}
+    assert sorted(printed) == sorted(rungs)
+    assert [rungs[name] for name in printed] == sorted(rungs[name] for name in printed)
+
+
+def test_glossary_gives_each_chinese_term_once() -> None:
+    terms = [term.strip() for row in GLOSSARY for term in re.split(r"[·、]", row[0])]
+    assert len(terms) == len(set(terms))
+    assert all(re.search(r"[\u4e00-\u9fff]", row[0]) and row[1] for row in GLOSSARY)
+
+
+def test_glossary_names_every_room() -> None:
+    words = " ".join(row[1] for row in GLOSSARY).lower()
+    service = ROOT / "credit_service"
+    rooms = [p.parent.name for p in service.glob("*/tables.py")]
+    kept = {
+        "audit": "query record",
+        "subjects": "subject",
+        "listings": "listing",
+        "grades": "grade",
+    }
+    assert [room for room in rooms if kept.get(room, room) not in words] == []
+
+
+def test_changelog_names_the_version_or_what_is_unreleased() -> None:
+    assert re.search(r"^## \[?(Unreleased|\d+\.\d+\.\d+)", text("CHANGELOG.md"), re.MULTILINE)

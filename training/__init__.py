@@ -1,0 +1,1 @@
+"""Training: data sets, fit, evaluation and publication of models, the simulated city. The service never imports it."""

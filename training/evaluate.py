@@ -1,0 +1,164 @@
+"""Measures a made model on a later year, beside logistic regression and the one-line rule."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from credit_service.grades.columns import Floats
+from credit_service.legal_days import day_text
+from training.dataset import History, Sample
+from training.making import Made, Sets, scored
+from training.metrics import (
+    Labels,
+    auc,
+    average_precision,
+    bootstrap,
+    brier,
+    captured,
+    ece,
+    logit,
+    observed_to_expected,
+)
+from training.recipe import Recipe
+
+TOP_SHARE = 0.05
+LETTERS = ("A", "B", "C", "D")
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Holds the scores of everything that is compared on the test set; higher means worse."""
+
+    ours: Floats
+    rule: Floats
+    logistic: Floats
+    free: Floats
+
+
+def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str, Any]:
+    """Returns the report of one task. All figures are of the integer points, on the test cut-off."""
+    test, labels = given.test, given.test.labels[made.task]
+    score = made.scorecard.score(scored(recipe, test.features))
+    chance = made.scorecard.probability(score)
+    rivals = Rival(-score.astype(np.float64), test.rule, *_challengers(recipe, made, given))
+    base_rate = float(labels.mean())
+    return {
+        "task": made.task,
+        "n": len(labels),
+        "positives": int(labels.sum()),
+        "base_rate": base_rate,
+        "test_cutoff": day_text(recipe.test_cutoff),
+        **_ranking(recipe, labels, rivals),
+        "brier": brier(labels, chance),
+        "brier_reference": base_rate * (1 - base_rate),
+        "ece": ece(labels, chance),
+        "observed_to_expected": observed_to_expected(labels, chance),
+        "calibration_slope": _slope(labels, chance),
+        "fitting": _told(given.fitting, made.task) | {"cutoffs": [day_text(d) for d in recipe.fit_cutoffs]},
+        "calibration": _told(given.calibration, made.task)
+        | {
+            "cutoff": day_text(recipe.calibration_cutoff),
+            "intercept": made.calibration.intercept,
+            "slope": made.calibration.slope,
+        },
+        "bands": _bands(recipe, labels, score, chance),
+        "by_kind": _by_kind(held, test, labels, chance),
+    }
+
+
+def _ranking(recipe: Recipe, labels: Labels, rivals: Rival) -> dict[str, Any]:
+    def interval(of: Any) -> list[float]:
+        return bootstrap(of, len(labels), recipe.bootstrap, recipe.seed)
+
+    def gap(other: Floats) -> dict[str, Any]:
+        def measure(rows: NDArray[Any]) -> float:
+            return auc(labels[rows], rivals.ours[rows]) - auc(labels[rows], other[rows])
+
+        return {"difference": auc(labels, rivals.ours) - auc(labels, other), "ci": interval(measure)}
+
+    found: dict[str, Any] = {}
+    for name, scores in (("", rivals.ours), ("rule_", rivals.rule), ("logistic_", rivals.logistic), ("free_", rivals.free)):
+        found[f"{name}auc"] = auc(labels, scores)
+        found[f"{name}auc_ci"] = interval(lambda rows, s=scores: auc(labels[rows], s[rows]))
+        found[f"{name}average_precision"] = average_precision(labels, scores)
+        found[f"{name}captured_top_5_percent"] = captured(labels, scores, TOP_SHARE)
+    found["over_rule"], found["over_logistic"] = gap(rivals.rule), gap(rivals.logistic)
+    return found
+
+
+def _challengers(recipe: Recipe, made: Made, given: Sets) -> tuple[Floats, Floats]:
+    """Returns logistic regression on the same features, and a booster without any restraint."""
+    fitting, labels = given.fitting, given.fitting.labels[made.task]
+    model = _logistic().fit(_logs(fitting.features), labels)
+    options: Mapping[str, Any] = {
+        "objective": "binary", "num_leaves": 15, "learning_rate": 0.05, "min_data_in_leaf": 200, "verbose": -1,
+        "deterministic": True, "force_row_wise": True, "num_threads": 1, "seed": recipe.seed,
+    }  # fmt: skip
+    free = lightgbm.train(dict(options), lightgbm.Dataset(fitting.features, labels.astype(np.float64)), 150)
+    logistic: Floats = model.predict_proba(_logs(given.test.features))[:, 1]
+    return logistic, np.asarray(free.predict(given.test.features), dtype=np.float64)
+
+
+def _logistic() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=3000))
+
+
+def _logs(features: Floats) -> Floats:
+    return np.log1p(np.nan_to_num(features))
+
+
+def _slope(labels: Labels, chance: Floats) -> float:
+    model = LogisticRegression(C=1e6, max_iter=1000).fit(logit(chance)[:, None], labels)
+    return float(model.coef_[0, 0])
+
+
+def _told(given: Sample, task: str) -> dict[str, Any]:
+    return {"n": len(given), "positives": int(given.labels[task].sum())}
+
+
+def _bands(recipe: Recipe, labels: Labels, score: NDArray[np.int64], chance: Floats) -> dict[str, Any]:
+    """Returns share, mean probability and observed rate of each band of the score, before any law."""
+    edges = [recipe.bands[letter] for letter in LETTERS[:-1]]
+    place = np.searchsorted(-np.array(edges), -score, side="left")
+    found = {}
+    for n, letter in enumerate(LETTERS):
+        rows = place == n
+        size = int(rows.sum())
+        found[letter] = {
+            "share": size / len(score),
+            "expected": float(chance[rows].mean()) if size else None,
+            "observed": float(labels[rows].mean()) if size else None,
+        }
+    return found
+
+
+def _by_kind(held: History, test: Sample, labels: Labels, chance: Floats) -> dict[str, Any]:
+    kinds = np.array(held.kinds)[test.subject]
+    found = {}
+    for kind in sorted(set(kinds)):
+        rows = kinds == kind
+        found[kind] = {
+            "n": int(rows.sum()),
+            "positives": int(labels[rows].sum()),
+            "observed_to_expected": observed_to_expected(labels[rows], chance[rows]),
+        }
+    return found
+
+
+def rounded(value: Any, digits: int = 6) -> Any:
+    """Rounds every number of a report, and turns what could not be measured into null."""
+    if isinstance(value, dict):
+        return {key: rounded(one, digits) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one, digits) for one in value]
+    if isinstance(value, float):
+        return round(value, digits) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,69 @@
+"""Makes a model by its recipe: sets by cut-off, fit, calibration, points. Measures nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from credit_service.grades.columns import Floats
+from credit_service.grades.scorecard import Calibrator, Line, Scorecard
+from credit_service.legal_days import add_months, day_text
+from training.dataset import HORIZON_MONTHS, TASKS, History, Sample, join, sample
+from training.fit import Calibration, Fitted, calibrate, fit, points
+from training.recipe import Recipe
+
+EVER = 2**29
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Holds the three sets of a recipe; no row of one tells of the time of the next."""
+
+    fitting: Sample
+    calibration: Sample
+    test: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Holds what was made for one task."""
+
+    task: str
+    fitted: Fitted
+    calibration: Calibration
+    scorecard: Scorecard
+
+
+def sets(recipe: Recipe, held: History) -> Sets:
+    """Builds the sets; refuses a cut-off whose labels were not complete and published by `known_by`."""
+    tasks = [TASKS[name] for name in recipe.tasks]
+    for cutoff in (*recipe.fit_cutoffs, recipe.calibration_cutoff):
+        matured = add_months(cutoff, HORIZON_MONTHS + recipe.maturity_months)
+        if matured > recipe.known_by:
+            raise ValueError(f"cut-off {day_text(cutoff)}: matured on {day_text(matured)}, want by known_by")
+    past = [sample(held, tasks, day, recipe.known_by, recipe.columns) for day in recipe.fit_cutoffs]
+    return Sets(
+        fitting=join(past),
+        calibration=sample(held, tasks, recipe.calibration_cutoff, recipe.known_by, recipe.columns),
+        test=sample(held, tasks, recipe.test_cutoff, EVER, recipe.columns),
+    )
+
+
+def make(recipe: Recipe, task: str, given: Sets) -> Made:
+    """Fits, calibrates and rounds to points for one task."""
+    fitting, later = given.fitting, given.calibration
+    fitted = fit(fitting.features, fitting.labels[task], recipe.columns, recipe.booster, recipe.seed)
+    raw = fitted.log_odds(later.features)
+    calibration = calibrate(raw, later.labels[task], recipe.least_positives_for_slope)
+    base, lines = points(fitted, calibration, recipe.scale, recipe.controls, fitting.features)
+    return Made(task, fitted, calibration, scorecard(recipe, base, lines))
+
+
+def scorecard(recipe: Recipe, base: int, lines: Sequence[Line]) -> Scorecard:
+    """Puts the points on the recipe's scale."""
+    return Scorecard(f"{recipe.name}/{recipe.version}", base, tuple(lines), recipe.scale, Calibrator(0.0, 1.0))
+
+
+def scored(recipe: Recipe, features: Floats) -> Floats:
+    """Returns the columns that earn points; controls come last and are left out."""
+    return np.ascontiguousarray(features[:, : len(recipe.features)])

@@ -1,0 +1,78 @@
+"""Recipes: what a model is made from and how, as data."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from credit_service.grades.scorecard import Scale
+from credit_service.legal_days import parse_day
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Holds one recipe; days are civil ordinals."""
+
+    name: str
+    version: str
+    published_on: str
+    expires_on: str
+    title_zh: str
+    title_en: str
+    is_simulated: bool
+    edition: str
+    served_task: str
+    tasks: tuple[str, ...]
+    seed: int
+    dataset: str
+    known_by: int
+    fit_cutoffs: tuple[int, ...]
+    calibration_cutoff: int
+    test_cutoff: int
+    maturity_months: int
+    features: tuple[str, ...]
+    controls: tuple[str, ...]
+    booster: Mapping[str, Any]
+    scale: Scale
+    bands: Mapping[str, int]
+    least_positives_for_slope: int
+    bootstrap: int
+    digest: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Returns every column of the training matrix: features, then controls that earn no points."""
+        return (*self.features, *self.controls)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads one recipe file."""
+    content = path.read_bytes()
+    table = tomllib.loads(content.decode())
+    data, scale = table["data"], table["scale"]
+    heads = (
+        "name", "version", "published_on", "expires_on", "title_zh", "title_en", "is_simulated",
+        "edition", "served_task", "seed",
+    )  # fmt: skip
+    return Recipe(
+        **{key: table[key] for key in heads},
+        tasks=tuple(table["tasks"]),
+        dataset=data["dataset"],
+        known_by=parse_day(data["known_by"]),
+        fit_cutoffs=tuple(parse_day(day) for day in data["fit_cutoffs"]),
+        calibration_cutoff=parse_day(data["calibration_cutoff"]),
+        test_cutoff=parse_day(data["test_cutoff"]),
+        maturity_months=data["maturity_months"],
+        features=tuple(table["features"]["names"]),
+        controls=tuple(table["features"]["controls"]),
+        booster=table["booster"],
+        scale=Scale(float(scale["pdo"]), float(scale["base"]), float(scale["odds_against"])),
+        bands=scale["bands"],
+        least_positives_for_slope=table["calibration"]["least_positives_for_slope"],
+        bootstrap=table["evaluation"]["bootstrap"],
+        digest=f"sha-256:{hashlib.sha256(content).hexdigest()}",
+    )
