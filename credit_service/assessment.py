@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import insert
 from sqlmodel import Session
 
 from credit_service.changes import Recorder
-from credit_service.database import upsert
+from credit_service.database import insert_rows, upsert
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.grading import Case, Explained, Graded, explain, grade_many
 from credit_service.grades.scorecard import Scorecard
@@ -49,6 +48,8 @@ class Assessor:
         for row in listings_of(session, ids):
             existing.setdefault(row.subject_id, []).append(row)
         for g in graded:
+            if not g.edition_id:
+                continue  # no edition is in force: nothing may be said, so nothing may be withdrawn either
             findings = [(g.edition_id, finding) for finding in g.findings]
             propose(session, (g.subject_id, g.subject_kind), findings, existing.get(g.subject_id, []), recorder, now)
         _write(session, [g for g in graded if g.grade is not None], recorder, now)
@@ -81,11 +82,24 @@ class Assessor:
         for scheme, members in by_scheme.items():
             try:
                 edition = edition_for(self.editions(), scheme, day)
-                cases = [Case(m.subject_id, m.kind, facts[m.subject_id]) for m in members if m.kind != PERSON]
-                graded.extend(grade_many(edition, self._scorecard(edition), cases, day))
-                graded.extend(_person(edition, m, facts[m.subject_id], day) for m in members if m.kind == PERSON)
             except CreditError as error:
                 graded.extend(Graded(m.subject_id, m.kind, day, problem=error) for m in members)
+                continue
+            graded.extend(self._grade_scheme(edition, members, facts, day))
+        return graded
+
+    def _grade_scheme(
+        self, edition: Edition, members: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], day: int
+    ) -> list[Graded]:
+        """Grades what may be graded; the rules speak of all, also of persons and when the model is missing."""
+        persons = [m for m in members if m.kind == PERSON]
+        others = [m for m in members if m.kind != PERSON]
+        graded = [_ungraded(edition, m, facts[m.subject_id], day, _PERSON_PROBLEM) for m in persons]
+        try:
+            cases = [Case(m.subject_id, m.kind, facts[m.subject_id]) for m in others]
+            graded.extend(grade_many(edition, self._scorecard(edition), cases, day))
+        except CreditError as error:
+            graded.extend(_ungraded(edition, m, facts[m.subject_id], day, error) for m in others)
         return graded
 
     def _scorecard(self, edition: Edition) -> Scorecard:
@@ -95,10 +109,13 @@ class Assessor:
         return scorecard
 
 
-def _person(edition: Edition, row: SubjectRow, facts: Sequence[Fact], day: int) -> Graded:
-    """Rules may name a person; no model and no grade ever does."""
+_PERSON_PROBLEM = CreditError(
+    Reason.GRADE_NOT_FOUND, "subject: got a person, want an enterprise; persons are never graded"
+)
+
+
+def _ungraded(edition: Edition, row: SubjectRow, facts: Sequence[Fact], day: int, problem: CreditError) -> Graded:
     usable = unusable_from(edition, facts)
-    problem = CreditError(Reason.GRADE_NOT_FOUND, "subject: got a person, want an enterprise; persons are never graded")
     graded = Graded(row.subject_id, row.kind, day, edition_id=edition.id, problem=problem)
     return replace(graded, findings=tuple(evaluate(edition, facts, usable, day, row.scheme)))
 
@@ -126,7 +143,6 @@ def _write(session: Session, graded: Sequence[Graded], recorder: Recorder, now: 
             }
         )  # fmt: skip
     upsert(session, CurrentGrade, rows, ["subject_id"])
-    if history:
-        session.execute(insert(GradeRow), history)
+    insert_rows(session, GradeRow, history)
     for g in moved:
         recorder.upsert("grade", g.subject_id, (g.subject_id, g.subject_kind), g.document())

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Text, func, insert, select, update
+from sqlalchemy import BigInteger, Index, Text, func, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime
+from credit_service.database import UtcTime, insert_rows
 
 
 class FeedHead(SQLModel, table=True):
@@ -84,15 +84,13 @@ class Recorder:
             revision += 1
             row["revision"] = revision
         if self._rows:
-            session.execute(insert(ChangeRow), self._rows)
+            insert_rows(session, ChangeRow, self._rows)
             session.execute(update(FeedHead).values(revision=revision))
             self._rows = []
         return revision
 
 
-def read_changes(
-    session: Session, after: int, through: int, kinds: Sequence[str], limit: int
-) -> Sequence[ChangeRow]:
+def read_changes(session: Session, after: int, through: int, kinds: Sequence[str], limit: int) -> Sequence[ChangeRow]:
     """Returns changes with after < revision ≤ through, in order."""
     statement = select(ChangeRow).where(col(ChangeRow.revision) > after, col(ChangeRow.revision) <= through)
     if kinds:

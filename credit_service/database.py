@@ -70,9 +70,7 @@ class Database:
                 # IMMEDIATE takes the write lock at once and makes revision order equal commit order.
                 session.connection(execution_options={"credit_begin": "BEGIN IMMEDIATE"})
             else:
-                session.execute(
-                    text("SELECT pg_advisory_xact_lock(:number)"), {"number": self._lock_number}
-                )
+                session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": self._lock_number})
             yield session
             session.commit()
 
@@ -91,6 +89,12 @@ class Database:
     def close(self) -> None:
         """Closes every connection."""
         self.engine.dispose()
+
+
+def insert_rows(session: Session, model: Any, rows: list[dict[str, Any]]) -> None:
+    """Inserts plain rows through the table, without the mapper's work per row."""
+    if rows:
+        session.connection().execute(model.__table__.insert(), rows)
 
 
 def insert_ignoring(session: Session, table: Any, rows: list[dict[str, Any]]) -> None:
@@ -114,20 +118,14 @@ def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         path = url.removeprefix("sqlite:///")
         if path and path != url and not Path(path).expanduser().resolve().parent.is_dir():
-            raise CreditError(
-                Reason.SETTING_INVALID, "database_url: got a folder that does not exist"
-            )
+            raise CreditError(Reason.SETTING_INVALID, "database_url: got a folder that does not exist")
         engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if url.startswith("postgresql"):
-        return create_engine(
-            url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True
-        )
-    raise CreditError(
-        Reason.SETTING_INVALID, "database_url: want sqlite:///FILE or postgresql://…"
-    )
+        return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
+    raise CreditError(Reason.SETTING_INVALID, "database_url: want sqlite:///FILE or postgresql://…")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

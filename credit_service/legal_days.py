@@ -60,9 +60,7 @@ def parse_period(text: str) -> Period:
 def civil_day(t: datetime) -> int:
     """Returns the civil date in Shanghai of an aware time, as an ordinal."""
     if t.tzinfo is None:
-        raise CreditError(
-            Reason.FIELD_INVALID, f"time: got {t.isoformat()}, want a time with an offset"
-        )
+        raise CreditError(Reason.FIELD_INVALID, f"time: got {t.isoformat()}, want a time with an offset")
     return t.astimezone(SHANGHAI).toordinal()
 
 

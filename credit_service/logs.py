@@ -30,9 +30,7 @@ def configure(level: str = "info") -> None:
             redact,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            cast("int", getattr(logging, level.upper()))
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(cast("int", getattr(logging, level.upper()))),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

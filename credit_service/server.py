@@ -116,7 +116,9 @@ async def start(settings: Settings, clock: Callable[[], datetime] = system_clock
     for name in ("", *names):
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
     if settings.reflection:
-        reflection.enable_server_reflection([*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name], server)
+        reflection.enable_server_reflection(
+            [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name], server
+        )
     port = server.add_secure_port(settings.listen, _credentials(settings))
     await server.start()
     logs.get().info("serving", listen=settings.listen, port=port, models=sorted(house.assessor.scorecards))
@@ -150,7 +152,9 @@ def _credentials(settings: Settings) -> Any:
     for name in ("certificate_file", "key_file", "client_ca_file"):
         path = getattr(settings, name)
         if not path or not Path(path).is_file():
-            raise CreditError(Reason.SETTING_INVALID, f"{name}: got {path or 'nothing'}, want a file; see `serve --demo`")
+            raise CreditError(
+                Reason.SETTING_INVALID, f"{name}: got {path or 'nothing'}, want a file; see `serve --demo`"
+            )
         files[name] = Path(path).read_bytes()
     return grpc.ssl_server_credentials(
         [(files["key_file"], files["certificate_file"])],

@@ -35,9 +35,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         if not 1 <= self.worker_threads <= 64:
-            raise CreditError(
-                Reason.SETTING_INVALID, f"worker_threads: got {self.worker_threads}, want 1 to 64"
-            )
+            raise CreditError(Reason.SETTING_INVALID, f"worker_threads: got {self.worker_threads}, want 1 to 64")
         if self.log_level not in {"debug", "info", "warning", "error"}:
             raise CreditError(
                 Reason.SETTING_INVALID,
@@ -56,9 +54,7 @@ class Settings:
     def masked(self) -> dict[str, str]:
         """Shows the settings without passwords."""
         return {
-            f.name: mask_url(str(getattr(self, f.name)))
-            if f.name in SECRETS
-            else str(getattr(self, f.name))
+            f.name: mask_url(str(getattr(self, f.name))) if f.name in SECRETS else str(getattr(self, f.name))
             for f in fields(self)
         }
 

@@ -1,1 +1,1 @@
-"""Training: data sets, fit, evaluation and publication of models, the simulated city. The service never imports it."""
+"""Training: data sets, models and their measures, the simulated city. No part of the service."""

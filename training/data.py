@@ -18,7 +18,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Holds every version of every record of all subjects, whenever known; subjects are sorted by id.
+    """Holds every version of every record of all subjects, whenever known, by subject id.
 
     `superseded` is the day on which the next version became known, NEVER for the last one.
     """

@@ -30,7 +30,7 @@ class History:
 
 
 def history(population: Population, unusable: Sequence[Sequence[int]] | None = None) -> History:
-    """Lays a population into columns; `unusable` comes from the rulebook of its edition, if it has one."""
+    """Lays a population into columns; `unusable` comes from the rulebook of its edition, if any."""
     ends = [
         [min(day, next_day) for day, next_day in zip(days, superseded, strict=True)]
         for days, superseded in zip(unusable or population.superseded, population.superseded, strict=True)
@@ -91,7 +91,9 @@ def registrations(columns: Columns) -> Bools:
 def liable_or_serious(columns: Columns) -> Bools:
     """Marks accidents with liability and penalties classed as serious."""
     liable = columns.of_kind("ACC") & (columns.mark == mark_of("ACC", "LIABLE"))
-    return liable | (columns.of_kind("PEN") & (columns.mark == mark_of("PEN", "SERIOUS")))
+    serious = columns.of_kind("PEN") & (columns.mark == mark_of("PEN", "SERIOUS"))
+    found: Bools = liable | serious
+    return found
 
 
 TASKS: Mapping[str, Task] = {
@@ -99,18 +101,22 @@ TASKS: Mapping[str, Task] = {
     for task in (
         Task("tw-b", "a major accident, or a notice that cites Art. 37-2", notices, 36, harm),
         Task("tw-c", "any new notice", notices, 36, notices),
-        Task("cn-main", "a liable accident, or a serious penalty", registrations, None, liable_or_serious),
+        Task(
+            "cn-main",
+            "a liable accident, or a serious penalty",
+            registrations,
+            None,
+            liable_or_serious,
+        ),
     )
 }
 
 
-def sample(
-    held: History, tasks: Sequence[Task], cutoff: int, known_by: int, names: Sequence[str]
-) -> Sample:
+def sample(held: History, tasks: Sequence[Task], cutoff: int, known_by: int, names: Sequence[str]) -> Sample:
     """Returns the set of one cut-off day.
 
-    Features and population use what was known on the cut-off; labels use what happened in (T, T + 12
-    months] and was known by `known_by`. Persons are left out: they are never graded.
+    Features and population use what was known on the cut-off T; labels use what happened in
+    (T, T + 12 months] and was known by `known_by`. Persons are left out: they are never graded.
     """
     columns = held.columns
     now = visible(columns, cutoff, cutoff)

@@ -44,7 +44,7 @@ class Rival:
 
 
 def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str, Any]:
-    """Returns the report of one task. All figures are of the integer points, on the test cut-off."""
+    """Returns the report of one task: all figures are of the whole points, on the test cut-off."""
     test, labels = given.test, given.test.labels[made.task]
     score = made.scorecard.score(scored(recipe, test.features))
     chance = made.scorecard.probability(score)
@@ -82,10 +82,18 @@ def _ranking(recipe: Recipe, labels: Labels, rivals: Rival) -> dict[str, Any]:
         def measure(rows: NDArray[Any]) -> float:
             return auc(labels[rows], rivals.ours[rows]) - auc(labels[rows], other[rows])
 
-        return {"difference": auc(labels, rivals.ours) - auc(labels, other), "ci": interval(measure)}
+        return {
+            "difference": auc(labels, rivals.ours) - auc(labels, other),
+            "ci": interval(measure),
+        }
 
     found: dict[str, Any] = {}
-    for name, scores in (("", rivals.ours), ("rule_", rivals.rule), ("logistic_", rivals.logistic), ("free_", rivals.free)):
+    for name, scores in (
+        ("", rivals.ours),
+        ("rule_", rivals.rule),
+        ("logistic_", rivals.logistic),
+        ("free_", rivals.free),
+    ):
         found[f"{name}auc"] = auc(labels, scores)
         found[f"{name}auc_ci"] = interval(lambda rows, s=scores: auc(labels[rows], s[rows]))
         found[f"{name}average_precision"] = average_precision(labels, scores)
@@ -99,9 +107,16 @@ def _challengers(recipe: Recipe, made: Made, given: Sets) -> tuple[Floats, Float
     fitting, labels = given.fitting, given.fitting.labels[made.task]
     model = _logistic().fit(_logs(fitting.features), labels)
     options: Mapping[str, Any] = {
-        "objective": "binary", "num_leaves": 15, "learning_rate": 0.05, "min_data_in_leaf": 200, "verbose": -1,
-        "deterministic": True, "force_row_wise": True, "num_threads": 1, "seed": recipe.seed,
-    }  # fmt: skip
+        "objective": "binary",
+        "num_leaves": 15,
+        "learning_rate": 0.05,
+        "min_data_in_leaf": 200,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "seed": recipe.seed,
+        "verbose": -1,
+    }
     free = lightgbm.train(dict(options), lightgbm.Dataset(fitting.features, labels.astype(np.float64)), 150)
     logistic: Floats = model.predict_proba(_logs(given.test.features))[:, 1]
     return logistic, np.asarray(free.predict(given.test.features), dtype=np.float64)
@@ -125,7 +140,7 @@ def _told(given: Sample, task: str) -> dict[str, Any]:
 
 
 def _bands(recipe: Recipe, labels: Labels, score: NDArray[np.int64], chance: Floats) -> dict[str, Any]:
-    """Returns share, mean probability and observed rate of each band of the score, before any law."""
+    """Returns share, mean probability and observed rate of each band, before any law."""
     edges = [recipe.bands[letter] for letter in LETTERS[:-1]]
     place = np.searchsorted(-np.array(edges), -score, side="left")
     found = {}

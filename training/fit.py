@@ -62,7 +62,7 @@ class Calibration:
 
 
 def fit(matrix: Floats, labels: Labels, names: Sequence[str], options: Mapping[str, Any], seed: int) -> Fitted:
-    """Fits one tree sum in which no tree mixes features and every feature keeps its declared sign."""
+    """Fits a sum of trees: none mixes features, every feature keeps its declared sign."""
     settings = dict(options)
     rounds = settings.pop("rounds")
     parameters = settings | {
@@ -112,14 +112,16 @@ def calibrate(raw: Floats, labels: Labels, least_positives_for_slope: int) -> Ca
     return Calibration(_level(raw, labels), 1.0, len(raw), positives)
 
 
-def points(fitted: Fitted, calibration: Calibration, scale: Scale, controls: Sequence[str], matrix: Floats) -> tuple[int, list[Line]]:
+def points(
+    fitted: Fitted, calibration: Calibration, scale: Scale, controls: Sequence[str], matrix: Floats
+) -> tuple[int, list[Line]]:
     """Turns shapes into whole points, the best bin of each feature at 0, and the base points.
 
-    Controls earn none: their mean over the matrix joins the base. The base is set last, so that rounding
-    leaves the mean score of the matrix where it was.
+    Controls earn none: their mean over the matrix joins the base. The base is set last, so that
+    rounding leaves the mean score of the matrix where it was.
     """
     per_log_odds = -scale.pdo / math.log(2) * calibration.slope
-    lines = []
+    lines: list[Line] = []
     for shape in fitted.shapes:
         if shape.name in controls:
             continue
@@ -132,7 +134,9 @@ def points(fitted: Fitted, calibration: Calibration, scale: Scale, controls: Seq
         lines.append(Line(BY_NAME[shape.name], tuple(cuts), tuple(whole), missing))
     log_odds = calibration.intercept + calibration.slope * fitted.log_odds(matrix)
     wanted = scale.base - scale.pdo / math.log(2) * (log_odds + math.log(scale.odds_against))
-    given = sum(line.points_of(matrix[:, place]) for place, line in enumerate(lines))
+    given = np.zeros(len(matrix), dtype=np.int64)
+    for place, line in enumerate(lines):
+        given += line.points_of(matrix[:, place])
     return round(float(np.mean(wanted - given))), lines
 
 

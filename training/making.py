@@ -35,7 +35,7 @@ class Made:
 
 
 def sets(recipe: Recipe, held: History) -> Sets:
-    """Builds the sets; refuses a cut-off whose labels were not complete and published by `known_by`."""
+    """Builds the sets; refuses a cut-off whose labels had not matured by `known_by`."""
     tasks = [TASKS[name] for name in recipe.tasks]
     for cutoff in (*recipe.fit_cutoffs, recipe.calibration_cutoff):
         matured = add_months(cutoff, HORIZON_MONTHS + recipe.maturity_months)

@@ -45,7 +45,7 @@ class Recipe:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Returns every column of the training matrix: features, then controls that earn no points."""
+        """Returns every column of the matrix: features, then controls that earn no points."""
         return (*self.features, *self.controls)
 
 

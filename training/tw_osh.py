@@ -1,4 +1,4 @@
-"""The public occupational-safety records of Taiwan: what the product ships of them, and how they are read."""
+"""The public occupational-safety records of Taiwan: what is shipped of them, and their reading."""
 
 import csv
 import gzip
@@ -14,17 +14,19 @@ from credit_service.ledger.sources import drafts, load_sources
 SHIPPED = Path(__file__).parent / "data" / "tw_osh" / "events.csv.gz"
 SOURCES = ("tw-mol-155978", "tw-mol-126835")
 COLUMNS = (
-    "source", "source_ref", "entity_id", "entity_kind", "entity_name", "occurred_on", "known_on", "kind",
-    "severity", "agency", "legal_basis", "content_digest", "cause", "victims", "industry",
+    "source", "source_ref", "entity_id", "entity_kind", "entity_name", "occurred_on", "known_on",
+    "kind", "severity", "agency", "legal_basis", "content_digest", "cause", "victims", "industry",
 )  # fmt: skip
 
-# A name with one of these belongs to a legal person or a public body; any other may name a sole trader.
+# A name with one of these is of a legal person or a public body; others may name a sole trader.
 _LEGAL_PERSON = re.compile(
     "有限公|公司|合作社|法人|學校|大學|學院|高中|國中|國小|中學|小學|高職|農會|漁會|公會|協會|學會|工會|委員會|"
     "管理[處局所]|水利會|政府|公所|監獄|銀行|基金會|教會|機場|衛生福利部|法務部|財政部|交通部|內政部|國防部|"
     "[市縣]立|國立|國家|中央|法院|林務所|[局署部]$|(工程|事業|管理|服務|診療|防疫|衛生|養護)處$|中心$"
 )
-_TRADE = re.compile("(工程行|企業社|土木包工業|實業社|工業社|企業行|商行|商號|工廠|診所|事務所|[行社業號店廠所場館院園])$")
+_TRADE = re.compile(
+    "(工程行|企業社|土木包工業|實業社|工業社|企業行|商行|商號|工廠|診所|事務所|[行社業號店廠所場館院園])$"
+)
 # One row of the public file tells the accident in the place of the name.
 _TALE = re.compile("所僱.*$")
 
@@ -32,7 +34,8 @@ _TALE = re.compile("所僱.*$")
 def prepare(raw: Path, shipped: Path = SHIPPED) -> int:
     """Writes the part of the public file that the product ships; returns the number of rows.
 
-    Free text, tax numbers, clients and places are left out, names that may be a sole trader's are masked.
+    Free text, tax numbers, clients and places are left out; names that may be a sole trader's are
+    masked.
     """
     with gzip.open(raw, "rt", encoding="utf-8", newline="") as source:
         rows = [_shipped(row) for row in csv.DictReader(source)]

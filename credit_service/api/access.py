@@ -65,6 +65,8 @@ def check_subject(caller: Caller, subject_id: str, subject_kind: str | None = No
     """
     is_person = subject_kind == "PERSON" or subject_id.startswith("PERSON:")
     if is_person and caller.role != "regulator":
-        raise CreditError(Reason.PERSON_NOT_VISIBLE, "subject: got a person, want an enterprise; persons are for regulators")
+        raise CreditError(
+            Reason.PERSON_NOT_VISIBLE, "subject: got a person, want an enterprise; persons are for regulators"
+        )
     if caller.role == "enterprise" and subject_id != caller.subject_id:
         raise CreditError(Reason.NOT_OWN_SUBJECT, "subject: got another enterprise, want the caller's own")

@@ -68,7 +68,9 @@ class Around:
 
         return handle
 
-    def server_stream(self, method: str, door: Callable[[Any, Call], Iterator[Any]]) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    def server_stream(
+        self, method: str, door: Callable[[Any, Call], Iterator[Any]]
+    ) -> Callable[[Any, Any], AsyncIterator[Any]]:
         """Wraps a blocking door that yields answers; the query is recorded before the first."""
 
         async def handle(request: Any, context: Any) -> AsyncIterator[Any]:

@@ -40,13 +40,17 @@ class GradeDoor:
             graded = self.house.assessor.grades(session, [identifier], *frame)[0]
         if graded.problem is not None:
             raise graded.problem
-        return pb.GetGradeResponse(grade=redact(grade_message(graded.document(), frame), call.caller, row.supervising_region))
+        return pb.GetGradeResponse(
+            grade=redact(grade_message(graded.document(), frame), call.caller, row.supervising_region)
+        )
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
         """Streams grades in request order."""
         if not 1 <= len(request.subjects) <= BATCH_LIMIT:
             reason = Reason.BATCH_TOO_LARGE if request.subjects else Reason.BATCH_EMPTY
-            raise CreditError(reason, f"subjects: got {len(request.subjects)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT))
+            raise CreditError(
+                reason, f"subjects: got {len(request.subjects)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
+            )
         frame = wire.time_frame(request.time_frame, call.now)
         identified = [_identified(subject) for subject in request.subjects]
         call.asked.extend(one for one in identified if isinstance(one, str))
@@ -75,7 +79,12 @@ class GradeDoor:
         return pb.ListGradeHistoryResponse(grades=[_recorded(row) for row in rows[:size]], next_page_token=token)
 
     def _results(
-        self, session: Session, start: int, chunk: Sequence[str | CreditError], call: Call, frame: tuple[datetime, datetime]
+        self,
+        session: Session,
+        start: int,
+        chunk: Sequence[str | CreditError],
+        call: Call,
+        frame: tuple[datetime, datetime],
     ) -> list[pb.BatchGradeResult]:
         identifiers = list(dict.fromkeys(one for one in chunk if isinstance(one, str)))
         rows = subjects_by_id(session, identifiers)

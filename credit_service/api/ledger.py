@@ -12,7 +12,6 @@ from credit_service.ledger.append import Receipt, append
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.tables import LedgerEvent, get_event, list_events, superseded
 from credit_service.subjects.schemes import split
-
 from credit_service.v1 import ledger_pb2 as pb
 
 BATCH_LIMIT = 1000
@@ -40,9 +39,7 @@ class LedgerDoor:
         expected: int | None = None
         async for frame in requests:
             if expected is not None and frame.offset != expected:
-                raise CreditError(
-                    Reason.OFFSET_GAP, f"offset: got {frame.offset}, want {expected}", want=str(expected)
-                )
+                raise CreditError(Reason.OFFSET_GAP, f"offset: got {frame.offset}, want {expected}", want=str(expected))
             receipts = await call.run(self._collect, frame.events, call, self.house.clock())
             expected = frame.offset + len(frame.events)
             yield pb.StreamEventsResponse(next_offset=expected, results=_results(receipts), window=WINDOW)
@@ -54,7 +51,9 @@ class LedgerDoor:
         with self.house.database.reading() as session:
             event = get_event(session, position) if position < 2**63 else None
             if event is None:
-                raise CreditError(Reason.EVENT_NOT_FOUND, f"event_id: got {shown(request.event_id)}, want a known event")
+                raise CreditError(
+                    Reason.EVENT_NOT_FOUND, f"event_id: got {shown(request.event_id)}, want a known event"
+                )
             self.house.ask_within(session, call, event.subject_id)
             is_old = bool(superseded(session, [position], call.now))
         return pb.GetEventResponse(event=_event(event, is_superseded=is_old))
@@ -146,6 +145,3 @@ def _event(row: LedgerEvent, *, is_superseded: bool) -> pb.Event:
         content_digest=wire.digest(row.content_hash), chain_digest=wire.digest(row.chain_hash),
         is_superseded=is_superseded,
     )  # fmt: skip
-
-
-

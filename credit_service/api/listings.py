@@ -84,7 +84,8 @@ def listing_message(row: ListingRow, name: str, editions: Sequence[Edition]) -> 
         for rule in edition.rules if edition.id == row.edition_id else ():
             if rule.id == row.rule_id:
                 message.bases.extend(
-                    rulebook_pb2.LegalBasis(instrument=b.instrument, article=b.article, source=b.source) for b in rule.bases
+                    rulebook_pb2.LegalBasis(instrument=b.instrument, article=b.article, source=b.source)
+                    for b in rule.bases
                 )
     return message
 

@@ -11,9 +11,7 @@ from credit_service.v1 import subjects_pb2
 M = TypeVar("M", bound=Message)
 MASK = "＊＊"  # noqa: RUF001  # the full-width asterisk is what officials expect to see
 ALL = frozenset({"*"})
-GRADE_BASICS = frozenset(
-    {"subject", "grade", "edition_id", "as_of_time", "known_time", "next_review_date"}
-)
+GRADE_BASICS = frozenset({"subject", "grade", "edition_id", "as_of_time", "known_time", "next_review_date"})
 SUBJECT_BASICS = frozenset({"subject", "name", "kind", "industry_code", "supervising_region"})
 # A district officer outside the own district.
 MASKED = "masked"

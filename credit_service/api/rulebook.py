@@ -1,5 +1,6 @@
 """The door of RulebookService: editions as they are, and their adoption by two officers."""
 
+from credit_service import logs
 from credit_service.api import wire
 from credit_service.api.calls import Call
 from credit_service.api.house import House
@@ -37,16 +38,18 @@ class RulebookDoor:
         """Proposes, or confirms as the second officer; officers come from their certificates."""
         officer = Officer(call.caller.officer_name(), call.caller.key_fingerprint)
         edition = self._edition(request.edition_id)
-        if request.digest.value.hex() != edition.digest:
-            raise CreditError(
-                Reason.FIELD_INVALID,
-                f"digest: got {shown(request.digest.value.hex())}, want the digest of the installed edition {edition.digest}",
-            )
+        read = request.digest.value.hex()
+        if read != edition.digest:
+            want = f"the digest of the installed edition, {edition.digest}"
+            raise CreditError(Reason.FIELD_INVALID, f"digest: got {shown(read)}, want {want}")
         with self.house.database.transaction() as session:
             row = approve(session, ADOPT, edition.digest, officer, call.now)
             session.flush()
             adoption = _adoption(row)
-        call.facts = {"decision": ADOPT, "on": edition.id, "first": row.first_officer, "second": row.second_officer}
+        logs.get().info(
+            "decision", act=ADOPT, officer=officer.name, on=edition.id, basis=edition.digest,
+            outcome="adopted" if row.second_officer else "proposed", request_id=call.request_id,
+        )  # fmt: skip
         return pb.AdoptRulebookResponse(adoption=adoption)
 
     def _edition(self, edition_id: str) -> Edition:

@@ -68,7 +68,9 @@ def is_built(service: ServiceDescriptor, method: str) -> bool:
     return service.name in DOORS and hasattr(DOORS[service.name], method)
 
 
-def _handler(service: ServiceDescriptor, method: MethodDescriptor, door: Any, around: Around) -> "grpc.RpcMethodHandler[Any, Any]":
+def _handler(
+    service: ServiceDescriptor, method: MethodDescriptor, door: Any, around: Around
+) -> "grpc.RpcMethodHandler[Any, Any]":
     name = f"{service.name}/{method.name}"
     act = getattr(door, method.name, None)
     parse = message_factory.GetMessageClass(method.input_type).FromString
@@ -94,6 +96,8 @@ _MAKERS = {
 
 def _later(name: str) -> Callable[[Any, Call], Any]:
     def refuse(_request: Any, _call: Call) -> Any:
-        raise CreditError(Reason.NOT_IMPLEMENTED, f"method: got {name}, want one that is built; it ships later", method=name)
+        raise CreditError(
+            Reason.NOT_IMPLEMENTED, f"method: got {name}, want one that is built; it ships later", method=name
+        )
 
     return refuse

@@ -42,7 +42,9 @@ class SubjectDoor:
         """Lists subjects by code prefix or part of a name."""
         text, size = request.query.strip(), wire.page_size(request.page_size)
         if len(text) < QUERY_LEAST:
-            raise CreditError(Reason.FIELD_OUT_OF_RANGE, f"query: got {len(text)} characters, want {QUERY_LEAST} or more")
+            raise CreditError(
+                Reason.FIELD_OUT_OF_RANGE, f"query: got {len(text)} characters, want {QUERY_LEAST} or more"
+            )
         bond = ("SearchSubjects", text, request.scheme)
         place = wire.page_place(bond, request.page_token, 1)
         with self.house.database.reading() as session:
@@ -61,7 +63,9 @@ class SubjectDoor:
         """Screens codes; each answers for itself."""
         if not 1 <= len(request.subjects) <= SCREEN_LIMIT:
             reason = Reason.BATCH_TOO_LARGE if request.subjects else Reason.BATCH_EMPTY
-            raise CreditError(reason, f"subjects: got {len(request.subjects)}, want 1 to {SCREEN_LIMIT}", limit=str(SCREEN_LIMIT))
+            raise CreditError(
+                reason, f"subjects: got {len(request.subjects)}, want 1 to {SCREEN_LIMIT}", limit=str(SCREEN_LIMIT)
+            )
         as_of, known = wire.time_frame(request.time_frame, call.now)
         results = [pb.ScreenResult(index=index) for index in range(len(request.subjects))]
         wanted: dict[int, str] = {}
@@ -78,7 +82,12 @@ class SubjectDoor:
         return pb.ScreenSubjectsResponse(results=results)
 
     def _fill(
-        self, session: Session, results: list[pb.ScreenResult], wanted: dict[int, str], call: Call, frame: tuple[datetime, datetime]
+        self,
+        session: Session,
+        results: list[pb.ScreenResult],
+        wanted: dict[int, str],
+        call: Call,
+        frame: tuple[datetime, datetime],
     ) -> None:
         identifiers = list(dict.fromkeys(wanted.values()))
         rows = subjects_by_id(session, identifiers)
@@ -100,7 +109,11 @@ class SubjectDoor:
             result.subject.CopyFrom(self._message(row, counts.get(identifier, 0), call.caller))
             if grade := graded[identifier].grade:
                 result.grade = grade
-            seen = [x for x in listings.get(identifier, []) if sees_listing(call.caller.role, x.state) and call.caller.covers(row.supervising_region)]
+            seen = [
+                x
+                for x in listings.get(identifier, [])
+                if sees_listing(call.caller.role, x.state) and call.caller.covers(row.supervising_region)
+            ]
             result.listing_ids.extend(listing.listing_id for listing in seen)
 
     def _message(self, row: SubjectRow, event_count: int, caller: Caller) -> pb.Subject:

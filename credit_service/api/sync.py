@@ -59,7 +59,10 @@ class SyncDoor:
             key, count = "", 0
             while rows := snapshot_page(session, revision, kinds, key, PAGE):
                 key = rows[-1].entry_key
-                entries = [c.entry for c in self._changes(subjects_by_id(session, {r.subject_id for r in rows}), rows, call.caller)]
+                entries = [
+                    c.entry
+                    for c in self._changes(subjects_by_id(session, {r.subject_id for r in rows}), rows, call.caller)
+                ]
                 count += len(entries)
                 if entries:
                     yield pb.GetSnapshotResponse(entries=entries)
@@ -115,9 +118,13 @@ class SyncDoor:
         except ValueError:
             named_epoch, named_role, after = "", "", None
         if not isinstance(after, int) or named_role != role:
-            raise CreditError(Reason.RESUME_TOKEN_INVALID, f"token: got {shown(token)}, want a token of this feed and role")
+            raise CreditError(
+                Reason.RESUME_TOKEN_INVALID, f"token: got {shown(token)}, want a token of this feed and role"
+            )
         if named_epoch != epoch:
-            raise CreditError(Reason.EPOCH_CHANGED, "token: got one of another life of the database, want a new snapshot")
+            raise CreditError(
+                Reason.EPOCH_CHANGED, "token: got one of another life of the database, want a new snapshot"
+            )
         if not 0 <= after <= revision:
             raise CreditError(Reason.REVISION_AHEAD, f"token: got revision {after}, want at most {revision}")
         return epoch, after
@@ -131,7 +138,9 @@ class SyncDoor:
         through = rows[-1].revision if len(rows) == PAGE else revision
         return list(self._changes(subjects, rows, caller)), through, revision
 
-    def _changes(self, subjects: dict[str, SubjectRow], rows: Sequence[ChangeRow], caller: Caller) -> Iterator[pb.Change]:
+    def _changes(
+        self, subjects: dict[str, SubjectRow], rows: Sequence[ChangeRow], caller: Caller
+    ) -> Iterator[pb.Change]:
         for row in rows:
             document = wire.loads(row.document) if row.document else {}
             if not _is_visible(row, document, caller.role):

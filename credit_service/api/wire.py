@@ -257,7 +257,9 @@ def page_place(query: tuple[Any, ...], token: str, width: int) -> list[Any] | No
     except ValueError:
         bond, place = "", []
     if bond != _bond(query) or not isinstance(place, list) or len(place) != width:
-        raise CreditError(Reason.PAGE_TOKEN_INVALID, f"page_token: got {shown(token)}, want the token of this query's page")
+        raise CreditError(
+            Reason.PAGE_TOKEN_INVALID, f"page_token: got {shown(token)}, want the token of this query's page"
+        )
     return place
 
 

@@ -24,9 +24,7 @@ def approve(session: Session, act: str, digest: str, officer: Officer, now: date
     """
     row = session.get(ApprovalRow, (act, digest))
     if row is None:
-        row = ApprovalRow(
-            act=act, digest=digest, first_officer=officer.name, first_key=officer.key, first_time=now
-        )
+        row = ApprovalRow(act=act, digest=digest, first_officer=officer.name, first_key=officer.key, first_time=now)
         session.add(row)
         return row
     if row.second_officer is not None:

@@ -1,5 +1,7 @@
 """Commands that ask: subjects, grades, listings, rules, queries."""
 
+from typing import Annotated
+
 import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -80,13 +82,18 @@ def subject_search(
     if as_json:
         print_json(plain(answer))
         return
-    show_table(("subject", "name", "region"), [(name_of(s.subject), s.name, s.supervising_region) for s in answer.subjects])
+    rows = [(name_of(s.subject), s.name, s.supervising_region) for s in answer.subjects]
+    show_table(("subject", "name", "region"), rows)
 
 
 def grade(
-    code: str, as_of: AsOfOption = "", known: KnownOption = "", profile: ProfileOption = "", purpose: PurposeOption = "",
+    code: str,
+    as_of: AsOfOption = "",
+    known: KnownOption = "",
+    profile: ProfileOption = "",
+    purpose: PurposeOption = "",
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Show the grade of one subject, as of any day."""
     request = grades_pb2.GetGradeRequest(subject=subject_of(code), time_frame=frame_of(as_of, known))
     answer = connect(profile, purpose).call(grades_pb2_grpc.GradeServiceStub, "GetGrade", request)
@@ -105,9 +112,13 @@ def grade_rows(g: grades_pb2.GradeRecord) -> list[tuple[str, object]]:
 
 
 def explain(
-    code: str, as_of: AsOfOption = "", known: KnownOption = "", profile: ProfileOption = "", purpose: PurposeOption = "",
+    code: str,
+    as_of: AsOfOption = "",
+    known: KnownOption = "",
+    profile: ProfileOption = "",
+    purpose: PurposeOption = "",
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Explain a grade point by point, with the records behind each."""
     request = grades_pb2.ExplainGradeRequest(subject=subject_of(code), time_frame=frame_of(as_of, known))
     answer = connect(profile, purpose).call(grades_pb2_grpc.GradeServiceStub, "ExplainGrade", request)
@@ -116,7 +127,13 @@ def explain(
         return
     rows = [("base", "", answer.base_points, "", "")]
     rows += [
-        (f.text_zh, f"{f.value:g} {f.unit}" if f.HasField("value") else "-", f.points, f.best_points, " ".join(f.event_ids))
+        (
+            f.text_zh,
+            f"{f.value:g} {f.unit}" if f.HasField("value") else "-",
+            f.points,
+            f.best_points,
+            " ".join(f.event_ids),
+        )
         for f in answer.features
     ]
     rows.append(("score", "", sum(row[2] for row in rows), "", ""))
@@ -129,9 +146,12 @@ def explain(
 
 
 def screen(
-    codes: list[str] = typer.Argument(None), file: str = "", profile: ProfileOption = "", purpose: PurposeOption = "",
+    codes: Annotated[list[str] | None, typer.Argument(help="Codes to screen.")] = None,
+    file: str = "",
+    profile: ProfileOption = "",
+    purpose: PurposeOption = "",
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Screen many codes at once; a malformed one answers for itself."""
     wanted = joined(codes or [], file)
     request = subjects_pb2.ScreenSubjectsRequest(subjects=map(subject_of, wanted))
@@ -141,7 +161,13 @@ def screen(
             print_json({"code": wanted[result.index], **plain(result)})
         return
     rows = [
-        (wanted[r.index], r.subject.name, r.grade, " ".join(r.listing_ids), "; ".join(f"{p.field}: got {p.got}, want {p.want}" for p in r.problems))
+        (
+            wanted[r.index],
+            r.subject.name,
+            r.grade,
+            " ".join(r.listing_ids),
+            "; ".join(f"{p.field}: got {p.got}, want {p.want}" for p in r.problems),
+        )
         for r in answer.results
     ]
     show_table(("code", "name", "grade", "listings", "problem"), rows)
@@ -149,7 +175,11 @@ def screen(
 
 @listing_app.command("list")
 def listing_list(
-    state: str = "CANDIDATE", subject: str = "", limit: int = 50, profile: ProfileOption = "", as_json: JsonOption = False
+    state: str = "CANDIDATE",
+    subject: str = "",
+    limit: int = 50,
+    profile: ProfileOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """List listings, newest first."""
     request = listings_pb2.SearchListingsRequest(page_size=limit)
@@ -161,7 +191,10 @@ def listing_list(
     if as_json:
         print_json(plain(answer))
         return
-    rows = [(x.listing_id, name_of(x.subject), x.subject_name, x.rule_id, x.text_zh, " ".join(x.event_ids)) for x in answer.listings]
+    rows = [
+        (x.listing_id, name_of(x.subject), x.subject_name, x.rule_id, x.text_zh, " ".join(x.event_ids))
+        for x in answer.listings
+    ]
     show_table(("listing", "subject", "name", "rule", "text", "proof"), rows)
 
 
@@ -172,7 +205,11 @@ def listing_show(listing_id: str, profile: ProfileOption = "", as_json: JsonOpti
     answer = connect(profile, "listing show").call(listings_pb2_grpc.ListingServiceStub, "GetListing", request)
     x = answer.listing
     rows = [("listing", x.listing_id), ("subject", name_of(x.subject)), ("name", x.subject_name)]
-    rows += [("state", listings_pb2.ListingState.Name(x.state)), ("rule", x.rule_id), ("finding", f"{x.text_zh} / {x.text_en}")]
+    rows += [
+        ("state", listings_pb2.ListingState.Name(x.state)),
+        ("rule", x.rule_id),
+        ("finding", f"{x.text_zh} / {x.text_en}"),
+    ]
     rows += [("basis", f"{b.instrument} {b.article} ({b.source})") for b in x.bases]
     rows += [("proof", " ".join(x.event_ids))]
     rows += [("move", f"{m.move_time.ToJsonString()} {m.actor}: {m.reason}") for m in x.moves]
@@ -188,8 +225,22 @@ def rulebook_show(edition: str = typer.Argument(""), profile: ProfileOption = ""
         print_json(plain(answer))
         return
     e = answer.edition
-    show(answer, [("edition", e.edition_id), ("from", e.valid_from), ("schemes", " ".join(e.schemes)), ("model", e.model)], as_json=False)
-    rows = [(r.rule_id, r.list, r.effect, r.term, "; ".join(f"{b.instrument} {b.article} ({b.source})" for b in r.bases), r.text_zh) for r in e.rules]
+    show(
+        answer,
+        [("edition", e.edition_id), ("from", e.valid_from), ("schemes", " ".join(e.schemes)), ("model", e.model)],
+        as_json=False,
+    )
+    rows = [
+        (
+            r.rule_id,
+            r.list,
+            r.effect,
+            r.term,
+            "; ".join(f"{b.instrument} {b.article} ({b.source})" for b in r.bases),
+            r.text_zh,
+        )
+        for r in e.rules
+    ]
     show_table(("rule", "list", "effect", "term", "basis", "text"), rows)
 
 
@@ -200,13 +251,16 @@ def queries(code: str, limit: int = 50, profile: ProfileOption = "", as_json: Js
     if as_json:
         print_json(plain(answer))
         return
-    rows = [(q.query_time.ToJsonString(), q.role, q.agency, q.officer, q.purpose, q.method, q.outcome) for q in answer.queries]
+    rows = [
+        (q.query_time.ToJsonString(), q.role, q.agency, q.officer, q.purpose, q.method, q.outcome)
+        for q in answer.queries
+    ]
     show_table(("when", "role", "agency", "officer", "purpose", "method", "outcome"), rows)
 
 
 def whoami(profile: ProfileOption = "", as_json: JsonOption = False) -> None:
     """Show as whom the profile calls, and whether the service answers."""
-    from cryptography import x509  # noqa: PLC0415  # only this command reads a certificate
+    from cryptography import x509  # only this command reads a certificate
 
     found = read_profile(profile)
     with open(found.certificate, "rb") as file:
@@ -218,7 +272,12 @@ def whoami(profile: ProfileOption = "", as_json: JsonOption = False) -> None:
         state = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     except grpc.RpcError as error:
         state = str(error.code().name)
-    facts = {"identity": identity, "target": found.target, "until": certificate.not_valid_after_utc.isoformat(), "service": state}
+    facts = {
+        "identity": identity,
+        "target": found.target,
+        "until": certificate.not_valid_after_utc.isoformat(),
+        "service": state,
+    }
     if as_json:
         print_json(facts)
     else:

@@ -20,12 +20,17 @@ TIMEOUT_SECONDS = 60
 MESSAGE_LIMIT = 64 * 1024 * 1024
 
 ProfileOption = Annotated[
-    str, typer.Option("--profile", envvar="CREDIT_SERVICE_PROFILE", help="Profile file of a caller, such as regulator.json.")
+    str,
+    typer.Option(
+        "--profile", envvar="CREDIT_SERVICE_PROFILE", help="Profile file of a caller, such as regulator.json."
+    ),
 ]
 PurposeOption = Annotated[str, typer.Option("--purpose", help="Why you ask; agencies and insurers must say.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout (one object a line for streams).")]
 AsOfOption = Annotated[str, typer.Option("--as-of", help="Valid time: a date or a time with offset. Default: now.")]
-KnownOption = Annotated[str, typer.Option("--known", help="Knowledge time: a date or a time with offset. Default: now.")]
+KnownOption = Annotated[
+    str, typer.Option("--known", help="Knowledge time: a date or a time with offset. Default: now.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,15 @@ def read_profile(path: str) -> Profile:
     """Reads a profile file; fails with a sentence that names the missing part."""
     if not path:
         raise typer.BadParameter(
-            "no profile: give --profile FILE or set CREDIT_SERVICE_PROFILE; `credit-service serve --demo DIR` writes some"
+            "no profile: give --profile FILE or set CREDIT_SERVICE_PROFILE; `serve --demo DIR` writes profiles"
         )
     try:
         values = json.loads(Path(path).read_text("utf-8"))
         return Profile(**values)
     except (OSError, ValueError, TypeError) as fault:
-        raise CreditError(Reason.FILE_INVALID, f"profile: got {shown(str(fault))}, want a profile file", file=path) from fault
+        raise CreditError(
+            Reason.FILE_INVALID, f"profile: got {shown(str(fault))}, want a profile file", file=path
+        ) from fault
 
 
 class Connection:
@@ -60,13 +67,17 @@ class Connection:
         names = (profile.ca, profile.key, profile.certificate)
         missing = next((name for name in names if not Path(name).is_file()), None)
         if missing is not None:
-            raise CreditError(Reason.FILE_INVALID, f"profile: got no file {missing}, want certificate files", file=missing)
+            raise CreditError(
+                Reason.FILE_INVALID, f"profile: got no file {missing}, want certificate files", file=missing
+            )
         credentials = grpc.ssl_channel_credentials(*(Path(name).read_bytes() for name in names))
         options = [("grpc.max_receive_message_length", MESSAGE_LIMIT)]
         self.channel = grpc.secure_channel(profile.target, credentials, options=options)
         self.metadata = (("x-purpose-bin", (purpose or profile.purpose).encode()),)
 
-    def call(self, stub: Callable[[grpc.Channel], Any], method: str, request: Any, timeout: float = TIMEOUT_SECONDS) -> Any:
+    def call(
+        self, stub: Callable[[grpc.Channel], Any], method: str, request: Any, timeout: float = TIMEOUT_SECONDS
+    ) -> Any:
         """Calls one method that answers once, or returns the stream of its answers."""
         return getattr(stub(self.channel), method)(request, timeout=timeout, metadata=self.metadata)
 
@@ -111,7 +122,9 @@ def parse_time(name: str, text: str) -> datetime:
 def explain_unreachable(text: str) -> str:
     """Says what usually hides behind UNAVAILABLE: no server, or a certificate that was refused."""
     lowered = text.lower()
-    is_tls = any(word in lowered for word in ("handshake", "certificate", "ssl", "socket closed", "connection reset", "eof"))
+    is_tls = any(
+        word in lowered for word in ("handshake", "certificate", "ssl", "socket closed", "connection reset", "eof")
+    )
     hint = (
         "the server may have refused the certificate: check the profile's ca, certificate and key"
         if is_tls

@@ -63,7 +63,9 @@ def _migrations(settings: Settings) -> Result:
     except CreditError as error:
         return Result("fail", "migrations", error.message, "run `credit-service migrate`")
     except Exception as error:  # noqa: BLE001  # whatever the driver says is the finding
-        return Result("fail", "database", f"{url}: {type(error).__name__}", "check database_url and that the server runs")
+        return Result(
+            "fail", "database", f"{url}: {type(error).__name__}", "check database_url and that the server runs"
+        )
     return Result("ok", "migrations", f"newest, {url}")
 
 
@@ -87,8 +89,12 @@ def _models(settings: Settings, now: datetime) -> Result:
         return Result("fail", "models", error.message, "restore models/ from a trusted release")
     missing = wanted - set(cards)
     if missing:
-        return Result("fail", "models", f"missing {', '.join(sorted(missing))}", "install the models that the editions name")
-    return Result("ok", "models", "signed and trusted: " + ", ".join(sorted(card.scorecard.model_id for card in cards.values())))
+        return Result(
+            "fail", "models", f"missing {', '.join(sorted(missing))}", "install the models that the editions name"
+        )
+    return Result(
+        "ok", "models", "signed and trusted: " + ", ".join(sorted(card.scorecard.model_id for card in cards.values()))
+    )
 
 
 def _certificates(settings: Settings, now: datetime) -> list[Result]:
@@ -107,10 +113,14 @@ def _certificates(settings: Settings, now: datetime) -> list[Result]:
 def _person_key(settings: Settings) -> Result:
     path = Path(settings.person_key_file or "missing")
     if not path.is_file():
-        return Result("warn", "person_key_file", "not set", "make one of 64 hexadecimal characters, mode 0600, and back it up")
+        return Result(
+            "warn", "person_key_file", "not set", "make one of 64 hexadecimal characters, mode 0600, and back it up"
+        )
     is_open = bool(path.stat().st_mode & 0o077)
     remedy = "chmod 600" if is_open else ""
-    return Result("warn" if is_open else "ok", "person_key_file", "readable by others" if is_open else "private", remedy)
+    return Result(
+        "warn" if is_open else "ok", "person_key_file", "readable by others" if is_open else "private", remedy
+    )
 
 
 def _calendar(now: datetime) -> Result:
@@ -118,4 +128,6 @@ def _calendar(now: datetime) -> Result:
     year = now.year + 1
     if now.month < CALENDAR_MONTH:
         return Result("ok", "calendar", f"year {now.year}")
-    return Result("warn", "calendar", f"holidays of {year} may not be announced yet", f"load the notice for {year} when it is out")
+    return Result(
+        "warn", "calendar", f"holidays of {year} may not be announced yet", f"load the notice for {year} when it is out"
+    )

@@ -7,6 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
@@ -21,8 +22,8 @@ from credit_service.api.wire import draft_of
 from credit_service.cli.connection import EXIT_FAILED, Connection, JsonOption, ProfileOption, connect
 from credit_service.cli.output import print_json, say
 from credit_service.errors import CreditError, Problem, Reason, shown
-from credit_service.ledger.sources import load_sources
 from credit_service.ledger.sources import drafts as drafts_of
+from credit_service.ledger.sources import load_sources
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
 
 FRAME = 500
@@ -123,8 +124,9 @@ class Importer:
 def read_records(path: Path, source: str) -> Iterator[Record]:
     """Yields the records of a file: JSON lines, or CSV by the mapping of its source; `.gz` of either."""
     name = path.name.removesuffix(".gz")
-    opened: IO[bytes] = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[assignment]  # a binary stream
-    with opened as file:
+    with ExitStack() as opened:
+        plain = opened.enter_context(path.open("rb"))
+        file: Any = opened.enter_context(gzip.open(plain)) if path.suffix == ".gz" else plain
         if name.endswith((".jsonl", ".ndjson", ".json")):
             yield from _json_lines(file)
         elif name.endswith(".csv"):
@@ -167,7 +169,9 @@ def register(app: typer.Typer) -> None:
 def import_file(
     file: Path,
     source: Annotated[str, typer.Option("--source", help="Registered source of a CSV file.")] = "",
-    report: Annotated[Path | None, typer.Option("--report", help="Where to write what was not kept (JSON lines).")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Where to write what was not kept (JSON lines).")
+    ] = None,
     profile: ProfileOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -176,9 +180,10 @@ def import_file(
     state = Path(str(target) + ".state")
     fingerprint = _fingerprint(file, source)
     done = _resume(state, fingerprint)
-    with target.open("a" if done.submitted else "w", encoding="utf-8") as out, Progress(
-        console=Console(stderr=True), disable=as_json
-    ) as bar:
+    with (
+        target.open("a" if done.submitted else "w", encoding="utf-8") as out,
+        Progress(console=Console(stderr=True), disable=as_json) as bar,
+    ):
         task = bar.add_task(f"{file.name}", total=None, completed=done.submitted)
 
         def on_ack(tally: Tally) -> None:

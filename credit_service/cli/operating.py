@@ -15,7 +15,9 @@ from credit_service.database import AUDIT_LOCK, Database
 from credit_service.ledger.verify import verify
 from credit_service.settings import from_environment, mask_url
 
-UrlOption = Annotated[str, typer.Option("--url", help="Database; default: CREDIT_SERVICE_DATABASE_URL or sqlite:///credit.db.")]
+UrlOption = Annotated[
+    str, typer.Option("--url", help="Database; default: CREDIT_SERVICE_DATABASE_URL or sqlite:///credit.db.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,13 +29,17 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    demo: Annotated[Path | None, typer.Option("--demo", help="Folder for a throw-away authority, keys and database.")] = None,
+    demo: Annotated[
+        Path | None, typer.Option("--demo", help="Folder for a throw-away authority, keys and database.")
+    ] = None,
     listen: Annotated[str | None, typer.Option("--listen", help="Address; port 0 takes a free one.")] = None,
-    print_settings: Annotated[bool, typer.Option("--print-settings", help="Print the settings, secrets masked, and stop.")] = False,
+    print_settings: Annotated[
+        bool, typer.Option("--print-settings", help="Print the settings, secrets masked, and stop.")
+    ] = False,
 ) -> None:
     """Serve until SIGTERM. Mutual TLS always; --demo makes certificates for every role."""
-    from credit_service import server  # noqa: PLC0415  # the other commands start without the server's imports
-    from credit_service.cli import throwaway  # noqa: PLC0415  # as above
+    from credit_service import server  # the other commands start without the server's imports
+    from credit_service.cli import throwaway  # as above
 
     settings = from_environment(listen=listen)
     if demo is not None:
@@ -88,9 +94,12 @@ def verify_ledger(url: UrlOption = "", as_json: JsonOption = False) -> None:
     if as_json:
         print_json(facts)
     elif facts["verified"]:
-        say(f"the chain of {found.events} events holds; head {found.head.hex()}, content root {found.content_root.hex()}")
+        say(f"the chain of {found.events} events holds")
+        say(f"head {found.head.hex()}, content root {found.content_root.hex()}")
     else:
-        broken = f"event {found.broken_position}" if found.broken_position is not None else f"query record {broken_query}"
+        broken = (
+            f"event {found.broken_position}" if found.broken_position is not None else f"query record {broken_query}"
+        )
         complain(f"CHAIN_BROKEN: the first broken link is {broken}; {found.events} events before it are sound")
     if not facts["verified"]:
         raise typer.Exit(EXIT_FAILED)

@@ -37,7 +37,9 @@ def prepare(settings: Settings, folder: Path, now: datetime, enterprise: str = E
     authority = make_authority(folder, now)
     certificate, key = authority.issue_server()
     bound = folder / "enterprise.txt"
-    subject = bound.read_text("utf-8").strip() if bound.is_file() else enterprise
+    if not bound.is_file():
+        bound.write_text(enterprise + "\n", "utf-8")
+    subject = bound.read_text("utf-8").strip()
     for holder in HOLDERS:
         uri = identity_uri(Caller("enterprise", "enterprise", "", subject_id=subject))
         authority.issue_client(replace(holder, uri=uri) if holder.name == "enterprise" else holder)

@@ -23,7 +23,9 @@ def snapshot(connection: Connection, kinds: list[str]) -> Iterator[sync_pb2.GetS
     yield from connection.call(sync_pb2_grpc.SyncServiceStub, "GetSnapshot", request, timeout=600)
 
 
-def subscribe(connection: Connection, token: str, kinds: list[str], heartbeat: int = 5) -> Iterator[sync_pb2.SubscribeResponse]:
+def subscribe(
+    connection: Connection, token: str, kinds: list[str], heartbeat: int = 5
+) -> Iterator[sync_pb2.SubscribeResponse]:
     """Yields changes after a token; acknowledges each batch when the next is asked for."""
     outgoing: queue.Queue[sync_pb2.SubscribeRequest | None] = queue.Queue()
     start = sync_pb2.SubscribeStart(token=token, kinds=kinds, heartbeat_seconds=heartbeat)

@@ -1,1 +1,1 @@
-"""Grades 信用等级: facts become feature columns, columns points, points and law a grade. Numpy only."""
+"""Grades 信用等级: facts become features, features points, points and law a grade. Numpy only."""

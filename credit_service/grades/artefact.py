@@ -1,4 +1,4 @@
-"""Signed model artefacts: verified before anything in them is believed. Nothing in them is ever executed."""
+"""Signed model artefacts: verified before anything in them is believed; never executed."""
 
 import base64
 import csv
@@ -61,13 +61,16 @@ def load_keys(directory: Path, trusted: frozenset[str] | None = None) -> dict[st
         except (OSError, ValueError) as fault:
             raise CreditError(Reason.FILE_INVALID, f"{path.name}: got {fault}, want a public key in PEM") from fault
         if not isinstance(key, Ed25519PublicKey) or key_id(key) != path.stem:
-            raise CreditError(Reason.FILE_INVALID, f"{path.name}: got another key, want the Ed25519 key {path.stem}")
+            raise CreditError(
+                Reason.FILE_INVALID,
+                f"{path.name}: got another key, want the Ed25519 key {path.stem}",
+            )
         keys[path.stem] = key
     return {name: key for name, key in keys.items() if trusted is None or name in trusted}
 
 
 def load(directory: Path, keys: Keys) -> Artefact:
-    """Loads one artefact: signature, digests, sizes, schema, golden rows, in this order; else refuses.
+    """Loads one artefact: signature, digests, sizes, schema, golden rows, in this order.
 
     Reasons: MODEL_NOT_FOUND, MODEL_UNSIGNED, MODEL_UNTRUSTED, MODEL_TAMPERED, MODEL_INVALID.
     """
@@ -132,7 +135,11 @@ def _manifest(directory: Path, keys: Keys) -> dict[str, Any]:
     if algorithm != SIGNATURE_ALGORITHM:
         raise CreditError(Reason.MODEL_UNTRUSTED, f"algorithm: got {shown(algorithm)}, want {SIGNATURE_ALGORITHM}")
     if named not in keys:
-        raise CreditError(Reason.MODEL_UNTRUSTED, f"key_id: got {shown(named)}, want a trusted key", key_id=shown(named))
+        raise CreditError(
+            Reason.MODEL_UNTRUSTED,
+            f"key_id: got {shown(named)}, want a trusted key",
+            key_id=shown(named),
+        )
     try:
         keys[named].verify(signature, content)
     except InvalidSignature as fault:
@@ -202,7 +209,7 @@ def golden_text(scorecard: Scorecard, matrix: np.ndarray[Any, np.dtype[np.float6
 
 
 def _check_golden(scorecard: Scorecard, text: str) -> None:
-    """Compares the score of every path and the reasons exactly, the probability to the last bits."""
+    """Compares scores of every path and reasons exactly, probabilities to the last bits."""
     header, *rows = list(csv.reader(io.StringIO(text)))
     names = [*scorecard.feature_names, "score", "probability", "reasons"]
     if header != names or not rows:

@@ -22,11 +22,11 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Holds facts by column; subject i owns rows offsets[i] to offsets[i + 1], sorted by day and event.
+    """Holds facts by column; subject i owns rows offsets[i] to offsets[i + 1], by day and event.
 
-    `mark`, `amount`, `flag` and the days mean what the tables below say for the row's kind. A mark of 0
-    and an amount that is no number stand for "not stated". `cite` holds the codes of the provisions that
-    row `cite_row` cites; codes are only ever compared, and differ from batch to batch.
+    `mark`, `amount`, `flag` and the days mean what the tables below say for the row's kind. A mark
+    of 0 and an amount that is no number stand for "not stated". `cite` holds the codes of the
+    provisions that row `cite_row` cites; codes are only compared, and differ between batches.
     """
 
     offsets: Ints
@@ -77,9 +77,7 @@ def mark_of(kind: str, word: str) -> int:
     return MARKS[kind][1].index(word) + 1
 
 
-def build(
-    facts_by_subject: Sequence[Sequence[Fact]], unusable_by_subject: Sequence[Sequence[int]]
-) -> Columns:
+def build(facts_by_subject: Sequence[Sequence[Fact]], unusable_by_subject: Sequence[Sequence[int]]) -> Columns:
     """Lays the facts of the subjects into columns; each list comes sorted by day and event id."""
     counts = [len(facts) for facts in facts_by_subject]
     rows = [fact for facts in facts_by_subject for fact in facts]
@@ -119,9 +117,7 @@ def take(columns: Columns, kept: Bools) -> Columns:
     cited = kept[columns.cite_row]
     places = np.cumsum(kept) - 1
     rows = {
-        f.name: getattr(columns, f.name)[kept]
-        for f in fields(columns)
-        if f.name not in {"offsets", "cite_row", "cite"}
+        f.name: getattr(columns, f.name)[kept] for f in fields(columns) if f.name not in {"offsets", "cite_row", "cite"}
     }
     return replace(
         columns,

@@ -16,9 +16,9 @@ QUARTERLY = tuple(range(3, 61, 3))
 class Feature:
     """Describes one feature; the docstring of `function` is its public explanation.
 
-    `sign` is -1 when more is worse, +1 when more is better, 0 when it earns no points. `rows` marks the
-    facts behind a value. A fact's share changes only when it has passed one of `steps`, in months, or on
-    a day that it names itself. `missing` says what no value means; most features are never missing.
+    `sign` is -1 when more is worse, +1 when more is better, 0 when it earns no points. `rows` marks
+    the facts behind a value. A fact's share changes only when it has passed one of `steps`, in
+    months, or on a day that it names itself. `missing` says what no value means.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Feature:
     @property
     def explanation(self) -> str:
         """Returns the public explanation."""
-        return (self.function.__doc__ or "").strip()
+        return " ".join((self.function.__doc__ or "").split())
 
     def text(self, value: float | None) -> tuple[str, str]:
         """Says the value in Chinese and in English."""

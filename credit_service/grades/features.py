@@ -18,14 +18,21 @@ BY_NAME: Mapping[str, Feature] = {feature.name: feature for feature in FEATURES}
 def describe(feature: Feature) -> dict[str, object]:
     """Returns what a model's artefact says of a feature."""
     return {
-        "name": feature.name, "unit": feature.unit, "unit_zh": feature.unit_zh, "window_months": feature.window_months,
-        "sign": feature.sign, "is_actionable": feature.is_actionable, "missing": feature.missing,
-        "zh": feature.zh, "en": feature.en, "explanation": feature.explanation,
-    }  # fmt: skip
+        "name": feature.name,
+        "unit": feature.unit,
+        "unit_zh": feature.unit_zh,
+        "window_months": feature.window_months,
+        "sign": feature.sign,
+        "is_actionable": feature.is_actionable,
+        "missing": feature.missing,
+        "zh": feature.zh,
+        "en": feature.en,
+        "explanation": feature.explanation,
+    }
 
 
 def set_hash(names: Sequence[str]) -> str:
-    """Digests the descriptions of features in order; a model refuses features that say something else."""
+    """Digests the descriptions of features in order; a model refuses features that differ."""
     text = json.dumps([describe(BY_NAME[name]) for name in names], ensure_ascii=False, sort_keys=True)
     return f"sha-256:{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -34,7 +41,7 @@ FEATURE_SET_HASH = set_hash(tuple(BY_NAME))
 
 
 def matrix(columns: Columns, as_of_day: int, names: Sequence[str] | None = None) -> Floats:
-    """Returns one row a subject and one column a feature, over columns that are visible on the day."""
+    """Returns a row a subject and a column a feature, over columns visible on the day."""
     chosen = tuple(BY_NAME) if names is None else names
     found = np.empty((columns.subjects, len(chosen)), dtype=np.float64)
     for place, name in enumerate(chosen):
@@ -48,9 +55,7 @@ def evidence(columns: Columns, index: int, as_of_day: int, name: str) -> tuple[i
     return tuple(sorted(int(n) for n in own.event_id[BY_NAME[name].rows(own, as_of_day)]))
 
 
-def next_change_days(
-    columns: Columns, as_of_day: int, names: Sequence[str] | None = None
-) -> list[int | None]:
+def next_change_days(columns: Columns, as_of_day: int, names: Sequence[str] | None = None) -> list[int | None]:
     """Returns per subject the first later day on which time alone may move a feature, or None."""
     days = np.minimum(_dated(columns, as_of_day), columns.unusable_from)
     for kind, steps in _steps_by_kind(names).items():
@@ -66,7 +71,7 @@ def next_change_days(
 
 
 def _dated(columns: Columns, as_of_day: int) -> Ints:
-    """Returns per row the first later day that the fact itself names: a start, a lapsed due day, an end."""
+    """Returns per row the first later day that the fact itself names: a start, a lapse, an end."""
     found = np.full(len(columns.day), NEVER, dtype=np.int64)
     for days in (columns.start_day, columns.due_day + 1, columns.over_day):
         np.minimum(found, np.where(days > as_of_day, days, NEVER), out=found)

@@ -20,7 +20,7 @@ Proof = Callable[[str], tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Holds the points of one feature: bin i ends at cuts[i], which it includes; the last bin is open."""
+    """Holds the points of one feature: bin i ends at cuts[i], inclusive; the last bin is open."""
 
     feature: Feature
     cuts: tuple[float, ...]
@@ -54,7 +54,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Ties points to odds: `base` points stand for odds of one to `odds_against`, `pdo` points halve them."""
+    """Ties points to odds: `base` stands for 1 to `odds_against`, `pdo` points more halve them."""
 
     pdo: float
     base: float
@@ -75,7 +75,7 @@ class Calibrator:
 
 @dataclass(frozen=True, slots=True)
 class ReasonLine:
-    """Says why points were lost: the feature, its value, the points below the best, the events behind it."""
+    """Says why points were lost: feature, value, points below the best, the events behind it."""
 
     feature: str
     value: float | None
@@ -107,7 +107,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """Holds a published points table; base points and the points of every line are the score, exactly."""
+    """Holds a published points table; base points and the points of all lines are the score."""
 
     model_id: str
     base_points: int
@@ -147,7 +147,7 @@ class Scorecard:
     def reasons(self, row: Sequence[float], proof: Proof) -> list[ReasonLine]:
         """Returns the four features that lost most points; what the subject can act on comes first.
 
-        Points are counted against the best value of the feature; equal losses keep the order of features.
+        Points are counted against the best value of the feature; ties keep the order of features.
         """
         lost = [(line.at(value) - line.best, line, value) for line, value in zip(self.lines, row, strict=True)]
         worst = sorted((one for one in lost if one[0] < 0), key=lambda one: one[0])[:REASON_LIMIT]
@@ -160,11 +160,7 @@ class Scorecard:
         for line, value in zip(self.lines, row, strict=True):
             shown = None if math.isnan(value) else float(value)
             f = line.feature
-            found.append(
-                Contribution(
-                    f.name, shown, f.unit, line.at(value), line.best, *f.text(shown), proof(f.name)
-                )
-            )
+            found.append(Contribution(f.name, shown, f.unit, line.at(value), line.best, *f.text(shown), proof(f.name)))
         return found
 
     @staticmethod

@@ -28,7 +28,13 @@ def read_scorecard(model_id: str, documents: Documents) -> Scorecard:
         raise _invalid("table.json", len(lines), "one line a feature")
     base = _whole("base_points", table["base_points"], 2 * POINT_LIMIT)
     _check_range(base, lines)
-    return Scorecard(model_id, base, lines, _scale(documents["scale.json"]), _calibrator(documents["calibrator.json"]))
+    return Scorecard(
+        model_id,
+        base,
+        lines,
+        _scale(documents["scale.json"]),
+        _calibrator(documents["calibrator.json"]),
+    )
 
 
 def table_document(base_points: int, lines: Sequence[Line]) -> dict[str, Any]:

@@ -66,4 +66,4 @@ def due_subjects(session: Session, day: int, limit: int) -> Sequence[str]:
 def grade_counts(session: Session) -> dict[str, int]:
     """Counts current grades by letter."""
     statement = select(col(CurrentGrade.grade), func.count()).group_by(col(CurrentGrade.grade))
-    return {grade: count for grade, count in session.execute(statement).all()}
+    return {row[0]: row[1] for row in session.execute(statement)}

@@ -55,8 +55,9 @@ def count(columns: Columns, rows: Bools) -> Floats:
 
 
 def total(columns: Columns, rows: Bools, weights: Floats) -> Floats:
-    """Sums the weights of the marked rows of each subject, row by row, so that a batch adds like one."""
-    return np.bincount(columns.subject[rows], weights[rows], minlength=columns.subjects)
+    """Sums the weights of each subject's marked rows, row by row, so that a batch adds like one."""
+    found = np.bincount(columns.subject[rows], weights[rows], minlength=columns.subjects)
+    return found.astype(np.float64)
 
 
 def latest(columns: Columns, rows: Bools, days: Ints) -> Ints:
@@ -70,6 +71,12 @@ def earliest(columns: Columns, rows: Bools, days: Ints) -> Ints:
     """Returns the earliest of the days among each subject's marked rows, NEVER without any."""
     found = np.full(columns.subjects, NEVER, dtype=np.int64)
     np.minimum.at(found, columns.subject[rows], days[rows])
+    return found
+
+
+def on_day(columns: Columns, rows: Bools, days: Ints) -> Bools:
+    """Narrows the marked rows to those on the day given for their subject."""
+    found: Bools = rows & (columns.day == days[columns.subject])
     return found
 
 
@@ -91,9 +98,9 @@ def quarters(days: Ints) -> Ints:
 
 
 def first_citations(columns: Columns, rows: Bools) -> tuple[Ints, Ints, Bools]:
-    """Returns, for the citations of the marked rows, row, day of the subject's first, and "is that first".
+    """Returns, per citation of the marked rows: its row, the day of the first, whether it is first.
 
-    "First" is the earliest citation of the same provision by the same subject among the marked rows.
+    The first is the earliest citation of that provision against that subject in the marked rows.
     """
     kept = rows[columns.cite_row]
     row, code = columns.cite_row[kept], columns.cite[kept]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, tuple_, update
+from sqlalchemy import tuple_, update
 from sqlmodel import Session, col
 
-from credit_service.database import to_microseconds, upsert
+from credit_service.database import insert_rows, to_microseconds, upsert
 from credit_service.errors import Problem, Reason
 from credit_service.ledger.drafts import CheckedDraft, Draft
 from credit_service.ledger.tables import (
@@ -19,6 +19,7 @@ from credit_service.ledger.tables import (
     LedgerEvent,
     LedgerHead,
     QuarantinedRecord,
+    StoredVersion,
     head,
     stored_versions,
 )
@@ -58,11 +59,11 @@ class _Known:
     def __init__(self, session: Session, drafts: Sequence[Draft]) -> None:
         rows = stored_versions(session, dict.fromkeys((d.source, d.record_id) for d in drafts))
         self.by_key = {(row.source, row.record_id, row.version): row for row in rows}
-        self.by_record: dict[tuple[str, str], list[EventKey]] = {}
+        self.by_record: dict[tuple[str, str], list[StoredVersion]] = {}
         for row in rows:
             self.by_record.setdefault((row.source, row.record_id), []).append(row)
 
-    def add(self, row: EventKey) -> None:
+    def add(self, row: StoredVersion) -> None:
         self.by_key[row.source, row.record_id, row.version] = row
         self.by_record.setdefault((row.source, row.record_id), []).append(row)
 
@@ -78,10 +79,10 @@ def append(session: Session, checked: Sequence[CheckedDraft], now: datetime, vau
     receipts = [_receive(session, c, known, batch, (now, vault)) for c in checked]
     _quarantine(session, [c for c in checked if c.draft is None and c.is_mendable], now)
     if batch.events:
-        session.execute(insert(LedgerEvent), batch.events)
-        session.execute(insert(EventKey), batch.keys)
+        insert_rows(session, LedgerEvent, batch.events)
+        insert_rows(session, EventKey, batch.keys)
         if batch.personal:
-            session.execute(insert(PersonalValue), batch.personal)
+            insert_rows(session, PersonalValue, batch.personal)
         session.execute(
             update(LedgerHead)
             .where(col(LedgerHead.head_id) == HEAD_ID)
@@ -107,7 +108,9 @@ def _receive(
     now, vault = context
     others = known.by_record.get((draft.source, draft.record_id), [])
     is_late = any(other.version > draft.version for other in others)
-    sealed = vault.seal(session, draft.subject_id, draft.subject_name) if draft.is_person and draft.subject_name else None
+    sealed = (
+        vault.seal(session, draft.subject_id, draft.subject_name) if draft.is_person and draft.subject_name else None
+    )
     known.add(_chain(batch, draft, content, sealed, now))
     return Receipt(
         "SUPERSEDED_LATE" if is_late else "ACCEPTED",
@@ -118,7 +121,7 @@ def _receive(
     )
 
 
-def _replay(draft: Draft, stored: EventKey, content: bytes) -> Receipt:
+def _replay(draft: Draft, stored: StoredVersion, content: bytes) -> Receipt:
     if stored.content_hash == content:
         return Receipt("DUPLICATE", stored.position, stored.collect_time, stored.content_hash)
     problem = Problem(
@@ -130,7 +133,7 @@ def _replay(draft: Draft, stored: EventKey, content: bytes) -> Receipt:
     return Receipt("CONFLICT", stored.position, stored.collect_time, stored.content_hash, [problem])
 
 
-def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None, now: datetime) -> EventKey:
+def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None, now: datetime) -> StoredVersion:
     batch.position += 1
     commitment = sealed.commitment if sealed else None
     batch.chain_hash = chain_hash(batch.chain_hash, batch.position, now, content, commitment)
@@ -154,12 +157,19 @@ def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None, n
     batch.drafts.append(draft)
     if sealed:
         batch.personal.append(
-            {"subject_id": draft.subject_id, "position": batch.position, "salt": sealed.salt, "sealed": sealed.ciphertext}
+            {
+                "subject_id": draft.subject_id,
+                "position": batch.position,
+                "salt": sealed.salt,
+                "sealed": sealed.ciphertext,
+            }
         )
-    return EventKey(**key)
+    return StoredVersion(**key)
 
 
-def chain_hash(previous: bytes, position: int, collect_time: datetime, content: bytes, commitment: bytes | None) -> bytes:
+def chain_hash(
+    previous: bytes, position: int, collect_time: datetime, content: bytes, commitment: bytes | None
+) -> bytes:
     """Links one event to all before it."""
     clock = to_microseconds(collect_time)
     link = previous + position.to_bytes(8) + clock.to_bytes(8, signed=True) + content + (commitment or b"")

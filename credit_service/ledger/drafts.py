@@ -184,14 +184,8 @@ class Checker:
             problems.append(Problem("subject.kind", shown(kind), want, Reason.ENUM_UNKNOWN))
         if problem := check_text("subject.name", name, ID_LIMIT):
             problems.append(problem)
-        source = self._sources.get(record.get("source") or "")
         scheme, code = subject.get("scheme") or "USCC", subject["code"]
-        if source and scheme not in {source.scheme, "PERSON"}:
-            problems.append(Problem("subject.scheme", shown(scheme), source.scheme, Reason.SCHEME_UNKNOWN))
-        elif (scheme == "PERSON") != (kind == "PERSON") and scheme in {"PERSON", "USCC"}:
-            problems.append(Problem("subject.kind", kind, f"a kind that fits scheme {scheme}", Reason.FIELD_INVALID))
-        if source is None:
-            problems.append(Problem("source", shown(record.get("source") or ""), "a registered source", Reason.SOURCE_UNKNOWN))
+        self._check_source(record, scheme, kind, problems)
         if scheme == "PERSON" and is_id_number(code):
             code = self._person_code(code)
         try:
@@ -199,6 +193,17 @@ class Checker:
         except CreditError as error:
             problems.append(_problem_of(error))
             return subject, ""
+
+    def _check_source(self, record: Mapping[str, Any], scheme: str, kind: str, problems: list[Problem]) -> None:
+        source = self._sources.get(record.get("source") or "")
+        if source and scheme not in {source.scheme, "PERSON"}:
+            problems.append(Problem("subject.scheme", shown(scheme), source.scheme, Reason.SCHEME_UNKNOWN))
+        elif (scheme == "PERSON") != (kind == "PERSON") and scheme in {"PERSON", "USCC"}:
+            problems.append(Problem("subject.kind", kind, f"a kind that fits scheme {scheme}", Reason.FIELD_INVALID))
+        if source is None:
+            problems.append(
+                Problem("source", shown(record.get("source") or ""), "a registered source", Reason.SOURCE_UNKNOWN)
+            )
 
     def _payload(self, record: Mapping[str, Any], op: str, problems: list[Problem]) -> dict[str, Any]:
         payload, kind = dict(record.get("payload") or {}), record.get("kind") or ""
@@ -246,7 +251,12 @@ def _check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
     record_id = record.get("source_record_id") or ""
     if not record_id:
         problems.append(Problem("source_record_id", "", "the id of the record at the source", Reason.FIELD_MISSING))
-    limits = (("source_record_id", ID_LIMIT), ("document_no", ID_LIMIT), ("legal_basis", 4000), ("refers_to", 2 * ID_LIMIT))
+    limits = (
+        ("source_record_id", ID_LIMIT),
+        ("document_no", ID_LIMIT),
+        ("legal_basis", 4000),
+        ("refers_to", 2 * ID_LIMIT),
+    )
     for name, limit in limits:
         if problem := check_text(name, record.get(name) or "", limit):
             problems.append(problem)
@@ -286,10 +296,16 @@ def _time(name: str, value: Any, now: datetime, problems: list[Problem]) -> date
     except (TypeError, ValueError):
         time = None
     if time is None or time.tzinfo is None:
-        problems.append(Problem(name, shown(value), "a time with an offset, such as 2026-03-01T08:00:00+08:00", Reason.FIELD_INVALID))
+        problems.append(
+            Problem(
+                name, shown(value), "a time with an offset, such as 2026-03-01T08:00:00+08:00", Reason.FIELD_INVALID
+            )
+        )
         return None
     if time > now + CLOCK_SKEW:
-        problems.append(Problem(name, time_text(time), f"not after the receipt, {time_text(now)}", Reason.TIME_IN_FUTURE))
+        problems.append(
+            Problem(name, time_text(time), f"not after the receipt, {time_text(now)}", Reason.TIME_IN_FUTURE)
+        )
         return None
     if time < EARLIEST:
         problems.append(Problem(name, time_text(time), "1949-10-01 or later", Reason.FIELD_OUT_OF_RANGE))
@@ -310,4 +326,14 @@ def _shielded(subject: Any) -> Any:
     return subject
 
 
-__all__ = ["CheckedDraft", "Checker", "Draft", "LevelOf", "content_hash", "payload_json", "qualified", "split", "time_text"]
+__all__ = [
+    "CheckedDraft",
+    "Checker",
+    "Draft",
+    "LevelOf",
+    "content_hash",
+    "payload_json",
+    "qualified",
+    "split",
+    "time_text",
+]

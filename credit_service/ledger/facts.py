@@ -33,9 +33,7 @@ class Fact:
     payload: Mapping[str, Any]
 
 
-def facts_of(
-    session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime
-) -> dict[str, list[Fact]]:
+def facts_of(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
     Each list is sorted by (day, event id); subjects without facts map to an empty list.

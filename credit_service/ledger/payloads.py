@@ -180,9 +180,7 @@ def check_payload(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
     for name, value in payload.items():
         field = table.get(name)
         if field is None:
-            problems.append(
-                Problem(f"payload.{name}", shown(value), f"no such field in {kind}", Reason.FIELD_UNKNOWN)
-            )
+            problems.append(Problem(f"payload.{name}", shown(value), f"no such field in {kind}", Reason.FIELD_UNKNOWN))
         elif not (field.is_required and value in (None, "", [])):
             problems.extend(_check_value(f"payload.{name}", field, value))
     return problems or _check_order(payload)
@@ -218,7 +216,7 @@ def check_text(path: str, value: Any, limit: int = TEXT_LIMIT) -> Problem | None
         return Problem(path, shown(value), "a text", Reason.FIELD_INVALID)
     if len(value) > limit:
         return Problem(path, f"{len(value)} characters", f"at most {limit}", Reason.FIELD_OUT_OF_RANGE)
-    if not value.isprintable() and any(ord(c) < 32 and c not in "\t\n\r" or "\ud800" <= c <= "\udfff" for c in value):
+    if not value.isprintable() and any((ord(c) < 32 and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" for c in value):
         return Problem(path, shown(value), "text without control characters", Reason.TEXT_INVALID)
     return None
 
@@ -235,7 +233,9 @@ def _texts(path: str, _field: Field, value: Any) -> Problem | None:
 
 def _date(path: str, _field: Field, value: Any) -> Problem | None:
     try:
-        well_formed = isinstance(value, str) and len(value) == 10 and 1949 <= date.fromisoformat(value).year <= 2200
+        day = date.fromisoformat(value) if isinstance(value, str) else None
+        # fromisoformat also reads week dates; only the written form of the day itself is accepted.
+        well_formed = day is not None and day.isoformat() == value and 1949 <= day.year <= 2200
     except ValueError:
         well_formed = False
     return None if well_formed else Problem(path, shown(value), "a date YYYY-MM-DD", Reason.FIELD_INVALID)

@@ -1,8 +1,8 @@
-"""Registered sources 数据来源单位: what each may say, and how its files become events. Mappings are data."""
+"""Registered sources 数据来源单位: what each is, and how its files become events, as data."""
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,9 @@ class Layout:
 class Source:
     """Holds the registration of one source.
 
-    A `backfill` source is collected long after the facts; its training data are known from the later of
-    the stated publication and `declared_lag_days` after the fact. A `live` source is known on receipt.
+    A `backfill` source is collected long after the facts; training takes them as known from the
+    later of the stated publication and `declared_lag_days` after the fact. A `live` source is known
+    on receipt.
     """
 
     id: str
@@ -87,16 +88,22 @@ def load_source(path: Path) -> Source:
             raise _invalid(path.name, key, table.get(key), "a text")
     layout = _layout(path.name, table["layout"]) if "layout" in table else None
     return Source(
-        table["id"], table["scheme"], table["registration"], lag, table["title_zh"], table["title_en"], layout
-    )  # fmt: skip
+        id=table["id"],
+        scheme=table["scheme"],
+        registration=table["registration"],
+        declared_lag_days=lag,
+        title_zh=table["title_zh"],
+        title_en=table["title_en"],
+        layout=layout,
+    )
 
 
 def drafts(source: Source, rows: Iterable[Mapping[str, str]]) -> Iterator[dict[str, Any]]:
-    """Turns the source's rows into events of the contract's form, in order; rows of others are skipped.
+    """Turns the source's rows into events, in order; rows of other sources are skipped.
 
-    The record id is document, entity and an ordinal that counts only distinct contents, so that a row
-    that was published twice yields the same record with the same content. The values are not checked
-    here: what cannot be read is passed on as it came, and the ledger names the fault.
+    The record id is document, entity and an ordinal that counts only distinct contents, so that a
+    row that was published twice yields the same record with the same content. Values are not
+    checked here: what cannot be read is passed on as it came, and the ledger names the fault.
     """
     layout = source.layout
     if layout is None:
@@ -154,7 +161,13 @@ def _day_start(text: str) -> str:
     return f"{text}T00:00:00+08:00"
 
 
-_READERS = {"text": str, "whole": _whole, "yuan": _fen, "day": str, "day_start": _day_start}
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "text": str,
+    "whole": _whole,
+    "yuan": _fen,
+    "day": str,
+    "day_start": _day_start,
+}
 
 _NUMERAL = re.compile(r"(?<=第)([一二三四五六七八九十百]+)(?=[條項款条])")
 _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")}
@@ -223,6 +236,4 @@ def _maps(file: str, part: str, table: Mapping[str, Any]) -> tuple[FieldMap, ...
 
 
 def _invalid(file: str, path: str, got: object, want: str) -> CreditError:
-    return CreditError(
-        Reason.FILE_INVALID, f"{file}: {path}: got {shown(got)}, want {want}", file=file, path=path
-    )
+    return CreditError(Reason.FILE_INVALID, f"{file}: {path}: got {shown(got)}, want {want}", file=file, path=path)

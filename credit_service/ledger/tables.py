@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select, tuple_
 from sqlalchemy.orm import aliased
@@ -99,13 +99,26 @@ def start(session: Session, epoch: str) -> None:
     session.add(LedgerHead(head_id=HEAD_ID, epoch=epoch, position=0, chain_hash=GENESIS))
 
 
-def stored_versions(session: Session, records: Iterable[tuple[str, str]]) -> Sequence[EventKey]:
+class StoredVersion(NamedTuple):
+    """Holds a row of EventKey without an object of the mapper: collection meets thousands a second."""
+
+    source: str
+    record_id: str
+    version: int
+    subject_id: str
+    position: int
+    collect_time: datetime
+    content_hash: bytes
+
+
+def stored_versions(session: Session, records: Iterable[tuple[str, str]]) -> list[StoredVersion]:
     """Returns every stored version of the given (source, record id) pairs."""
     pairs = list(records)
     if not pairs:
         return []
-    statement = select(EventKey).where(tuple_(col(EventKey.source), col(EventKey.record_id)).in_(pairs))
-    return session.execute(statement).scalars().all()
+    columns = [col(getattr(EventKey, name)) for name in StoredVersion._fields]
+    statement = select(*columns).where(tuple_(col(EventKey.source), col(EventKey.record_id)).in_(pairs))
+    return [StoredVersion(*row) for row in session.execute(statement)]
 
 
 def get_event(session: Session, position: int) -> LedgerEvent | None:
@@ -138,7 +151,7 @@ def count_events(session: Session, subject_ids: Sequence[str], known: datetime) 
         .where(col(LedgerEvent.subject_id).in_(subject_ids), col(LedgerEvent.collect_time) <= known)
         .group_by(col(LedgerEvent.subject_id))
     )
-    return {subject_id: count for subject_id, count in session.execute(statement).all()}
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def superseded(session: Session, positions: Sequence[int], known: datetime) -> set[int]:
@@ -168,9 +181,4 @@ def later_version_known(known: datetime) -> Any:
 
 def in_ledger_order(after: int, limit: int) -> Select[LedgerEvent]:
     """Selects a page of events by position."""
-    return (
-        select(LedgerEvent)
-        .where(col(LedgerEvent.position) > after)
-        .order_by(col(LedgerEvent.position))
-        .limit(limit)
-    )
+    return select(LedgerEvent).where(col(LedgerEvent.position) > after).order_by(col(LedgerEvent.position)).limit(limit)

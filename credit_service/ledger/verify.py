@@ -61,9 +61,7 @@ def stored_content_hash(row: LedgerEvent) -> bytes:
 def content_root(session: Session) -> bytes:
     """Digests all accepted contents in source order: equal for equal collections, whenever they were received."""
     digest = hashlib.sha256()
-    statement = select(
-        col(EventKey.source), col(EventKey.record_id), col(EventKey.version), col(EventKey.content_hash)
-    )
+    statement = select(col(EventKey.source), col(EventKey.record_id), col(EventKey.version), col(EventKey.content_hash))
     # Sorted here: databases disagree on the order of texts.
     keyed = sorted(tuple(row) for row in session.execute(statement).all())
     for source, record_id, version, content in keyed:

@@ -100,13 +100,8 @@ def _names(chain: str) -> list[str]:
     config.set_main_option("script_location", str(FOLDER))
     config.set_main_option("version_locations", str(FOLDER / chain))
     config.set_main_option("path_separator", "os")
-    return [
-        script.revision
-        for script in reversed(list(ScriptDirectory.from_config(config).walk_revisions()))
-    ]
+    return [script.revision for script in reversed(list(ScriptDirectory.from_config(config).walk_revisions()))]
 
 
 def _current(connection: Connection, chain: str) -> str | None:
-    return MigrationContext.configure(
-        connection, opts={"version_table": version_table(chain)}
-    ).get_current_revision()
+    return MigrationContext.configure(connection, opts={"version_table": version_table(chain)}).get_current_revision()

@@ -59,9 +59,7 @@ def note_subjects(session: Session, told: Sequence[Told], now: datetime) -> None
     for record in told:
         newest[record.subject_id] = record
     known = subjects_by_id(session, newest)
-    insert_ignoring(
-        session, SubjectRow, [_row(record, now) for key, record in newest.items() if key not in known]
-    )
+    insert_ignoring(session, SubjectRow, [_row(record, now) for key, record in newest.items() if key not in known])
     for key, record in newest.items():
         row = known.get(key)
         if row and record.subject_name and not record.is_person and record.subject_name != row.name:

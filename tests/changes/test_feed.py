@@ -46,9 +46,14 @@ def test_rolled_back_change_leaves_no_gap(database: Database) -> None:
     """A failed transaction takes its revision back."""
     recorder = Recorder(NOW)
     recorder.upsert("grade", "a", SUBJECT, {})
-    with pytest.raises(ZeroDivisionError), database.transaction() as session:
-        recorder.write(session)
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with database.transaction() as session:
+            recorder.write(session)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert write(database, "b") == 1
 
 

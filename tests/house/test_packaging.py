@@ -96,7 +96,7 @@ def test_everything_imported_is_declared(folder: str) -> None:
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Builds the wheel and unpacks it away from the tree."""
     folder = tmp_path_factory.mktemp("wheel")
-    built = run("hatchling", "build", "--target", "wheel", "--clean", folder)
+    built = run("hatchling", "build", "--target", "wheel", "--directory", folder)
     assert built.returncode == 0, built.stdout
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

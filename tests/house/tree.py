@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copytree, ignore_patterns, which
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -17,13 +18,24 @@ _TEXTS = {".cfg", ".csv", ".json", ".md", ".proto", ".py", ".toml", ".txt", ".ya
 
 def files(*suffixes: str) -> list[Path]:
     """Lists the files of the project with these suffixes; generated code is left out."""
-    return [p for p in _walk(ROOT) if p.suffix in (suffixes or _TEXTS)]
+    return [p for p in _known() if p.suffix in (suffixes or _TEXTS) and GENERATED not in p.parents]
+
+
+@cache
+def _known() -> list[Path]:
+    """Asks git, which knows what is ignored; an unpacked archive without git is walked."""
+    if (ROOT / ".git").exists() and (git := which("git")):
+        command = [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if listed.returncode == 0:
+            named = [ROOT / name for name in listed.stdout.split("\0") if name]
+            return sorted(path for path in named if path.is_file())
+    return list(_walk(ROOT))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        is_hidden = path.name.startswith(".") and path.name not in {".ci", ".gitignore"}
-        if is_hidden or path.name in _LEFT_OUT or path == GENERATED:
+        if path.name in _LEFT_OUT or (path.name.startswith(".") and path.name != ".ci"):
             continue
         if path.is_dir():
             yield from _walk(path)

@@ -40,7 +40,8 @@ def test_same_key_with_other_content_conflicts_and_overwrites_nothing(desk: Desk
     assert "source_record_id: got R1 version 1 with another content" in str(receipt.problems[0])
     with desk.database.reading() as session:
         event = get_event(session, 1)
-        assert event is not None and event.document_no == ""
+        assert event is not None
+        assert event.document_no == ""
         assert head(session).position == 1
 
 
@@ -103,7 +104,9 @@ def test_name_of_a_person_is_sealed_and_never_stored_in_the_clear(desk: Desk) ->
     with desk.database.reading() as session:
         event = get_event(session, 1)
         subject = get_subject(session, f"PERSON:{PERSON_HASH}")
-        assert event is not None and subject is not None and receipt.event_id == 1
+        assert event is not None
+        assert subject is not None
+        assert receipt.event_id == 1
         assert (event.subject_name, subject.name) == ("", "")
         assert event.personal_commitment is not None
         assert desk.vault.open(session, event.subject_id, 1) == "某甲"

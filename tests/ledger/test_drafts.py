@@ -37,13 +37,15 @@ def accident(**payload: Any) -> dict[str, Any]:
 def test_level_is_derived_from_the_counts(desk: Desk, counts: dict[str, int], level: str) -> None:
     """Any one criterion suffices; the number itself is included."""
     draft = check(desk, **accident(**counts)).draft
-    assert draft is not None and draft.payload["level"] == level
+    assert draft is not None
+    assert draft.payload["level"] == level
 
 
 def test_level_stays_unknown_without_counts(desk: Desk) -> None:
     """Dead or hospitalised together say nothing about a level."""
     draft = check(desk, **accident(victims=12)).draft
-    assert draft is not None and "level" not in draft.payload
+    assert draft is not None
+    assert "level" not in draft.payload
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,8 @@ def test_foreign_scheme_is_refused_for_a_source(desk: Desk) -> None:
 def test_unicode_code_is_one_subject(desk: Desk) -> None:
     """Full width is folded before the check."""
     draft = check(desk, subject={"code": CODE.translate({ord("9"): "９"})}).draft  # noqa: RUF001  # the full-width digit is the point
-    assert draft is not None and draft.subject_id == f"USCC:{CODE}"
+    assert draft is not None
+    assert draft.subject_id == f"USCC:{CODE}"
 
 
 def test_quarantine_keeps_nothing_of_a_person(desk: Desk) -> None:

@@ -12,7 +12,7 @@ PERSON = {"scheme": "PERSON", "code": "ab" * 32, "kind": "PERSON", "name": "æŸç
 SUBJECT = "PERSON:" + "ab" * 32
 
 
-def test_erased_key_destroys_the_name_and_leaves_the_chain(desk: Desk) -> None:  # noqa: F811  # the fixture
+def test_erased_key_destroys_the_name_and_leaves_the_chain(desk: Desk) -> None:  # the fixture
     """After erasure the chain still verifies."""
     desk.submit(a_record(subject=PERSON), a_record("R2", subject=PERSON))
     with desk.database.transaction() as session:
@@ -22,7 +22,7 @@ def test_erased_key_destroys_the_name_and_leaves_the_chain(desk: Desk) -> None: 
         assert verify(session).broken_position is None
 
 
-def test_another_master_key_is_refused_by_name(desk: Desk) -> None:  # noqa: F811  # the fixture
+def test_another_master_key_is_refused_by_name(desk: Desk) -> None:  # the fixture
     """A wrong key file is said to be wrong."""
     desk.submit(a_record(subject=PERSON))
     stranger = Vault(bytes([1]) * 32, steady_bytes())

@@ -24,7 +24,5 @@ def upgrade() -> None:
         sa.Column("chain_hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("number"),
     )
-    op.create_index(
-        "ix_query_record_subject", "query_record", ["subject_id", "number"], unique=False
-    )
+    op.create_index("ix_query_record_subject", "query_record", ["subject_id", "number"], unique=False)
     # ### end Alembic commands ###

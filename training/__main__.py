@@ -1,0 +1,29 @@
+"""Command line of the training side: data sets, fit, evaluation, publication, simulation, demo."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+# Each module adds its own subcommands; one that is not installed is left out.
+MODULES = ("training.commands", "training.simulate", "training.demo")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one subcommand and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name in MODULES:
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as absent:
+            if absent.name != name:
+                raise
+            continue
+        module.add_parser(subparsers)
+    given = parser.parse_args(arguments)
+    return int(given.run(given) or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Subcommands dataset, fit, evaluate, publish, key and ship."""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from credit_service.grades.table import table_document
+from credit_service.legal_days import day_text
+from training import tw_osh
+from training.evaluate import evaluate, rounded
+from training.inputs import load_history
+from training.making import Made, Sets, make, sets
+from training.publish import json_text, new_key, publish, read_key
+from training.recipe import RECIPES, Recipe, load_recipe
+
+Subparsers = Any
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the subcommands of this module."""
+    for name, run, text in (
+        ("dataset", _dataset, "write the test set of a recipe as CSV"),
+        ("fit", _fit, "fit the served task and write booster and points table"),
+        ("evaluate", _evaluate, "fit, and measure on the test cut-off"),
+        ("publish", _publish, "fit, measure, and write the signed artefact"),
+    ):
+        parser = subparsers.add_parser(name, help=text, description=text)
+        parser.add_argument("--recipe", default="tw_osh_pd", help="name or path of the recipe")
+        parser.add_argument("--input", type=Path, help="data file instead of the shipped one")
+        parser.add_argument("--out", type=Path, help="file or folder to write to")
+        parser.set_defaults(run=run)
+    parser.add_argument("--key", type=Path, required=True, help="private key file, outside the repository")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the artefacts")
+    key = subparsers.add_parser("key", help="make a signing key", description="make a signing key")
+    key.add_argument("out", type=Path, help="private key file, outside the repository")
+    key.add_argument("--keys", type=Path, default=Path("models/keys"), help="folder of the public keys")
+    key.set_defaults(run=_key)
+    ship = subparsers.add_parser("ship", help="prepare the public records of Taiwan for shipping")
+    ship.add_argument("raw", type=Path, help="the public file, gzip")
+    ship.add_argument("--out", type=Path, default=tw_osh.SHIPPED)
+    ship.set_defaults(run=_ship)
+
+
+def report_of(recipe: Recipe, path: Path | None) -> tuple[dict[str, Made], Sets, dict[str, Any]]:
+    """Makes every task of a recipe and measures it."""
+    held, told = load_history(recipe, path)
+    given = sets(recipe, held)
+    made = {task: make(recipe, task, given) for task in recipe.tasks}
+    tasks = {task: evaluate(recipe, one, given, held) for task, one in made.items()}
+    report = {
+        "model": f"{recipe.name}/{recipe.version}",
+        "served_task": recipe.served_task,
+        "is_simulated": recipe.is_simulated,
+        "data": told,
+        "tasks": tasks,
+    }
+    return made, given, report
+
+
+def _recipe(given: argparse.Namespace) -> Recipe:
+    path = Path(given.recipe)
+    return load_recipe(path if path.suffix == ".toml" else RECIPES / f"{given.recipe}.toml")
+
+
+def _dataset(given: argparse.Namespace) -> int:
+    recipe = _recipe(given)
+    held, _ = load_history(recipe, given.input)
+    test = sets(recipe, held).test
+    with given.out.open("w", encoding="utf-8", newline="") if given.out else sys.stdout as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["subject_id", "cutoff", *recipe.columns, "rule", *test.labels])
+        for n, subject in enumerate(test.subject):
+            labels = [int(test.labels[task][n]) for task in test.labels]
+            values = [f"{value:g}" for value in test.features[n]]
+            writer.writerow(
+                [
+                    held.subject_ids[subject],
+                    day_text(recipe.test_cutoff),
+                    *values,
+                    int(test.rule[n]),
+                    *labels,
+                ]
+            )
+    return 0
+
+
+def _fit(given: argparse.Namespace) -> int:
+    recipe = _recipe(given)
+    held, _ = load_history(recipe, given.input)
+    began = time.monotonic()
+    made = make(recipe, recipe.served_task, sets(recipe, held))
+    out = given.out or Path("build") / recipe.name
+    out.mkdir(parents=True, exist_ok=True)
+    made.fitted.booster.save_model(str(out / "booster.txt"))
+    table = table_document(made.scorecard.base_points, made.scorecard.lines)
+    (out / "table.json").write_text(json_text(table), "utf-8")
+    print(f"{recipe.name}: fitted {recipe.served_task} in {time.monotonic() - began:.1f} s, written to {out}")
+    return 0
+
+
+def _evaluate(given: argparse.Namespace) -> int:
+    _, _, report = report_of(_recipe(given), given.input)
+    text = json_text(rounded(report))
+    if given.out:
+        given.out.write_text(text, "utf-8")
+    else:
+        print(text, end="")
+    return 0
+
+
+def _publish(given: argparse.Namespace) -> int:
+    recipe = _recipe(given)
+    made, built, report = report_of(recipe, given.input)
+    directory = publish(recipe, made[recipe.served_task], built, report, given.models, read_key(given.key))
+    for task, found in report["tasks"].items():
+        print(
+            json.dumps(
+                {
+                    "task": task,
+                    "auc": round(found["auc"], 4),
+                    "rule_auc": round(found["rule_auc"], 4),
+                }
+            )
+        )
+    print(f"published {directory}")
+    return 0
+
+
+def _key(given: argparse.Namespace) -> int:
+    print(new_key(given.out, given.keys))
+    return 0
+
+
+def _ship(given: argparse.Namespace) -> int:
+    print(f"{tw_osh.prepare(given.raw, given.out)} rows written to {given.out}")
+    return 0
