@@ -150,9 +150,8 @@ def _asked(work: Run) -> Asked:
 
 def _prove(work: Run, account: Account) -> dict[str, Any]:
     """Verifies the ledger from outside the server, on its database."""
-    command = [
-        sys.executable, "-m", "credit_service", "verify-ledger", "--json", "--url", f"sqlite:///{work.folder / 'credit.db'}",
-    ]  # fmt: skip
+    url = f"sqlite:///{work.folder / 'credit.db'}"
+    command = [sys.executable, "-m", "credit_service", "verify-ledger", "--json", "--url", url]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     verified = json.loads(ended.stdout)
     account.verified(verified)

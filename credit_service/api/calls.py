@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class Around:
         return handle
 
     def server_stream(
-        self, method: str, door: Callable[[Any, Call], Iterator[Any]]
+        self, method: str, door: Callable[[Any, Call], Generator[Any, None, None]]
     ) -> Callable[[Any, Any], AsyncIterator[Any]]:
         """Wraps a blocking door that yields answers; the query is recorded before the first."""
 
@@ -87,6 +87,10 @@ class Around:
                 await self._refuse(opened, context, error)
             else:
                 opened.log("OK", "")
+            finally:
+                if answers is not None:
+                    # A client that leaves midway must not keep the door's transaction open.
+                    await call.run(answers.close)
 
         return handle
 

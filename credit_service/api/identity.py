@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from credit_service.errors import CreditError, Reason, shown
 
@@ -44,11 +48,18 @@ def identity_uri(caller: Caller) -> str:
 def read_caller(auth_context: Mapping[str, Sequence[bytes]]) -> Caller:
     """Returns the caller that a verified certificate names; fails with IDENTITY_MISSING."""
     names = auth_context.get("x509_subject_alternative_name", ())
-    certificate = b"".join(auth_context.get("x509_pem_cert", ()))
+    pem = b"".join(auth_context.get("x509_pem_cert", ()))
     uri = next((n.decode() for n in names if n.startswith(PREFIX.encode())), None)
     if uri is None:
         raise CreditError(Reason.IDENTITY_MISSING, "caller: got no identity, want a client certificate of this service")
-    return parse_identity(uri, sha256(certificate).hexdigest())
+    return parse_identity(uri, key_fingerprint(pem))
+
+
+@lru_cache(maxsize=4096)
+def key_fingerprint(pem: bytes) -> str:
+    """Digests the public key of a certificate: a renewed certificate keeps it, a second name does not hide it."""
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def parse_identity(uri: str, fingerprint: str) -> Caller:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from credit_service.api import wire
 from credit_service.api.calls import Call
 from credit_service.api.house import House
+from credit_service.api.identity import Caller
 from credit_service.api.redaction import INTERNAL_STATES, masked_name, sees_listing
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.listings.tables import ListingMoveRow, ListingRow, get_listing, moves, search_listings
@@ -47,18 +48,22 @@ class ListingDoor:
             subjects = subjects_by_id(session, [row.subject_id for row in rows])
         page = rows[:size]
         call.asked.extend(row.subject_id for row in page)
-        found = [self._shown(row, subjects[row.subject_id], call) for row in page]
+        found = [shown_listing(row, subjects[row.subject_id], call.caller, self.house.all_editions) for row in page]
         last = [wire.microseconds(page[-1].open_time), page[-1].listing_id] if page else []
         token = wire.page_token(bond, last) if len(rows) > size else ""
         return pb.SearchListingsResponse(listings=found, next_page_token=token)
 
-    def _shown(self, row: ListingRow, subject: SubjectRow, call: Call) -> pb.Listing:
-        is_within = call.caller.covers(subject.supervising_region)
-        name = subject.name if is_within else masked_name(subject.name)
-        message = listing_message(row, name, self.house.all_editions)
-        if not is_within:
-            del message.event_ids[:]
-        return message
+
+def shown_listing(
+    row: ListingRow, subject: SubjectRow | None, caller: Caller, editions: Sequence[Edition]
+) -> pb.Listing:
+    """Returns a listing as the caller may see it: outside the own jurisdiction without name and proof."""
+    name = subject.name if subject else ""
+    if caller.covers(subject.supervising_region if subject else None):
+        return listing_message(row, name, editions)
+    message = listing_message(row, masked_name(name), editions)
+    del message.event_ids[:]
+    return message
 
 
 def _wanted(request: pb.SearchListingsRequest) -> dict[str, str]:

@@ -13,7 +13,7 @@ from credit_service.api.calls import Call
 from credit_service.api.grades import grade_message
 from credit_service.api.house import House
 from credit_service.api.identity import Caller
-from credit_service.api.listings import listing_message
+from credit_service.api.listings import shown_listing
 from credit_service.api.redaction import redact, sees_listing
 from credit_service.changes import ChangeRow, head_revision, read_changes, snapshot_page
 from credit_service.errors import CreditError, Reason, shown
@@ -157,8 +157,7 @@ class SyncDoor:
                 change.entry.grade.CopyFrom(redact(grade_message(document, frame), caller, region))
             elif document:
                 listing = ListingRow(**_listing_columns(document, row.subject_kind))
-                name = subject.name if subject else ""
-                change.entry.listing.CopyFrom(listing_message(listing, name, self.house.all_editions))
+                change.entry.listing.CopyFrom(shown_listing(listing, subject, caller, self.house.all_editions))
             yield change
 
 
