@@ -102,6 +102,13 @@ class CreditError(Exception):
         self.facts = facts
 
 
+def problem_of(error: CreditError) -> Problem:
+    """Reads a message of the form "field: got …, want …" back into its parts."""
+    path, _, rest = error.message.partition(": got ")
+    got, _, want = rest.partition(", want ")
+    return Problem(path, got, want, error.reason)
+
+
 def shown(value: object, limit: int = 80) -> str:
     """Shortens a received value so that a message can show it."""
     text = value if isinstance(value, str) else repr(value)

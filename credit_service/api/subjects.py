@@ -10,7 +10,7 @@ from credit_service.api.calls import Call
 from credit_service.api.house import House
 from credit_service.api.identity import Caller
 from credit_service.api.redaction import redact, sees_listing
-from credit_service.errors import CreditError, Reason
+from credit_service.errors import CreditError, Reason, problem_of
 from credit_service.ledger.tables import count_events
 from credit_service.listings.tables import ListingRow, listings_of
 from credit_service.subjects.tables import SubjectRow, find_subjects, subjects_by_id
@@ -76,7 +76,7 @@ class SubjectDoor:
                 check_subject(call.caller, identifier)
                 wanted[index] = identifier
             except CreditError as error:
-                _refuse(results[index], error)
+                results[index].problems.append(wire.problem_message(problem_of(error)))
         with self.house.database.reading() as session:
             self._fill(session, results, wanted, call, (as_of, known))
         return pb.ScreenSubjectsResponse(results=results)
@@ -101,7 +101,7 @@ class SubjectDoor:
             try:
                 check_subject(call.caller, identifier, row.kind if row else None)
             except CreditError as error:
-                _refuse(result, error)
+                result.problems.append(wire.problem_message(problem_of(error)))
                 continue
             if row is None or row.first_collect_time > frame[1]:
                 continue
@@ -129,9 +129,3 @@ class SubjectDoor:
             event_count=event_count,
         )
         return redact(message, caller, row.supervising_region)
-
-
-def _refuse(result: pb.ScreenResult, error: CreditError) -> None:
-    field, _, rest = error.message.partition(": got ")
-    got, _, want = rest.partition(", want ")
-    result.problems.append(pb.Problem(field=field, got=got, want=want, reason=error.reason))

@@ -21,7 +21,7 @@ from rich.progress import Progress
 from credit_service.api.wire import draft_of
 from credit_service.cli.connection import EXIT_FAILED, Connection, JsonOption, ProfileOption, connect
 from credit_service.cli.output import print_json, say
-from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.sources import drafts as drafts_of
 from credit_service.ledger.sources import load_sources
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
@@ -96,9 +96,7 @@ class Importer:
         try:
             return number, record, draft_of(record)
         except CreditError as error:
-            path, _, rest = error.message.partition(": got ")
-            got, _, want = rest.partition(", want ")
-            return number, Problem(path, got, want, error.reason), None
+            return number, problem_of(error), None
 
     def _settle(
         self, entries: list[tuple[int, Record, ledger_pb2.EventDraft | None]], results: list[ledger_pb2.SubmitResult]

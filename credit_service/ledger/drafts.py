@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
-from credit_service.subjects.schemes import is_id_number, split, subject_id
+from credit_service.subjects.schemes import is_id_number, subject_id
 
 OPERATIONS = frozenset({"ASSERT", "RETRACT"})
 DOMAINS = frozenset({"WORK", "FIRE"})
@@ -136,7 +136,7 @@ class Checker:
         try:
             draft = self._draft(record, now, problems)
         except CreditError as error:
-            problems.append(_problem_of(error))
+            problems.append(problem_of(error))
             draft = None
         shielded = {**record, "subject": _shielded(record.get("subject"))}
         return CheckedDraft(None if problems else draft, problems, shielded)
@@ -191,7 +191,7 @@ class Checker:
         try:
             return subject, subject_id(scheme, code)
         except CreditError as error:
-            problems.append(_problem_of(error))
+            problems.append(problem_of(error))
             return subject, ""
 
     def _check_source(self, record: Mapping[str, Any], scheme: str, kind: str, problems: list[Problem]) -> None:
@@ -313,27 +313,8 @@ def _time(name: str, value: Any, now: datetime, problems: list[Problem]) -> date
     return time.astimezone(UTC)
 
 
-def _problem_of(error: CreditError) -> Problem:
-    path, _, rest = error.message.partition(": got ")
-    got, _, want = rest.partition(", want ")
-    return Problem(path, got, want, error.reason)
-
-
 def _shielded(subject: Any) -> Any:
     """Leaves a person's code and name out of what quarantine keeps."""
     if isinstance(subject, Mapping) and (subject.get("scheme") == "PERSON" or subject.get("kind") == "PERSON"):
         return {**subject, "code": "", "name": ""}
     return subject
-
-
-__all__ = [
-    "CheckedDraft",
-    "Checker",
-    "Draft",
-    "LevelOf",
-    "content_hash",
-    "payload_json",
-    "qualified",
-    "split",
-    "time_text",
-]
