@@ -12,7 +12,7 @@ from credit_service.grades.table import table_document
 from credit_service.legal_days import day_text
 from training import tw_osh
 from training.evaluate import evaluate, rounded
-from training.inputs import load_history
+from training.inputs import load
 from training.making import Made, Sets, make, sets
 from training.publish import json_text, new_key, publish, read_key
 from training.recipe import RECIPES, Recipe, load_recipe
@@ -47,15 +47,15 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def report_of(recipe: Recipe, path: Path | None) -> tuple[dict[str, Made], Sets, dict[str, Any]]:
     """Makes every task of a recipe and measures it."""
-    held, told = load_history(recipe, path)
+    held = load(recipe, path)
     given = sets(recipe, held)
     made = {task: make(recipe, task, given) for task in recipe.tasks}
-    tasks = {task: evaluate(recipe, one, given, held) for task, one in made.items()}
+    tasks = {task: evaluate(recipe, one, given, held.test) for task, one in made.items()}
     report = {
         "model": f"{recipe.name}/{recipe.version}",
         "served_task": recipe.served_task,
         "is_simulated": recipe.is_simulated,
-        "data": told,
+        "data": dict(held.told),
         "tasks": tasks,
     }
     return made, given, report
@@ -68,7 +68,7 @@ def _recipe(given: argparse.Namespace) -> Recipe:
 
 def _dataset(given: argparse.Namespace) -> int:
     recipe = _recipe(given)
-    held, _ = load_history(recipe, given.input)
+    held = load(recipe, given.input)
     test = sets(recipe, held).test
     with given.out.open("w", encoding="utf-8", newline="") if given.out else sys.stdout as out:
         writer = csv.writer(out, lineterminator="\n")
@@ -78,7 +78,7 @@ def _dataset(given: argparse.Namespace) -> int:
             values = [f"{value:g}" for value in test.features[n]]
             writer.writerow(
                 [
-                    held.subject_ids[subject],
+                    held.test.subject_ids[subject],
                     day_text(recipe.test_cutoff),
                     *values,
                     int(test.rule[n]),
@@ -90,7 +90,7 @@ def _dataset(given: argparse.Namespace) -> int:
 
 def _fit(given: argparse.Namespace) -> int:
     recipe = _recipe(given)
-    held, _ = load_history(recipe, given.input)
+    held = load(recipe, given.input)
     began = time.monotonic()
     made = make(recipe, recipe.served_task, sets(recipe, held))
     out = given.out or Path("build") / recipe.name

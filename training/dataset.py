@@ -89,9 +89,12 @@ def registrations(columns: Columns) -> Bools:
 
 
 def liable_or_serious(columns: Columns) -> Bools:
-    """Marks accidents with liability and penalties classed as serious."""
+    """Marks accidents with liability, and penalties classed as serious that follow no accident.
+
+    A penalty for an accident is the paperwork of an accident that may lie before the cut-off.
+    """
     liable = columns.of_kind("ACC") & (columns.mark == mark_of("ACC", "LIABLE"))
-    serious = columns.of_kind("PEN") & (columns.mark == mark_of("PEN", "SERIOUS"))
+    serious = columns.of_kind("PEN") & (columns.mark == mark_of("PEN", "SERIOUS")) & ~columns.flag
     found: Bools = liable | serious
     return found
 
@@ -103,7 +106,7 @@ TASKS: Mapping[str, Task] = {
         Task("tw-c", "any new notice", notices, 36, notices),
         Task(
             "cn-main",
-            "a liable accident, or a serious penalty",
+            "a liable accident, or a serious penalty that follows none",
             registrations,
             None,
             liable_or_serious,

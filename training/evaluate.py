@@ -103,9 +103,10 @@ def _ranking(recipe: Recipe, labels: Labels, rivals: Rival) -> dict[str, Any]:
 
 
 def _challengers(recipe: Recipe, made: Made, given: Sets) -> tuple[Floats, Floats]:
-    """Returns logistic regression on the same features, and a booster without any restraint."""
-    fitting, labels = given.fitting, given.fitting.labels[made.task]
-    model = _logistic().fit(_logs(fitting.features), labels)
+    """Returns logistic regression on the features that earn points, and a booster without restraint."""
+    labels = given.fitting.labels[made.task]
+    fitting, test = scored(recipe, given.fitting.features), scored(recipe, given.test.features)
+    model = _logistic().fit(_logs(fitting), labels)
     options: Mapping[str, Any] = {
         "objective": "binary",
         "num_leaves": 15,
@@ -117,9 +118,9 @@ def _challengers(recipe: Recipe, made: Made, given: Sets) -> tuple[Floats, Float
         "seed": recipe.seed,
         "verbose": -1,
     }
-    free = lightgbm.train(dict(options), lightgbm.Dataset(fitting.features, labels.astype(np.float64)), 150)
-    logistic: Floats = model.predict_proba(_logs(given.test.features))[:, 1]
-    return logistic, np.asarray(free.predict(given.test.features), dtype=np.float64)
+    free = lightgbm.train(dict(options), lightgbm.Dataset(fitting, labels.astype(np.float64)), 150)
+    logistic: Floats = model.predict_proba(_logs(test))[:, 1]
+    return logistic, np.asarray(free.predict(test), dtype=np.float64)
 
 
 def _logistic() -> Pipeline:

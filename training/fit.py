@@ -61,7 +61,14 @@ class Calibration:
     positives: int
 
 
-def fit(matrix: Floats, labels: Labels, names: Sequence[str], options: Mapping[str, Any], seed: int) -> Fitted:
+def fit(
+    matrix: Floats,
+    labels: Labels,
+    names: Sequence[str],
+    options: Mapping[str, Any],
+    reluctance: Mapping[str, float],
+    seed: int,
+) -> Fitted:
     """Fits a sum of trees: none mixes features, every feature keeps its declared sign."""
     settings = dict(options)
     rounds = settings.pop("rounds")
@@ -71,6 +78,7 @@ def fit(matrix: Floats, labels: Labels, names: Sequence[str], options: Mapping[s
         # A feature that is better when larger must not raise the probability of harm.
         "monotone_constraints": [-BY_NAME[name].sign for name in names],
         "monotone_constraints_method": "basic",
+        "feature_contri": [reluctance.get(name, 1.0) for name in names],
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": 1,

@@ -1,7 +1,8 @@
 """Makes a model by its recipe: sets by cut-off, fit, calibration, points. Measures nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,18 @@ from training.fit import Calibration, Fitted, calibrate, fit, points
 from training.recipe import Recipe
 
 EVER = 2**29
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Holds the facts to fit and calibrate with, those to test with, and what is said of both.
+
+    The two are one and the same unless the test has subjects of its own.
+    """
+
+    past: History
+    test: History
+    told: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +47,33 @@ class Made:
     scorecard: Scorecard
 
 
-def sets(recipe: Recipe, held: History) -> Sets:
+def sets(recipe: Recipe, held: Held) -> Sets:
     """Builds the sets; refuses a cut-off whose labels had not matured by `known_by`."""
     tasks = [TASKS[name] for name in recipe.tasks]
     for cutoff in (*recipe.fit_cutoffs, recipe.calibration_cutoff):
         matured = add_months(cutoff, HORIZON_MONTHS + recipe.maturity_months)
         if matured > recipe.known_by:
             raise ValueError(f"cut-off {day_text(cutoff)}: matured on {day_text(matured)}, want by known_by")
-    past = [sample(held, tasks, day, recipe.known_by, recipe.columns) for day in recipe.fit_cutoffs]
+    known_by, names = recipe.known_by, recipe.columns
+    past = [sample(held.past, tasks, day, known_by, names) for day in recipe.fit_cutoffs]
     return Sets(
         fitting=join(past),
-        calibration=sample(held, tasks, recipe.calibration_cutoff, recipe.known_by, recipe.columns),
-        test=sample(held, tasks, recipe.test_cutoff, EVER, recipe.columns),
+        calibration=sample(held.past, tasks, recipe.calibration_cutoff, known_by, names),
+        test=sample(held.test, tasks, recipe.test_cutoff, EVER, names),
     )
 
 
 def make(recipe: Recipe, task: str, given: Sets) -> Made:
     """Fits, calibrates and rounds to points for one task."""
     fitting, later = given.fitting, given.calibration
-    fitted = fit(fitting.features, fitting.labels[task], recipe.columns, recipe.booster, recipe.seed)
+    fitted = fit(
+        fitting.features,
+        fitting.labels[task],
+        recipe.columns,
+        recipe.booster,
+        recipe.reluctance,
+        recipe.seed,
+    )
     raw = fitted.log_odds(later.features)
     calibration = calibrate(raw, later.labels[task], recipe.least_positives_for_slope)
     base, lines = points(fitted, calibration, recipe.scale, recipe.controls, fitting.features)

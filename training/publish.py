@@ -5,9 +5,11 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -54,13 +56,18 @@ def publish(
 ) -> Path:
     """Writes models/<name>/<version>, verifies it as the service would, makes it the champion."""
     directory = models / recipe.name / recipe.version
-    directory.mkdir(parents=True, exist_ok=True)
-    for old in directory.iterdir():
-        old.unlink()
-    for name, text in _files(recipe, made, given, report).items():
-        (directory / name).write_text(text, "utf-8", newline="\n")
-    _sign(recipe, made, report, directory, key)
-    load(directory, {key_id(key.public_key()): key.public_key()})
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    # A version that does not verify never takes the place of one that did.
+    with TemporaryDirectory(dir=directory.parent) as name:
+        draft = Path(name) / recipe.version
+        draft.mkdir()
+        for file, text in _files(recipe, made, given, report).items():
+            (draft / file).write_text(text, "utf-8", newline="\n")
+        _sign(recipe, made, report, draft, key)
+        load(draft, {key_id(key.public_key()): key.public_key()})
+        if directory.is_dir():
+            shutil.rmtree(directory)
+        draft.rename(directory)
     _register(recipe, models)
     return directory
 

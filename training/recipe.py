@@ -15,7 +15,10 @@ RECIPES = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Holds one recipe; days are civil ordinals."""
+    """Holds one recipe; days are civil ordinals.
+
+    `reluctance` lowers the gain of some features, so that others are asked first.
+    """
 
     name: str
     version: str
@@ -34,7 +37,9 @@ class Recipe:
     calibration_cutoff: int
     test_cutoff: int
     maturity_months: int
+    data: Mapping[str, Any]
     features: tuple[str, ...]
+    reluctance: Mapping[str, float]
     controls: tuple[str, ...]
     booster: Mapping[str, Any]
     scale: Scale
@@ -67,7 +72,9 @@ def load_recipe(path: Path) -> Recipe:
         calibration_cutoff=parse_day(data["calibration_cutoff"]),
         test_cutoff=parse_day(data["test_cutoff"]),
         maturity_months=data["maturity_months"],
+        data=data,
         features=tuple(table["features"]["names"]),
+        reluctance=table["features"].get("reluctance", {}),
         controls=tuple(table["features"]["controls"]),
         booster=table["booster"],
         scale=Scale(float(scale["pdo"]), float(scale["base"]), float(scale["odds_against"])),

@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlmodel import col
 
-from credit_service.audit.tables import QueryRow
+from credit_service.audit.tables import QueryRow, query_page
 from credit_service.database import Database, to_microseconds
 
 WINDOW_SECONDS = 0.005
 BATCH_LIMIT = 5000
+PAGE = 2000
 GENESIS = bytes(32)
 
 
@@ -122,10 +123,11 @@ def verify_queries(database: Database) -> int | None:
     """Walks the chain of queries; returns the number of the first broken link, None when it holds."""
     chain, number = GENESIS, 0
     with database.reading() as session:
-        statement = select(QueryRow).order_by(col(QueryRow.number)).execution_options(yield_per=2000)
-        for row in session.execute(statement).scalars():
-            chain = chain_hash(chain, number + 1, row)
-            if row.number != number + 1 or row.chain_hash != chain:
-                return number + 1
-            number = row.number
+        while page := query_page(session, number, PAGE):
+            for row in page:
+                chain = chain_hash(chain, number + 1, row)
+                if row.number != number + 1 or row.chain_hash != chain:
+                    return number + 1
+                number = row.number
+            session.expunge_all()
     return None

@@ -54,6 +54,12 @@ def queries_of(session: Session, subject_id: str, before: int | None, limit: int
     return session.execute(statement.order_by(col(QueryRow.number).desc()).limit(limit)).scalars().all()
 
 
+def query_page(session: Session, after: int, limit: int) -> Sequence[QueryRow]:
+    """Returns a page of all query records in order, after a number."""
+    statement = select(QueryRow).where(col(QueryRow.number) > after).order_by(col(QueryRow.number)).limit(limit)
+    return session.execute(statement).scalars().all()
+
+
 def approvals_of(session: Session, act: str) -> Sequence[ApprovalRow]:
     """Returns the approvals of an act, in order of proposal."""
     statement = select(ApprovalRow).where(col(ApprovalRow.act) == act).order_by(col(ApprovalRow.first_time))
