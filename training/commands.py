@@ -11,9 +11,9 @@ from typing import Any
 from credit_service.grades.table import table_document
 from credit_service.legal_days import day_text
 from training import tw_osh
-from training.evaluate import evaluate, rounded
+from training.evaluate import measured, rounded
 from training.inputs import load
-from training.making import Made, Sets, make, sets
+from training.making import make, sets
 from training.publish import json_text, new_key, publish, read_key
 from training.recipe import RECIPES, Recipe, load_recipe
 
@@ -43,22 +43,6 @@ def add_parser(subparsers: Subparsers) -> None:
     ship.add_argument("raw", type=Path, help="the public file, gzip")
     ship.add_argument("--out", type=Path, default=tw_osh.SHIPPED)
     ship.set_defaults(run=_ship)
-
-
-def report_of(recipe: Recipe, path: Path | None) -> tuple[dict[str, Made], Sets, dict[str, Any]]:
-    """Makes every task of a recipe and measures it."""
-    held = load(recipe, path)
-    given = sets(recipe, held)
-    made = {task: make(recipe, task, given) for task in recipe.tasks}
-    tasks = {task: evaluate(recipe, one, given, held.test) for task, one in made.items()}
-    report = {
-        "model": f"{recipe.name}/{recipe.version}",
-        "served_task": recipe.served_task,
-        "is_simulated": recipe.is_simulated,
-        "data": dict(held.told),
-        "tasks": tasks,
-    }
-    return made, given, report
 
 
 def _recipe(given: argparse.Namespace) -> Recipe:
@@ -103,8 +87,8 @@ def _fit(given: argparse.Namespace) -> int:
 
 
 def _evaluate(given: argparse.Namespace) -> int:
-    _, _, report = report_of(_recipe(given), given.input)
-    text = json_text(rounded(report))
+    recipe = _recipe(given)
+    text = json_text(rounded(measured(recipe, load(recipe, given.input)).document))
     if given.out:
         given.out.write_text(text, "utf-8")
     else:
@@ -114,18 +98,12 @@ def _evaluate(given: argparse.Namespace) -> int:
 
 def _publish(given: argparse.Namespace) -> int:
     recipe = _recipe(given)
-    made, built, report = report_of(recipe, given.input)
-    directory = publish(recipe, made[recipe.served_task], built, report, given.models, read_key(given.key))
-    for task, found in report["tasks"].items():
-        print(
-            json.dumps(
-                {
-                    "task": task,
-                    "auc": round(found["auc"], 4),
-                    "rule_auc": round(found["rule_auc"], 4),
-                }
-            )
-        )
+    report = measured(recipe, load(recipe, given.input))
+    made, document = report.made[recipe.served_task], report.document
+    directory = publish(recipe, made, report.sets, document, given.models, read_key(given.key))
+    for task, found in document["tasks"].items():
+        figures = {key: round(found[key], 4) for key in ("auc", "rule_auc", "logistic_auc")}
+        print(json.dumps({"task": task} | figures))
     print(f"published {directory}")
     return 0
 

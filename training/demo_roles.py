@@ -29,6 +29,7 @@ from credit_service.v1 import (
     listings_pb2,
     listings_pb2_grpc,
     subjects_pb2,
+    subjects_pb2_grpc,
     sync_pb2,
 )
 from training.demo_account import Account
@@ -55,7 +56,8 @@ def ask_everything(asked: Asked, account: Account) -> dict[str, Any]:
     regulator = asked.connect("regulator")
     entries = [entry for part in snapshot(regulator, []) for entry in part.entries]
     graded = [entry.grade.subject for entry in entries if entry.HasField("grade")]
-    report |= _grades(asked, account, regulator, graded)
+    city = [subject for subject in graded if subject.scheme == "USCC"]
+    report |= _grades(asked, account, regulator, [*_real_subjects(regulator), *city])
     report |= _candidates(account, regulator, [e.listing for e in entries if e.HasField("listing")])
     report |= _partner(asked, account)
     report |= _insurer(asked, account)
@@ -63,6 +65,17 @@ def ask_everything(asked: Asked, account: Account) -> dict[str, Any]:
     report |= _stranger(asked, account)
     report |= {"model": _model("TW-OSH"), "model_simulated_city": _model("USCC")}
     return report
+
+
+def _real_subjects(regulator: Connection) -> Iterator[subjects_pb2.SubjectRef]:
+    """Lists every subject of the real records, natural persons among them."""
+    request = subjects_pb2.SearchSubjectsRequest(query="tw", scheme="TW-OSH", page_size=1000)
+    while True:
+        page = regulator.call(subjects_pb2_grpc.SubjectServiceStub, "SearchSubjects", request)
+        yield from (found.subject for found in page.subjects)
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return
 
 
 def _grades(
@@ -92,12 +105,13 @@ def _grades(
         )
     headers = ("worst ten, real records", "grade", "score", "probability", "first reason")
     account.table("", headers, rows)
+    account.line(f"{persons:,} natural persons in the real records are never graded")
     masked = [
         {"grade": letter(g), "score": g.score, "reasons": [r.feature for r in g.reasons]} for g in worst["TW-OSH"]
     ]
     return {
         "subjects": len(subjects), "grades": {s: _full(c) for s, c in found.items()}, "worst": masked,
-        "subjects_not_graded": persons,
+        "persons_not_graded": persons,
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from credit_service.grades.columns import Floats
 from credit_service.legal_days import day_text
 from training.dataset import History, Sample
-from training.making import Made, Sets, scored
+from training.making import Held, Made, Sets, make, scored, sets
 from training.metrics import (
     Labels,
     auc,
@@ -41,6 +41,29 @@ class Rival:
     rule: Floats
     logistic: Floats
     free: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Holds what was made for every task, the sets behind it, and the figures."""
+
+    made: Mapping[str, Made]
+    sets: Sets
+    document: Mapping[str, Any]
+
+
+def measured(recipe: Recipe, held: Held) -> Report:
+    """Makes every task of a recipe and measures it."""
+    given = sets(recipe, held)
+    made = {task: make(recipe, task, given) for task in recipe.tasks}
+    document = {
+        "model": f"{recipe.name}/{recipe.version}",
+        "served_task": recipe.served_task,
+        "is_simulated": recipe.is_simulated,
+        "data": dict(held.told),
+        "tasks": {task: evaluate(recipe, one, given, held.test) for task, one in made.items()},
+    }
+    return Report(made, given, document)
 
 
 def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class AuditDoor:
         identifier, size = wire.id_of(request.subject), wire.page_size(request.page_size)
         check_subject(call.caller, identifier)
         bond = ("ListQueries", identifier)
-        place = wire.page_place(bond, request.page_token, 1)
+        place = wire.page_place(bond, request.page_token, int)
         with self.house.audit.reading() as session:
             rows = queries_of(session, identifier, place[0] if place else None, size + 1)
         token = wire.page_token(bond, [rows[size - 1].number]) if len(rows) > size else ""

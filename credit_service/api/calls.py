@@ -58,7 +58,7 @@ class Around:
             opened = await self._open(method, context)
             call, access = opened.call, opened.access
             try:
-                answer = await call.run(door, request, call)
+                answer = await call.run(door, _readable(request), call)
                 await self._record(call, access, "OK")
             except Exception as error:  # noqa: BLE001  # every failure becomes a status here, and only here
                 await self._refuse(opened, context, error)
@@ -77,7 +77,7 @@ class Around:
             opened = await self._open(method, context)
             call, answers, is_recorded = opened.call, None, False
             try:
-                answers = door(request, call)
+                answers = door(_readable(request), call)
                 while (answer := await call.run(next, answers, _END)) is not _END:
                     if not is_recorded:
                         await self._record(call, opened.access, "OK")
@@ -102,7 +102,7 @@ class Around:
         async def handle(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
             opened = await self._open(method, context)
             try:
-                async for answer in door(requests, opened.call):
+                async for answer in door(_each_readable(requests), opened.call):
                     yield answer
             except (asyncio.CancelledError, GeneratorExit):
                 opened.log("CANCELLED", "")
@@ -118,7 +118,7 @@ class Around:
         """Identifies the caller and checks the table; refuses before any work."""
         begun, metadata = time.monotonic(), _texts(context.invocation_metadata() or ())
         request_id = metadata.get("x-request-id", "")[:64] or uuid.uuid4().hex
-        purpose = metadata.get("x-purpose-bin", metadata.get("x-purpose", ""))[:MUST_KEEP]
+        purpose = shown(metadata.get("x-purpose-bin", metadata.get("x-purpose", "")).strip(), MUST_KEEP)
         nobody = Caller("", "", "")
         call = Call(nobody, method, self.clock(), request_id, purpose, self.executor)
         opened = _Opened(call, Access(frozenset()), begun)
@@ -155,6 +155,18 @@ class Around:
             await self._record(call, opened.access, code.name)
         opened.log(code.name, error.reason)
         await context.abort(code, error.message, ((DETAILS_KEY, details(error)),))
+
+
+def _readable(request: Any) -> Any:
+    """Returns a request; one that could not be read is its own refusal."""
+    if isinstance(request, CreditError):
+        raise request
+    return request
+
+
+async def _each_readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _readable(request)
 
 
 def _texts(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:

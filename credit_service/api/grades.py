@@ -71,7 +71,7 @@ class GradeDoor:
         """Lists recorded grades, newest first."""
         identifier, size = wire.id_of(request.subject), wire.page_size(request.page_size)
         bond = ("ListGradeHistory", identifier)
-        place = wire.page_place(bond, request.page_token, 1)
+        place = wire.page_place(bond, request.page_token, int)
         with self.house.database.reading() as session:
             self.house.ask_within(session, call, identifier)
             rows = grade_history(session, identifier, place[0] if place else None, size + 1)

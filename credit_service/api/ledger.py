@@ -63,7 +63,7 @@ class LedgerDoor:
         identifier, size = wire.id_of(request.subject), wire.page_size(request.page_size)
         as_of, known = wire.time_frame(request.time_frame, call.now)
         bond = ("ListEvents", identifier, as_of if request.time_frame.HasField("as_of_time") else None)
-        place = wire.page_place(bond, request.page_token, 1)
+        place = wire.page_place(bond, request.page_token, int)
         with self.house.database.reading() as session:
             self.house.ask_within(session, call, identifier)
             rows = list_events(session, identifier, known, place[0] if place else 0, size + 1)

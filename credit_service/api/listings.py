@@ -25,7 +25,7 @@ class ListingDoor:
     def GetListing(self, request: pb.GetListingRequest, call: Call) -> pb.GetListingResponse:
         """Returns one listing with its moves."""
         with self.house.database.reading() as session:
-            row = get_listing(session, request.listing_id)
+            row = get_listing(session, wire.plain_text("listing_id", request.listing_id))
             if row is None or not sees_listing(call.caller.role, row.state):
                 got = shown(request.listing_id)
                 raise CreditError(Reason.LISTING_NOT_FOUND, f"listing_id: got {got}, want a listing the role may see")
@@ -38,7 +38,7 @@ class ListingDoor:
         """Lists listings, newest first; a role that may not see candidates finds none."""
         wanted = _wanted(request)
         size, bond = wire.page_size(request.page_size), ("SearchListings", tuple(sorted(wanted.items())))
-        place = wire.page_place(bond, request.page_token, 2)
+        place = wire.page_place(bond, request.page_token, int, str)
         if not sees_listing(call.caller.role, next(iter(INTERNAL_STATES))):
             # Every state of today is internal; published ones follow with their moves.
             return pb.SearchListingsResponse()
@@ -67,11 +67,8 @@ def shown_listing(
 
 
 def _wanted(request: pb.SearchListingsRequest) -> dict[str, str]:
-    wanted = {}
-    if request.list:
-        wanted["list"] = pb.ListKind.Name(request.list).removeprefix("LIST_KIND_")
-    if request.state:
-        wanted["state"] = pb.ListingState.Name(request.state).removeprefix("LISTING_STATE_")
+    chosen = {name: wire.choice(request, name) for name in ("list", "state")}
+    wanted = {name: short for name, short in chosen.items() if short}
     if request.HasField("subject"):
         wanted["subject_id"] = wire.id_of(request.subject)
     return wanted

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError
 
 from credit_service.api.audit import AuditDoor
 from credit_service.api.calls import Around, Call
@@ -73,7 +74,7 @@ def _handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     name = f"{service.name}/{method.name}"
     act = getattr(door, method.name, None)
-    parse = message_factory.GetMessageClass(method.input_type).FromString
+    parse = _reader(message_factory.GetMessageClass(method.input_type).FromString)
     encode = message_factory.GetMessageClass(method.output_type).SerializeToString
     if act is None:
         act = _later(name)
@@ -84,6 +85,19 @@ def _handler(
     make = _MAKERS[method.client_streaming, method.server_streaming]
     wrap = around.unary if not (method.client_streaming or method.server_streaming) else around.server_stream
     return make(wrap(name, act), parse, encode)
+
+
+def _reader(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Reads a message; what cannot be read is handed on as its refusal, so that the call ends like any other."""
+
+    def read(content: bytes) -> Any:
+        try:
+            return parse(content)
+        except DecodeError:
+            want = "a message of the contract with texts in UTF-8"
+            return CreditError(Reason.TEXT_INVALID, f"request: got {len(content)} bytes, want {want}")
+
+    return read
 
 
 _MAKERS = {

@@ -45,8 +45,9 @@ class SubjectDoor:
             raise CreditError(
                 Reason.FIELD_OUT_OF_RANGE, f"query: got {len(text)} characters, want {QUERY_LEAST} or more"
             )
-        bond = ("SearchSubjects", text, request.scheme)
-        place = wire.page_place(bond, request.page_token, 1)
+        wire.plain_text("query", text)
+        bond = ("SearchSubjects", text, wire.plain_text("scheme", request.scheme))
+        place = wire.page_place(bond, request.page_token, str)
         with self.house.database.reading() as session:
             rows = find_subjects(
                 session, text, request.scheme or None, place[0] if place else "", size + 1,

@@ -115,9 +115,9 @@ class SyncDoor:
             return epoch, 0
         try:
             named_epoch, named_role, after = json.loads(base64.urlsafe_b64decode(token.encode()))
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             named_epoch, named_role, after = "", "", None
-        if not isinstance(after, int) or named_role != role:
+        if type(after) is not int or named_role != role:
             raise CreditError(
                 Reason.RESUME_TOKEN_INVALID, f"token: got {shown(token)}, want a token of this feed and role"
             )

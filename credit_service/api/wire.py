@@ -13,7 +13,8 @@ from google.protobuf.message import Message
 
 from credit_service.database import from_microseconds, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, shown
-from credit_service.ledger.drafts import CLOCK_SKEW
+from credit_service.ledger.drafts import CLOCK_SKEW, ID_LIMIT
+from credit_service.ledger.payloads import check_text
 from credit_service.subjects.schemes import split, subject_id
 from credit_service.v1 import digests_pb2, events_pb2, ledger_pb2, subjects_pb2
 
@@ -31,6 +32,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
 _CODE_OF = {f"EVENT_KIND_{name}": code for code, (name, _) in KINDS.items()}
 PAGE_DEFAULT = 50
 PAGE_LIMIT = 1000
+TOP = 2**63
 
 
 def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Problem]]:
@@ -130,6 +132,15 @@ def _short(message: Message, name: str, problems: list[Problem]) -> str:
     prefix = _prefix(message.DESCRIPTOR.fields_by_name[name].enum_type)
     short = _enum_name(message, name, problems).removeprefix(prefix)
     return "" if short == "UNSPECIFIED" else short
+
+
+def choice(message: Message, name: str) -> str:
+    """Returns the short name of an enum in a question, empty when it is not stated; fails with ENUM_UNKNOWN."""
+    problems: list[Problem] = []
+    short = _short(message, name, problems)
+    if problems:
+        raise CreditError(problems[0].reason, str(problems[0]))
+    return short
 
 
 def _set_enum(message: Message, name: str, short: str, path: str) -> None:
@@ -235,6 +246,13 @@ def digest(value: bytes) -> digests_pb2.Digest:
     return digests_pb2.Digest(algorithm=digests_pb2.DIGEST_ALGORITHM_SHA256, value=value)
 
 
+def plain_text(name: str, value: str) -> str:
+    """Returns a text of a question; fails with FIELD_OUT_OF_RANGE or TEXT_INVALID."""
+    if problem := check_text(name, value, ID_LIMIT):
+        raise CreditError(problem.reason, str(problem))
+    return value
+
+
 def page_size(size: int) -> int:
     """Returns the wanted page size, the default for 0; fails with FIELD_OUT_OF_RANGE."""
     if not 0 <= size <= PAGE_LIMIT:
@@ -248,19 +266,25 @@ def page_token(query: tuple[Any, ...], place: list[Any]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def page_place(query: tuple[Any, ...], token: str, width: int) -> list[Any] | None:
+def page_place(query: tuple[Any, ...], token: str, *kinds: type) -> list[Any] | None:
     """Returns the place that a token names, None for the first page; fails with PAGE_TOKEN_INVALID."""
     if not token:
         return None
     try:
         bond, place = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         bond, place = "", []
-    if bond != _bond(query) or not isinstance(place, list) or len(place) != width:
+    if bond != _bond(query) or not isinstance(place, list) or not _fits(place, kinds):
         raise CreditError(
             Reason.PAGE_TOKEN_INVALID, f"page_token: got {shown(token)}, want the token of this query's page"
         )
     return place
+
+
+def _fits(place: list[Any], kinds: tuple[type, ...]) -> bool:
+    """Says whether a place has the form that the database can compare with."""
+    is_formed = [type(part) for part in place] == list(kinds)
+    return is_formed and all(part.isprintable() if isinstance(part, str) else -TOP <= part < TOP for part in place)
 
 
 def _bond(query: tuple[Any, ...]) -> str:
@@ -279,6 +303,7 @@ def microseconds(time: datetime) -> int:
 
 def time_of(count: Any) -> datetime:
     """Returns the time of a token; fails with PAGE_TOKEN_INVALID."""
-    if not isinstance(count, int):
-        raise CreditError(Reason.PAGE_TOKEN_INVALID, f"page_token: got {shown(count)}, want a time")
-    return from_microseconds(count)
+    try:
+        return from_microseconds(count)
+    except OverflowError:
+        raise CreditError(Reason.PAGE_TOKEN_INVALID, f"page_token: got {shown(count)}, want a time") from None

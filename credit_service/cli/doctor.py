@@ -71,6 +71,7 @@ def _migrations(settings: Settings) -> Result:
 
 def _ledger(settings: Settings) -> Result:
     try:
+        migrations.check(settings.database_url, settings.audit_database_url())
         database = Database(settings.database_url)
         with database.reading() as session:
             row = head(session)

@@ -22,8 +22,8 @@ from credit_service.api.wire import draft_of
 from credit_service.cli.connection import EXIT_FAILED, Connection, JsonOption, ProfileOption, connect
 from credit_service.cli.output import print_json, say
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
+from credit_service.ledger.sources import Source, load_sources
 from credit_service.ledger.sources import drafts as drafts_of
-from credit_service.ledger.sources import load_sources
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
 
 FRAME = 500
@@ -45,7 +45,26 @@ class Tally:
 
 
 Record = dict[str, Any] | Problem
+Entry = tuple[int, Record, ledger_pb2.EventDraft | None]
 Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """Holds the frames that wait for their answer, and why reading ended early."""
+
+    room: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(WINDOW))
+    sent: list[list[Entry]] = field(default_factory=list)
+    rest: list[Entry] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    broken: Exception | None = None
+
+    def guarded(self, frames: Iterator[ledger_pb2.StreamEventsRequest]) -> Iterator[ledger_pb2.StreamEventsRequest]:
+        """Yields the frames; gRPC would replace an error of the reader by one of its own."""
+        try:
+            yield from frames
+        except Exception as error:  # noqa: BLE001  # raised again when the stream has ended
+            self.broken = error
 
 
 class Importer:
@@ -60,37 +79,41 @@ class Importer:
 
     def run(self, records: Iterable[Record]) -> Tally:
         """Sends all records; raises when the stream breaks, after which the tally says what is safe."""
-        room = threading.Semaphore(WINDOW)
-        sent: list[list[tuple[int, Record, ledger_pb2.EventDraft | None]]] = []
-        stopped = threading.Event()
-
-        def frames() -> Iterator[ledger_pb2.StreamEventsRequest]:
-            offset, number, source = 0, self.tally.submitted, iter(records)
-            while chunk := list(islice(source, FRAME)):
-                entries = [self._encode(number + place, record) for place, record in enumerate(chunk, 1)]
-                number += len(chunk)
-                room.acquire()
-                if stopped.is_set():
-                    return
-                sent.append(entries)
-                drafts = [draft for _, _, draft in entries if draft is not None]
-                if drafts:
-                    yield ledger_pb2.StreamEventsRequest(offset=offset, events=drafts)
-                    offset += len(drafts)
-                else:
-                    self._settle(sent.pop(), [])
-                    room.release()
-
+        under_way = _UnderWay()
+        frames = under_way.guarded(self._frames(iter(records), under_way))
         try:
-            for answer in self._connection.converse(ledger_pb2_grpc.LedgerServiceStub, "StreamEvents", frames()):
-                self._settle(sent.pop(0), list(answer.results))
-                room.release()
+            for answer in self._connection.converse(ledger_pb2_grpc.LedgerServiceStub, "StreamEvents", frames):
+                self._settle(under_way.sent.pop(0), list(answer.results))
+                under_way.room.release()
         finally:
-            stopped.set()
-            room.release()
+            under_way.stopped.set()
+            under_way.room.release()
+        if under_way.broken is not None:
+            raise under_way.broken
+        if under_way.rest:
+            self._settle(under_way.rest, [])
         return self.tally
 
-    def _encode(self, number: int, record: Record) -> tuple[int, Record, ledger_pb2.EventDraft | None]:
+    def _frames(self, records: Iterator[Record], under_way: "_UnderWay") -> Iterator[ledger_pb2.StreamEventsRequest]:
+        offset, number = 0, self.tally.submitted
+        entries: list[Entry] = []
+        while chunk := list(islice(records, FRAME)):
+            entries += [self._encode(number + place, record) for place, record in enumerate(chunk, 1)]
+            number += len(chunk)
+            drafts = [draft for _, _, draft in entries if draft is not None]
+            if not drafts:
+                # Nothing to send yet: these are settled with the next frame, so that the tally stays in order.
+                continue
+            under_way.room.acquire()
+            if under_way.stopped.is_set():
+                return
+            under_way.sent.append(entries)
+            entries = []
+            yield ledger_pb2.StreamEventsRequest(offset=offset, events=drafts)
+            offset += len(drafts)
+        under_way.rest = entries
+
+    def _encode(self, number: int, record: Record) -> Entry:
         if isinstance(record, Problem):
             return number, record, None
         try:
@@ -98,9 +121,7 @@ class Importer:
         except CreditError as error:
             return number, problem_of(error), None
 
-    def _settle(
-        self, entries: list[tuple[int, Record, ledger_pb2.EventDraft | None]], results: list[ledger_pb2.SubmitResult]
-    ) -> None:
+    def _settle(self, entries: list[Entry], results: list[ledger_pb2.SubmitResult]) -> None:
         answers = iter(results)
         for number, record, draft in entries:
             if draft is None and isinstance(record, Problem):
@@ -120,17 +141,24 @@ class Importer:
 
 
 def read_records(path: Path, source: str) -> Iterator[Record]:
-    """Yields the records of a file: JSON lines, or CSV by the mapping of its source; `.gz` of either."""
-    name = path.name.removesuffix(".gz")
+    """Returns the records of a file: JSON lines, or CSV by the mapping of its source; `.gz` of either.
+
+    Fails at once, before the first record, with FILE_INVALID or SOURCE_UNKNOWN.
+    """
+    name, sources = path.name.removesuffix(".gz"), load_sources()
+    is_lines = name.endswith((".jsonl", ".ndjson", ".json"))
+    if not is_lines and not name.endswith(".csv"):
+        raise CreditError(Reason.FILE_INVALID, f"file: got {path.name}, want .jsonl or .csv (or .gz of either)")
+    if not is_lines and source not in sources:
+        raise CreditError(Reason.SOURCE_UNKNOWN, f"source: got {source or 'nothing'}, want one of {', '.join(sources)}")
+    return _records(path, None if is_lines else sources[source])
+
+
+def _records(path: Path, source: Source | None) -> Iterator[Record]:
     with ExitStack() as opened:
         plain = opened.enter_context(path.open("rb"))
         file: Any = opened.enter_context(gzip.open(plain)) if path.suffix == ".gz" else plain
-        if name.endswith((".jsonl", ".ndjson", ".json")):
-            yield from _json_lines(file)
-        elif name.endswith(".csv"):
-            yield from _csv_records(file, source)
-        else:
-            raise CreditError(Reason.FILE_INVALID, f"file: got {path.name}, want .jsonl or .csv (or .gz of either)")
+        yield from _json_lines(file) if source is None else _csv_records(file, source)
 
 
 def _json_lines(file: IO[bytes]) -> Iterator[Record]:
@@ -148,15 +176,15 @@ def _json_lines(file: IO[bytes]) -> Iterator[Record]:
             yield value if is_object else Problem("line", shown(value), "one JSON object a line", Reason.FIELD_INVALID)
 
 
-def _csv_records(file: IO[bytes], source: str) -> Iterator[Record]:
-    sources = load_sources()
-    if source not in sources:
-        raise CreditError(Reason.SOURCE_UNKNOWN, f"source: got {source or 'nothing'}, want one of {', '.join(sources)}")
+def _csv_records(file: IO[bytes], source: Source) -> Iterator[Record]:
     # Bytes that are no UTF-8 become lone surrogates, which are then named record by record.
-    rows = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=""))
-    for record in drafts_of(sources[source], rows):
-        is_broken = any("\udc80" <= c <= "\udcff" for c in json.dumps(record, ensure_ascii=False, default=str))
-        yield Problem("row", "bytes that are not UTF-8", "UTF-8 text", Reason.TEXT_INVALID) if is_broken else record
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        for record in drafts_of(source, csv.DictReader(text)):
+            is_broken = any("\udc80" <= c <= "\udcff" for c in json.dumps(record, ensure_ascii=False, default=str))
+            yield Problem("row", "bytes that are not UTF-8", "UTF-8 text", Reason.TEXT_INVALID) if is_broken else record
+    finally:
+        text.detach()
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from credit_service.errors import CreditError, Reason, shown
-from credit_service.grades.features import BY_NAME, set_hash
+from credit_service.grades.features import set_hash
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.table import read_scorecard
 
@@ -34,6 +35,8 @@ SIZE_LIMIT = 8 * 1024 * 1024
 MANIFEST_LIMIT = 64 * 1024
 
 Keys = Mapping[str, Ed25519PublicKey]
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +96,23 @@ def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:
     path = directory / "registry.json"
     if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
         raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
-    aliases = parse(path.name, path.read_bytes())["aliases"]
     found = {}
-    for name, versions in aliases.items():
-        if name in BY_NAME or not _is_plain(name) or not _is_plain(versions["champion"]):
-            raise invalid("registry.json", name, "plain names of models and versions")
-        found[name] = load(directory / name / versions["champion"], keys)
-        if found[name].manifest["model"] != name or found[name].manifest["version"] != versions["champion"]:
+    for name, version in _named(parse(path.name, path.read_bytes())).items():
+        found[name] = load(directory / name / version, keys)
+        if found[name].scorecard.model_id != f"{name}/{version}":
             raise invalid("registry.json", found[name].scorecard.model_id, f"the model {name}")
     return found
+
+
+def _named(registry: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the champions; names that could lead out of the folder are refused."""
+    try:
+        champions = {name: versions["champion"] for name, versions in registry["aliases"].items()}
+        if all(_PLAIN.fullmatch(name) for pair in champions.items() for name in pair):
+            return champions
+    except (AttributeError, KeyError, TypeError) as fault:
+        raise invalid("registry.json", registry, "a champion for every model") from fault
+    raise invalid("registry.json", champions, "plain names of models and versions")
 
 
 def parse(name: str, content: bytes) -> dict[str, Any]:
@@ -190,10 +201,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")
     return found
-
-
-def _is_plain(name: object) -> bool:
-    return isinstance(name, str) and name.replace("_", "a").replace(".", "a").isalnum() and name[0] != "."
 
 
 def golden_text(scorecard: Scorecard, matrix: np.ndarray[Any, np.dtype[np.float64]]) -> str:

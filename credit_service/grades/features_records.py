@@ -190,19 +190,19 @@ FEATURES = (
         "penalty_days_12m", "days", "天", 12, -1, False,
         "近12个月被处罚的天数",
         "Days with a penalty in the past 12 months",
-        PENALTY, (12,), penalty_days_12m, partial(_penalty_days, months=12),
+        PENALTY, (12,), penalty_days_12m, partial(_penalties, months=12),
     ),
     Feature(
         "penalty_days_weighted", "weighted days", "（加权天数）", MEMORY, -1, False,
         "近60个月被处罚的天数（逐年递减计权）",
         "Days with a penalty in the past 60 months, fading by year",
-        PENALTY, YEARLY, penalty_days_weighted, _penalty_days,
+        PENALTY, YEARLY, penalty_days_weighted, _penalties,
     ),
     Feature(
         "penalty_quarters_60m", "quarters", "个季度", MEMORY, -1, False,
         "近60个月受过处罚的季度",
         "Quarters with a penalty in the past 60 months",
-        PENALTY, (60,), penalty_quarters_60m, _penalty_quarters,
+        PENALTY, (60,), penalty_quarters_60m, _penalties,
     ),
     Feature(
         "months_since_penalty", "months", "个月", MEMORY, 1, False,

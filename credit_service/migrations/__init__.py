@@ -46,10 +46,7 @@ def pending(database_url: str, audit_url: str) -> list[str]:
     """Returns the migrations that `upgrade` would run."""
     found = []
     for chain, url in zip(CHAINS, (database_url, audit_url), strict=True):
-        database = Database(url, AUDIT_LOCK)
-        with database.engine.connect() as connection:
-            before = _current(connection, chain)
-        database.close()
+        before = _found(url, chain)
         found += [f"{chain}/{name}" for name in _names(chain) if before is None or name > before]
     return found
 
@@ -57,10 +54,7 @@ def pending(database_url: str, audit_url: str) -> list[str]:
 def check(database_url: str, audit_url: str) -> None:
     """Fails with MIGRATION_NEEDED or DATABASE_NEWER unless both databases fit this program."""
     for chain, url in zip(CHAINS, (database_url, audit_url), strict=True):
-        database = Database(url, AUDIT_LOCK)
-        with database.engine.connect() as connection:
-            found = _current(connection, chain)
-        database.close()
+        found = _found(url, chain)
         newest = _names(chain)[-1]
         if found is None or found < newest:
             raise CreditError(
@@ -82,6 +76,18 @@ def _start_heads(database_url: str) -> None:
             ledger_tables.start(session, uuid.uuid4().hex)
             changes.start(session)
     database.close()
+
+
+def _found(url: str, chain: str) -> str | None:
+    """Returns where a chain stands; looking at a file that is not there does not make it."""
+    path = url.removeprefix("sqlite:///")
+    if path != url and not Path(path).is_file():
+        return None
+    database = Database(url, AUDIT_LOCK)
+    with database.engine.connect() as connection:
+        found = _current(connection, chain)
+    database.close()
+    return found
 
 
 def _config(chain: str, connection: Connection) -> Config:

@@ -49,9 +49,7 @@ def _wanted(name: str) -> list[str]:
         *groups["build"],
         *groups["training"],
     ]
-    wanted: list[str] = {LOCKS[0]: run_set, LOCKS[1]: groups["dev"], LOCKS[2]: groups["proto"]}[
-        name
-    ]
+    wanted: list[str] = {LOCKS[0]: run_set, LOCKS[1]: groups["dev"], LOCKS[2]: groups["proto"]}[name]
     return wanted
 
 
@@ -61,9 +59,7 @@ def test_lock_satisfies_pyproject(name: str) -> None:
     for requirement in map(Requirement, _wanted(name)):
         versions = pinned.get(canonicalize_name(requirement.name), set())
         assert versions, f"{requirement} is not locked: run make lock"
-        assert all(requirement.specifier.contains(v) for v in versions), (
-            f"{requirement}: {versions}"
-        )
+        assert all(requirement.specifier.contains(v) for v in versions), f"{requirement}: {versions}"
 
 
 def test_run_and_desk_locks_agree() -> None:

@@ -78,9 +78,7 @@ def test_contract_is_clean() -> None:
     ],
     ids=["field", "enum", "ignore"],
 )
-def test_planted_element_without_a_comment_is_refused(
-    code: Path, declared: str, complaint: str
-) -> None:
+def test_planted_element_without_a_comment_is_refused(code: Path, declared: str, complaint: str) -> None:
     path = code / "proto" / "credit_service" / "v1" / "subjects.proto"
     before = path.read_text("utf-8")
     path.write_text(f"{before}\n{declared}", "utf-8")
@@ -113,9 +111,7 @@ def test_planted_fault_is_refused(code: Path, rule: str) -> None:
 
 def test_planted_wrong_type_is_refused(code: Path) -> None:
     path = code / "credit_service" / "subjects" / "planted.py"
-    path.write_text(
-        '"""Holds a fault."""\n\nfrom credit_service.errors import shown\n\nshown(1, "2")\n'
-    )
+    path.write_text('"""Holds a fault."""\n\nfrom credit_service.errors import shown\n\nshown(1, "2")\n')
     ended = run("mypy", "--follow-imports=silent", path, cwd=code)
     path.unlink()
     assert ended.returncode == 1, ended.stdout

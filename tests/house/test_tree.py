@@ -21,9 +21,7 @@ CLOCKS = {
 CHANCE = {"random", "secrets"}
 # Folders of one machine, and words of a work log; the brackets keep a pattern from finding itself.
 MACHINE_PATH = re.compile(r"(^|[^A-Za-z0-9_.:/])/(home|root|tm[p]|Users|work|mnt)/[A-Za-z0-9_]")
-WORK_LOG = re.compile(
-    r"\b(issu[e]|phas[e]|milestone|session|iteration|sprint) #?\d|\b(TOD[O]|FIXM[E]|XX[X])\b"
-)
+WORK_LOG = re.compile(r"\b(issu[e]|phas[e]|milestone|session|iteration|sprint) #?\d|\b(TOD[O]|FIXM[E]|XX[X])\b")
 NEVER_COMMITTED = {".db", ".joblib", ".key", ".pem", ".pickle", ".pkl", ".sqlite", ".sqlite3"}
 
 
@@ -64,9 +62,7 @@ def test_nothing_reads_pickles() -> None:
 def _rooms() -> list[Path]:
     service = ROOT / "credit_service"
     left_out = ABOVE | {"certificates.py", "migrations"}
-    return [
-        p for p in python_files("credit_service") if p.relative_to(service).parts[0] not in left_out
-    ]
+    return [p for p in python_files("credit_service") if p.relative_to(service).parts[0] not in left_out]
 
 
 @pytest.mark.parametrize("path", _rooms(), ids=short)
@@ -75,9 +71,7 @@ def test_room_reads_neither_clock_nor_chance(path: Path) -> None:
     called = {
         f"{node.func.value.id}.{node.func.attr}"
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
     }
     assert called & CLOCKS == set()
 
@@ -85,9 +79,7 @@ def test_room_reads_neither_clock_nor_chance(path: Path) -> None:
 @pytest.mark.parametrize("module", ["credit_service.server", "credit_service.cli"])
 def test_serving_loads_no_training_library(module: str) -> None:
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(ended.stdout.split())
     assert "grpc" in loaded
     assert loaded & (HEAVY | {"training"}) == set()
@@ -130,9 +122,7 @@ def test_every_make_target_says_what_it_does_in_few_lines() -> None:
 
 
 def test_help_lists_every_target() -> None:
-    ended = subprocess.run(
-        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    ended = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
     for target in re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE):
         assert re.search(rf"^  {target} +\S", ended.stdout, re.MULTILINE), target
 

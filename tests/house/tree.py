@@ -80,6 +80,4 @@ def copy_of_code(target: Path) -> Path:
 def run(tool: str, *arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Runs a tool of the virtual environment and returns how it ended and what it said."""
     command = [str(Path(sys.executable).parent / tool), *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    return subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

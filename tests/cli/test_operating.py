@@ -1,0 +1,114 @@
+"""Operating from the command line: migrate, verify, doctor, settings, watch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from credit_service import migrations
+from credit_service.database import Database
+from tests.cli.conftest import Command
+from tests.stories.processes import ServerProcess
+
+
+def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    assert command("migrate", "--url", url, "--dry-run", "--json").json()["migrations"] == ["ledger/0001", "audit/0001"]
+    assert command("migrate", "--url", url, "--json").json()["migrations"] == ["ledger/0001", "audit/0001"]
+    assert "nothing" in command("migrate", "--url", url).err
+
+
+def test_verify_ledger_tells_head_and_root(command: Command, filled: ServerProcess) -> None:
+    url = f"sqlite:///{filled.folder / 'credit.db'}"
+    facts = command("verify-ledger", "--url", url, "--json").json()
+    assert facts["verified"] is True
+    assert (len(facts["head"]), facts["algorithm"]) == (64, "SHA-256")
+    assert "holds" in command("verify-ledger", "--url", url).err
+
+
+@pytest.mark.parametrize(
+    ("name", "statement", "word"),
+    [
+        ("credit.db", "UPDATE ledger_head SET position = 3", "event 1"),
+        (
+            "credit.audit.db",
+            "INSERT INTO query_record VALUES (7,'s',0,'a','r',NULL,'p','m','o','q',x'00')",
+            "query record 1",
+        ),
+    ],
+)
+def test_verify_ledger_names_the_first_broken_link(
+    command: Command, tmp_path: Path, name: str, statement: str, word: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'credit.db'}"
+    migrations.upgrade(url, f"sqlite:///{tmp_path / 'credit.audit.db'}")
+    database = Database(f"sqlite:///{tmp_path / name}")
+    with database.transaction() as session:
+        session.execute(text(statement))
+    database.close()
+    ended = command("verify-ledger", "--url", url)
+    assert (ended.code, word in ended.err) == (1, True)
+
+
+def test_doctor_says_what_to_do(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_SERVICE_DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    ended = command("doctor", "--json")
+    found = {line["what"]: line for line in ended.lines()}
+    assert ended.code == 1
+    assert found["migrations"]["state"] == "fail"
+    assert "migrate" in found["migrations"]["remedy"]
+    assert found["models"]["state"] == "ok"
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_doctor_is_content_with_a_served_house(
+    command: Command, filled: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, file in (
+        ("CERTIFICATE_FILE", "server.pem"),
+        ("CLIENT_CA_FILE", "ca.pem"),
+        ("PERSON_KEY_FILE", "person.key"),
+    ):
+        monkeypatch.setenv(f"CREDIT_SERVICE_{name}", str(filled.folder / file))
+    monkeypatch.setenv("CREDIT_SERVICE_DATABASE_URL", f"sqlite:///{filled.folder / 'credit.db'}")
+    ended = command("doctor", "--json")
+    assert ended.code == 0
+    assert {line["state"] for line in ended.lines()} <= {"ok", "warn"}
+    assert "valid until" in command("doctor").out
+
+
+def test_settings_are_printed_with_secrets_masked(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_SERVICE_DATABASE_URL", "postgresql://clerk:secret@host/credit")
+    ended = command("serve", "--print-settings")
+    assert ended.json()["database_url"] == "postgresql://clerk:***@host/credit"
+    assert "secret" not in ended.out + ended.err
+
+
+def test_serving_without_certificates_is_refused_with_a_sentence(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDIT_SERVICE_DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    ended = command("serve", "--listen", "127.0.0.1:0")
+    assert (ended.code, "MIGRATION_NEEDED" in ended.err) == (1, True)
+
+
+def test_watch_prints_the_snapshot_and_keeps_its_place(filled: ServerProcess, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    command = [
+        sys.executable, "-m", "credit_service", "watch", "--token", str(token), "--profile", filled.profile("agency"),
+        "--heartbeats",
+    ]  # fmt: skip
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert watching.stdout is not None
+    kinds = []
+    for line in watching.stdout:
+        kinds.append(next(iter(json.loads(line))))
+        if kinds[-1] == "heartbeat":
+            break
+    watching.kill()
+    watching.communicate()
+    assert kinds[0] == "snapshot"
+    assert token.read_text("utf-8")
