@@ -1,0 +1,108 @@
+"""Migrations are numbered, linear and forward-only; after them the tables are those of the code."""
+
+import re
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, text
+
+from credit_service import changes, migrations
+from credit_service.audit import tables as audit_tables
+from credit_service.database import Database
+from credit_service.errors import CreditError, Reason
+from credit_service.grades import tables as grade_tables
+from credit_service.ledger import tables as ledger_tables
+from credit_service.listings import tables as listing_tables
+from credit_service.subjects.tables import SubjectRow
+from credit_service.subjects.vault import PersonalValue, SubjectKey
+
+CHAINS: dict[str, list[Any]] = {
+    "ledger": [
+        *ledger_tables.TABLES, SubjectRow, SubjectKey, PersonalValue, *changes.TABLES, *listing_tables.TABLES,
+        *grade_tables.TABLES, *audit_tables.LEDGER_TABLES,
+    ],
+    "audit": audit_tables.AUDIT_TABLES,
+}  # fmt: skip
+
+
+def both(url: str) -> tuple[str, str]:
+    """Names the two databases: two files on SQLite, one database on PostgreSQL."""
+    return url, url.replace("credit.db", "credit.audit.db")
+
+
+def differences(url: str, chain: str) -> list[Any]:
+    """Compares the migrated tables of a chain with those of the code."""
+    metadata = MetaData()
+    for model in CHAINS[chain]:
+        model.__table__.to_metadata(metadata)
+    names = set(metadata.tables)
+    database = Database(url)
+
+    def own(_object: Any, name: str | None, kind: str, *_rest: Any) -> bool:
+        return kind != "table" or name in names
+
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": own, "compare_type": False})
+        found = list(compare_metadata(context, metadata))
+    database.close()
+    return found
+
+
+def test_empty_databases_are_brought_to_the_tables_of_the_code(database_url: str) -> None:
+    urls = both(database_url)
+    assert migrations.upgrade(*urls) == ["ledger/0001", "audit/0001"]
+    migrations.check(*urls)
+    for url, chain in zip(urls, CHAINS, strict=True):
+        assert differences(url, chain) == []
+
+
+def test_second_run_does_nothing_and_keeps_the_epoch(database_url: str) -> None:
+    urls = both(database_url)
+    migrations.upgrade(*urls)
+    database = Database(database_url)
+    with database.reading() as session:
+        epoch = ledger_tables.head(session).epoch
+    assert migrations.upgrade(*urls) == []
+    with database.reading() as session:
+        assert ledger_tables.head(session).epoch == epoch
+    database.close()
+
+
+def test_unmigrated_database_is_refused_and_not_made(database_url: str) -> None:
+    urls = both(database_url)
+    assert migrations.pending(*urls) == ["ledger/0001", "audit/0001"]
+    with pytest.raises(CreditError) as refused:
+        migrations.check(*urls)
+    assert refused.value.reason is Reason.MIGRATION_NEEDED
+
+
+def test_newer_database_is_refused(database_url: str) -> None:
+    urls = both(database_url)
+    migrations.upgrade(*urls)
+    engine = Database(urls[1]).engine
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {migrations.version_table('audit')} SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(CreditError) as refused:
+        migrations.check(*urls)
+    assert refused.value.reason is Reason.DATABASE_NEWER
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_files_are_numbered_and_linear(chain: str) -> None:
+    files = sorted((migrations.FOLDER / chain).glob("v*.py"))
+    numbers = [re.fullmatch(r"v(\d{4})_[a-z_]+", file.stem) for file in files]
+    assert [int(n[1]) for n in numbers if n] == list(range(1, len(files) + 1))
+    for file, before in zip(files, [None, *files], strict=False):
+        parent = f'"{before.stem[1:5]}"' if before else "None"
+        assert f"down_revision = {parent}" in file.read_text("utf-8")
+        assert "def downgrade" not in file.read_text("utf-8")
+
+
+def test_engine_is_the_one_that_knows_the_dialect() -> None:
+    with pytest.raises(CreditError, match="database_url"):
+        Database("mysql://x")
+    with pytest.raises(CreditError, match="folder"):
+        Database("sqlite:////nowhere/at/all/credit.db")
