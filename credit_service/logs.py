@@ -31,7 +31,8 @@ def configure(level: str = "info") -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(cast("int", getattr(logging, level.upper()))),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up per line: stderr may be replaced or closed during the life of the process.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

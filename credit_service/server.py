@@ -104,25 +104,33 @@ def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
 
 
 async def start(settings: Settings, clock: Callable[[], datetime] = system_clock) -> Running:
-    """Starts the server and returns it with its port."""
+    """Starts the server and returns it with its port; what was opened is closed when it cannot start."""
+    credentials = _credentials(settings)
     house = build_house(settings, clock)
     executor = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="door")
-    queries = QueryLog(house.audit)
     server = grpc.aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers(tuple(handlers(house, Around(clock, executor, queries))))
-    health = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    running = Running(server, 0, house, QueryLog(house.audit), executor, HealthServicer())
+    try:
+        server.add_generic_rpc_handlers(tuple(handlers(house, Around(clock, executor, running.queries))))
+        await _serve_health(running, settings)
+        running.port = server.add_secure_port(settings.listen, credentials)
+        await server.start()
+        logs.get().info("serving", listen=settings.listen, port=running.port, models=sorted(house.assessor.scorecards))
+    except BaseException:
+        await running.stop(0)
+        raise
+    return running
+
+
+async def _serve_health(running: Running, settings: Settings) -> None:
+    """Adds health, overall and per service, and reflection where it is wanted."""
+    health_pb2_grpc.add_HealthServicer_to_server(running.health, running.server)
     names = [service.full_name for service in services()]
     for name in ("", *names):
-        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await running.health.set(name, health_pb2.HealthCheckResponse.SERVING)
     if settings.reflection:
-        reflection.enable_server_reflection(
-            [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name], server
-        )
-    port = server.add_secure_port(settings.listen, _credentials(settings))
-    await server.start()
-    logs.get().info("serving", listen=settings.listen, port=port, models=sorted(house.assessor.scorecards))
-    return Running(server, port, house, queries, executor, health)
+        health = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection([*names, health], running.server)
 
 
 async def serve(settings: Settings, ready: Callable[[int], None], clock: Callable[[], datetime] = system_clock) -> None:

@@ -101,9 +101,7 @@ def test_period_without_text_writes_itself_in_months_and_days() -> None:
     assert [str(Period(36, 0)), str(Period(0, 0)), str(Period(1, 2))] == ["P36M", "P0D", "P1M2D"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "2026-2-3", "20260203", "2026-02-30", "2026-W01-1", "03/02/2026"]
-)
+@pytest.mark.parametrize("text", ["", "2026-2-3", "20260203", "2026-02-30", "2026-W01-1", "03/02/2026"])
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(CreditError, match="want YYYY-MM-DD"):
         parse_day(text)

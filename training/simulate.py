@@ -80,9 +80,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_SUBJECTS,
         help="how many subjects (default: 300)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=DEFAULT_SEED, help="the seed of every draw (default: 2026)"
-    )
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="the seed of every draw (default: 2026)")
     parser.add_argument(
         "--until",
         type=date.fromisoformat,
@@ -94,9 +92,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
         default="build/simulated-city",
         help="folder, or - for lines of JSON on standard output",
     )
-    parser.add_argument(
-        "--format", choices=["jsonl"], default="jsonl", help="format of events: one file a source"
-    )
+    parser.add_argument("--format", choices=["jsonl"], default="jsonl", help="format of events: one file a source")
     parser.add_argument(
         "--layout",
         choices=["events", "shuanggongshi"],
@@ -109,9 +105,7 @@ def _describe(parser: argparse.ArgumentParser) -> None:
         default="current",
         help="column layout of 双公示 tables",
     )
-    parser.add_argument(
-        "--encoding", choices=["utf-8", "gbk"], default="utf-8", help="encoding of 双公示 tables"
-    )
+    parser.add_argument("--encoding", choices=["utf-8", "gbk"], default="utf-8", help="encoding of 双公示 tables")
     parser.set_defaults(run=run)
 
 

@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -147,14 +146,22 @@ class Around:
         call = opened.call
         if isinstance(error, grpc.aio.AbortError):
             raise error
-        if not isinstance(error, CreditError):
-            logs.get().exception("call failed", method=call.method, request_id=call.request_id)
-            error = CreditError(Reason.INTERNAL, f"internal error, request id {call.request_id}")
+        error = _public(error, call)
+        try:
+            await self._record(call, opened.access, STATUS[error.reason][0].name)
+        except Exception as unkept:  # noqa: BLE001  # a refusal without its record tells nothing of the subject
+            error = _public(unkept, call)
         code = STATUS[error.reason][0]
-        with suppress(CreditError):
-            await self._record(call, opened.access, code.name)
         opened.log(code.name, error.reason)
         await context.abort(code, error.message, ((DETAILS_KEY, details(error)),))
+
+
+def _public(error: Exception, call: Call) -> CreditError:
+    """Returns what the caller may read of a failure; the rest goes to the log."""
+    if isinstance(error, CreditError):
+        return error
+    logs.get().error("call failed", method=call.method, request_id=call.request_id, exc_info=error)
+    return CreditError(Reason.INTERNAL, f"internal error, request id {call.request_id}")
 
 
 def _readable(request: Any) -> Any:

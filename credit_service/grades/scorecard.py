@@ -13,6 +13,7 @@ from credit_service.grades.columns import Floats, Ints
 from credit_service.grades.feature import Feature
 
 REASON_LIMIT = 4
+_PROBABILITY_DIGITS = 13  # significant
 
 # Finds the event ids behind the value of a feature; asked only for features that are told.
 Proof = Callable[[str], tuple[int, ...]]
@@ -60,7 +61,7 @@ class Scale:
     base: float
     odds_against: float
 
-    def log_odds(self, score: Floats) -> Floats:
+    def log_odds(self, score: float) -> float:
         """Returns the log-odds that a score stands for."""
         return (self.base - score) * math.log(2) / self.pdo - math.log(self.odds_against)
 
@@ -140,9 +141,17 @@ class Scorecard:
         return self.base_points + sum(line.at(value) for line, value in pairs)
 
     def probability(self, score: Ints) -> Floats:
-        """Returns the published probability of the model's label in the next 12 months."""
-        odds = self.scale.log_odds(np.asarray(score, dtype=np.float64))
-        return 1.0 / (1.0 + np.exp(-(self.calibrator.intercept + self.calibrator.slope * odds)))
+        """Returns the published probability of the model's label in the next 12 months.
+
+        The same score has the same probability in every batch and on every machine: a vectorised exponential
+        differs in its last bits with the place of a row, which would make an unchanged grade look changed.
+        """
+        scores, places = np.unique(score, return_inverse=True)
+        return np.array([self._chance(float(one)) for one in scores])[places]
+
+    def _chance(self, score: float) -> float:
+        odds = self.calibrator.intercept + self.calibrator.slope * self.scale.log_odds(score)
+        return float(f"{1.0 / (1.0 + math.exp(-odds)):.{_PROBABILITY_DIGITS}g}")
 
     def reasons(self, row: Sequence[float], proof: Proof) -> list[ReasonLine]:
         """Returns the four features that lost most points; what the subject can act on comes first.

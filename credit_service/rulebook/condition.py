@@ -79,9 +79,7 @@ class Cites:
     def holds(self, payload: Mapping[str, Any]) -> bool:
         """Says whether the payload passes."""
         part = self.article + "/"
-        return any(
-            cited == self.article or cited.startswith(part) for cited in payload.get(self.field, ())
-        )
+        return any(cited == self.article or cited.startswith(part) for cited in payload.get(self.field, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +216,7 @@ class Always:
     """Matches, without proof, whatever the facts are."""
 
 
-Condition = (
-    FactPattern | Count | AllOf | AnyOf | Not | Operated | Listed | FindingOf | HardRecord | Always
-)
+Condition = FactPattern | Count | AllOf | AnyOf | Not | Operated | Listed | FindingOf | HardRecord | Always
 
 
 def needs(condition: Condition) -> frozenset[str]:

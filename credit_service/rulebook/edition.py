@@ -25,9 +25,7 @@ def load_edition(path: Path) -> Edition:
     for _, own in reversed(chain):
         values = merge(values, own)
     content = b"".join(content for content, _ in chain)
-    return read_edition(
-        Table(path.name, "", values), sha256(content).hexdigest(), chain[0][0].decode()
-    )
+    return read_edition(Table(path.name, "", values), sha256(content).hexdigest(), chain[0][0].decode())
 
 
 def load_editions(directory: Path = SHIPPED) -> tuple[Edition, ...]:
@@ -73,9 +71,7 @@ def _chain(path: Path, seen: tuple[str, ...] = ()) -> list[tuple[bytes, dict[str
         return [(content, values)]
     file = path.with_name(f"{base}.toml")
     if file.name in (*seen, path.name) or not file.is_file():
-        Table(path.name, "", {}).refuse(
-            "extends", base, "the id of another edition beside this file"
-        )
+        Table(path.name, "", {}).refuse("extends", base, "the id of another edition beside this file")
     return [(content, values), *_chain(file, (*seen, path.name))]
 
 
@@ -110,9 +106,7 @@ def merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has_ids(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, dict) and "id" in item for item in value
-    )
+    return isinstance(value, list) and all(isinstance(item, dict) and "id" in item for item in value)
 
 
 def _merge_by_id(base: Any, own: Any) -> list[dict[str, Any]]:

@@ -174,8 +174,7 @@ def _fact(pattern: FactPattern, view: View) -> list[Match]:
     return [
         match
         for match in matches
-        if not others.get(facts[match.anchor[0]].payload.get(excuse.same), set())
-        - set(match.anchor)
+        if not others.get(facts[match.anchor[0]].payload.get(excuse.same), set()) - set(match.anchor)
     ]
 
 
@@ -263,9 +262,7 @@ def _operated(condition: Operated, view: View) -> list[Match]:
 def _operating_since(condition: Operated, view: View) -> int | None:
     """Returns the day of founding as last registered, else that of the first usable record."""
     for fact in reversed(view.by_kind.get("REG", [])):
-        if "founded_date" in fact.payload and view.as_of_day < view.lasting(
-            fact, is_statutory=False
-        ):
+        if "founded_date" in fact.payload and view.as_of_day < view.lasting(fact, is_statutory=False):
             return parse_day(fact.payload["founded_date"])
     days = [
         fact.day

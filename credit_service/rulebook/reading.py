@@ -115,9 +115,7 @@ def _context(table: Table) -> Context:
         instruments=_instruments(table.table("instruments")),
         states=states,
         ranks=ranks,
-        scopes=MappingProxyType(
-            {name: read_condition(scopes.table(name), states) for name in scopes.names()}
-        ),
+        scopes=MappingProxyType({name: read_condition(scopes.table(name), states) for name in scopes.names()}),
     )
 
 
@@ -197,9 +195,7 @@ def _rule(table: Table, context: Context) -> Rule:
     )
     missing = set(_DUE_PROCESS) - set(rule.requires)
     if rule.effect == "CANDIDATE" and missing:
-        table.refuse(
-            "requires", list(rule.requires), f"also {', '.join(sorted(missing))}: people list"
-        )
+        table.refuse("requires", list(rule.requires), f"also {', '.join(sorted(missing))}: people list")
     table.finish(_RULE_KEYS)
     return rule
 
@@ -207,9 +203,7 @@ def _rule(table: Table, context: Context) -> Rule:
 def _usability(table: Table, context: Context) -> Usability:
     publicity = table.table_or_empty("publicity")
     severity = publicity.choice("absent", SEVERITIES, "GENERAL")
-    terms = tuple(
-        _publicity_term(publicity.table(name), name) for name in SEVERITIES if publicity.has(name)
-    )
+    terms = tuple(_publicity_term(publicity.table(name), name) for name in SEVERITIES if publicity.has(name))
     if terms and severity not in {term.severity for term in terms}:
         publicity.refuse("absent", severity, "a severity that has a term here")
     statuses = sorted(KINDS["PEN"]["status"].values)
@@ -242,9 +236,7 @@ def _accidents(table: Table) -> Accidents:
                 limit = f"more than {milder.level} has, {getattr(milder, key)}"
                 table.refuse(f"{worse.level}.{key}", getattr(worse, key), limit)
     days = table.table_or_empty("restate_days")
-    accidents = Accidents(
-        levels, MappingProxyType({kind: days.whole(kind, 1, 366) for kind in days.names()})
-    )
+    accidents = Accidents(levels, MappingProxyType({kind: days.whole(kind, 1, 366) for kind in days.names()}))
     for kind in accidents.restate_days:
         days.check_word(kind, kind, ACCIDENT_KINDS)
     table.finish((*LEVELS, "restate_days"))

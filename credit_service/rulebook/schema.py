@@ -78,9 +78,7 @@ class Table:
             self.refuse(key, value, "a text or a list of texts, none empty")
         return tuple(items)
 
-    def choices(
-        self, key: str, allowed: Iterable[str], default: tuple[str, ...] | None = None
-    ) -> tuple[str, ...]:
+    def choices(self, key: str, allowed: Iterable[str], default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """Returns a list of allowed words."""
         values, words = self.texts(key, default), tuple(allowed)
         for value in values:
@@ -154,6 +152,4 @@ class Table:
         """Refuses a key that nobody read, naming the nearest one that could have been meant."""
         for key in self._unread:
             near = get_close_matches(key, tuple(known), 1)
-            self.refuse(
-                key, self.values[key], f"no such key{f' (did you mean {near[0]}?)' if near else ''}"
-            )
+            self.refuse(key, self.values[key], f"no such key{f' (did you mean {near[0]}?)' if near else ''}")

@@ -30,15 +30,11 @@ def unusable_from(edition: Edition, facts: Sequence[Fact]) -> list[int]:
     ends = [_own_end(usability, fact) for fact in facts]
     repairs = _repairs(facts)
     if repairs:
-        ends = [
-            min(end, repairs.get(key(fact), NEVER)) for end, fact in zip(ends, facts, strict=True)
-        ]
+        ends = [min(end, repairs.get(key(fact), NEVER)) for end, fact in zip(ends, facts, strict=True)]
         for n, day in _reached(usability, facts, repairs):
             ends[n] = min(ends[n], day)
     if any(fact.kind in usability.follow for fact in facts):
-        penalties = {
-            key(fact): end for fact, end in zip(facts, ends, strict=True) if fact.kind == "PEN"
-        }
+        penalties = {key(fact): end for fact, end in zip(facts, ends, strict=True) if fact.kind == "PEN"}
         for n, fact in enumerate(facts):
             if fact.kind in usability.follow:
                 ends[n] = min(ends[n], penalties.get(fact.refers_to or "", NEVER))
@@ -73,9 +69,7 @@ def _repairs(facts: Sequence[Fact]) -> dict[str, int]:
     return repairs
 
 
-def _reached(
-    usability: Usability, facts: Sequence[Fact], repairs: dict[str, int]
-) -> Iterator[tuple[int, int]]:
+def _reached(usability: Usability, facts: Sequence[Fact], repairs: dict[str, int]) -> Iterator[tuple[int, int]]:
     """Yields records whose penalties are all repaired, with the day of the last repair."""
     last: dict[str, int] = {}
     for fact in facts:

@@ -63,9 +63,7 @@ def a_conditions(
 ) -> list[Statement]:
     """Returns the conditions for grade A that are not met on the day."""
     view = View(edition, facts, unusable_from, as_of_day)
-    return [
-        _statement(clause) for clause in edition.grading.a_conditions if not _matches(clause, view)
-    ]
+    return [_statement(clause) for clause in edition.grading.a_conditions if not _matches(clause, view)]
 
 
 def pending(

@@ -208,7 +208,9 @@ class GradeRecord(_message.Message):
 
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradeReason]:
-        """At most four reasons, most points lost first. Absent where the role may not see reasons."""
+        """At most four reasons: the largest losses, those the enterprise can act on first. Absent where the
+        role may not see reasons.
+        """
 
     @_builtins.property
     def vetoes(self) -> _containers.RepeatedCompositeFieldContainer[Global___GradeVeto]:

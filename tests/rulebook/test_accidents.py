@@ -48,8 +48,6 @@ def test_foreign_edition_knows_no_levels(tw: Edition) -> None:
     assert accident_level(tw.accidents, deaths=40) is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "last"), [("WORK", "2026-05-31"), ("FIRE", "2026-05-08"), ("ROAD", "2026-05-08")]
-)
+@pytest.mark.parametrize(("kind", "last"), [("WORK", "2026-05-31"), ("FIRE", "2026-05-08"), ("ROAD", "2026-05-08")])
 def test_casualties_count_through_day_thirty_or_seven(cn: Edition, kind: str, last: str) -> None:
     assert day_text(last_casualty_day(cn.accidents, kind, parse_day("2026-05-01"))) == last

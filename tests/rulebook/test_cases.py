@@ -22,10 +22,7 @@ from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import a_conditions, hard_record, pending, vetoes
 
 CASES = Path(__file__).parent / "cases"
-FILES = {
-    path.stem: tomllib.loads(path.read_text("utf-8"))["case"]
-    for path in sorted(CASES.glob("*.toml"))
-}
+FILES = {path.stem: tomllib.loads(path.read_text("utf-8"))["case"] for path in sorted(CASES.glob("*.toml"))}
 EDITIONS = load_editions()
 Facts = Sequence[Fact]
 
@@ -45,27 +42,18 @@ def _findings(edition: Edition, facts: Facts, day: int, case: dict[str, Any]) ->
 
 def _found_on(edition: Edition, facts: Facts, day: int, case: dict[str, Any]) -> list[str]:
     found = evaluate(edition, facts, unusable_from(edition, facts), day, case["scheme"])
-    return [
-        f"{f.rule_id} {f.effect} since {day_text(f.found_day)}{_until(f.until_day)}" for f in found
-    ]
+    return [f"{f.rule_id} {f.effect} since {day_text(f.found_day)}{_until(f.until_day)}" for f in found]
 
 
 def _vetoes(edition: Edition, facts: Facts, day: int, case: dict[str, Any]) -> list[str]:
     usable, listed = unusable_from(edition, facts), case.get("on_blacklist", False)
     found = vetoes(edition, facts, usable, day, listed)
-    return [
-        f"{v.id} {v.cap}{_until(v.until_day)}: {_proof(facts, v.event_ids)}".rstrip(": ")
-        for v in found
-    ]
+    return [f"{v.id} {v.cap}{_until(v.until_day)}: {_proof(facts, v.event_ids)}".rstrip(": ") for v in found]
 
 
 def _usable(edition: Edition, facts: Facts, day: int, _case: dict[str, Any]) -> list[str]:
     ends = unusable_from(edition, facts)
-    return [
-        f.record_id
-        for f, end in zip(facts, ends, strict=True)
-        if day < end and f.kind not in ("REP", "REG")
-    ]
+    return [f.record_id for f, end in zip(facts, ends, strict=True) if day < end and f.kind not in ("REP", "REG")]
 
 
 def _hard(edition: Edition, facts: Facts, day: int, _case: dict[str, Any]) -> str:

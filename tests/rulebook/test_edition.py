@@ -20,9 +20,7 @@ MALFORMED = tomllib.loads((Path(__file__).parent / "malformed.toml").read_text("
 
 
 def test_shipped_editions_cover_china_since_order_11_and_the_foreign_source() -> None:
-    found = {
-        e.id: (day_text(e.valid_from), e.valid_to and day_text(e.valid_to)) for e in load_editions()
-    }
+    found = {e.id: (day_text(e.valid_from), e.valid_to and day_text(e.valid_to)) for e in load_editions()}
     assert found == {
         "cn-2023-10": ("2023-10-01", "2026-04-01"),
         "cn-2026-04": ("2026-04-01", None),
@@ -45,9 +43,7 @@ def test_edition_of_the_valid_day_decides(scheme: str, day: str, expected: str) 
 
 @pytest.mark.parametrize(("scheme", "day"), [("USCC", "2023-09-30"), ("MSHA", "2026-05-01")])
 def test_day_without_an_edition_is_refused(scheme: str, day: str) -> None:
-    with pytest.raises(
-        CreditError, match=f"got {day}, want a day on which an edition for"
-    ) as caught:
+    with pytest.raises(CreditError, match=f"got {day}, want a day on which an edition for") as caught:
         edition_for(load_editions(), scheme, parse_day(day))
     assert caught.value.reason is Reason.NO_EDITION
 
@@ -105,33 +101,25 @@ def test_extension_changes_one_rule_and_drops_another(write_edition: Write) -> N
     child += 'valid_from = "2027-01-01"\nvalid_through = "2027-12-31"\n'
     child += '[[rules]]\nid = "B-01"\nterm = "P5Y"\n[[rules]]\nid = "X-01"\ndrop = true\n'
     edition = load_edition(write_edition(name="child", text=child))
-    assert [(rule.id, str(rule.term), rule.scope) for rule in edition.rules] == [
-        ("B-01", "P5Y", "CHEMICAL")
-    ]
+    assert [(rule.id, str(rule.term), rule.scope) for rule in edition.rules] == [("B-01", "P5Y", "CHEMICAL")]
 
 
 @pytest.mark.parametrize("base", ["missing", "child"])
 def test_extension_of_nothing_or_of_itself_is_refused(write_edition: Write, base: str) -> None:
     path = write_edition(name="child", text=f'id = "child"\nextends = "{base}"\n')
-    with pytest.raises(
-        CreditError, match=r"child\.toml: extends: got .*, want the id of another edition"
-    ):
+    with pytest.raises(CreditError, match=r"child\.toml: extends: got .*, want the id of another edition"):
         load_edition(path)
 
 
 def test_two_editions_for_one_scheme_and_day_are_refused(write_edition: Write) -> None:
     first = write_edition()
     write_edition(('id = "test-edition"', 'id = "other"'), name="other")
-    with pytest.raises(
-        CreditError, match=r"want no day shared with other for USCC \(both in force on 2026"
-    ):
+    with pytest.raises(CreditError, match=r"want no day shared with other for USCC \(both in force on 2026"):
         load_editions(first.parent)
 
 
 @pytest.mark.parametrize("fault", MALFORMED["edition"], ids=lambda fault: fault["fault"])
-def test_malformed_edition_is_refused_with_file_path_got_and_want(
-    write_edition: Write, fault: dict[str, str]
-) -> None:
+def test_malformed_edition_is_refused_with_file_path_got_and_want(write_edition: Write, fault: dict[str, str]) -> None:
     with pytest.raises(CreditError, match=fault["message"]) as caught:
         load_edition(write_edition((fault["old"], fault["new"])))
     assert caught.value.reason is Reason.EDITION_INVALID
@@ -150,21 +138,13 @@ def test_malformed_attribute_match_is_refused(write_edition: Write, fault: dict[
 def test_file_that_is_no_toml_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
-    with pytest.raises(
-        CreditError, match=r"broken\.toml: got .*, want a readable TOML file in UTF-8"
-    ):
+    with pytest.raises(CreditError, match=r"broken\.toml: got .*, want a readable TOML file in UTF-8"):
         load_edition(path)
 
 
-def test_list_opens_only_on_a_basis_of_the_required_rank(
-    write_edition: Write, a_fact: Callable[..., Any]
-) -> None:
+def test_list_opens_only_on_a_basis_of_the_required_rank(write_edition: Write, a_fact: Callable[..., Any]) -> None:
     """A fire record of a place without a local regulation never opens, however the rule reads."""
-    text = (
-        (SHIPPED / "cn-2026-04.toml")
-        .read_text("utf-8")
-        .replace('id = "cn-2026-04"', 'id = "place"')
-    )
+    text = (SHIPPED / "cn-2026-04.toml").read_text("utf-8").replace('id = "cn-2026-04"', 'id = "place"')
     facts = [a_fact(1, "PEN", "2026-05-01", domain="FIRE", fire_matter="REFUSED_CORRECTION")]
     day, never = parse_day("2026-06-01"), [2**30]
     lower = ('rank = "LOCAL_REGULATION"', 'rank = "NORMATIVE"')

@@ -17,9 +17,7 @@ from credit_service.rulebook.vetoes import hard_record, vetoes
 DAY = parse_day("2026-06-01")
 
 
-def test_last_registration_counts_in_whatever_order_facts_arrive(
-    cn: Edition, a_fact: Callable[..., Fact]
-) -> None:
+def test_last_registration_counts_in_whatever_order_facts_arrive(cn: Edition, a_fact: Callable[..., Fact]) -> None:
     facts = [
         a_fact(1, "REG", "2015-01-01", sectors=["OTHER"]),
         a_fact(2, "REG", "2020-01-01", sectors=["CHEMICAL"]),
@@ -50,9 +48,7 @@ def test_subject_without_facts_has_no_findings_and_no_hard_record(cn: Edition, t
         assert hard_record(edition, [], [], DAY) == ()
 
 
-def test_foreign_reference_of_another_source_proves_nothing_here(
-    cn: Edition, a_fact: Callable[..., Fact]
-) -> None:
+def test_foreign_reference_of_another_source_proves_nothing_here(cn: Edition, a_fact: Callable[..., Fact]) -> None:
     """Two sources may use the same record id; a reference is always qualified by its source."""
     facts = [
         a_fact(1, "REG", "2015-01-01", sectors=["CHEMICAL"]),
@@ -88,9 +84,7 @@ def test_count_looking_back_stands_as_long_as_the_last_penalties_do(
     assert vetoes(edition, facts[:3], [NEVER] * 3, DAY) == []
 
 
-def test_end_of_a_scope_is_a_day_of_change(
-    write_edition: Callable[..., Path], a_fact: Callable[..., Fact]
-) -> None:
+def test_end_of_a_scope_is_a_day_of_change(write_edition: Callable[..., Path], a_fact: Callable[..., Fact]) -> None:
     scope = (
         'fact = "REG"\nlatest = true\nwhere.sectors.has = ["CHEMICAL"]',
         'fact = "ORD"\nstate = "ON"',

@@ -41,9 +41,7 @@ PAYLOADS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "fire_matter": st.sampled_from(["HAZARD_NOT_RECTIFIED", "REFUSED_CORRECTION"]),
         },
     ),
-    "LICV": st.fixed_dictionaries(
-        {"licence_type": st.sampled_from("xy"), "violation": st.just("UNLICENSED")}
-    ),
+    "LICV": st.fixed_dictionaries({"licence_type": st.sampled_from("xy"), "violation": st.just("UNLICENSED")}),
     "FRAUD": st.fixed_dictionaries({"fraud_kind": st.just("FALSE_REPORT")}),
     "NONEXEC": st.fixed_dictionaries({"is_able_to_perform": st.booleans()}),
     "HAZ": st.fixed_dictionaries(
@@ -135,9 +133,7 @@ def _outcome(edition: Edition, facts: list[Fact], day: int) -> Outcome:
 
 @SETTINGS
 @given(FACTS, DAYS, st.randoms(use_true_random=False))
-def test_order_of_facts_does_not_matter(
-    cn: Edition, facts: list[Fact], day: int, random: Any
-) -> None:
+def test_order_of_facts_does_not_matter(cn: Edition, facts: list[Fact], day: int, random: Any) -> None:
     shuffled = list(facts)
     random.shuffle(shuffled)
     assert _outcome(cn, shuffled, day) == _outcome(cn, facts, day) == _outcome(cn, facts, day)
@@ -145,9 +141,7 @@ def test_order_of_facts_does_not_matter(
 
 @SETTINGS
 @given(FACTS, DAYS)
-def test_removing_any_event_of_a_proof_removes_the_finding(
-    cn: Edition, facts: list[Fact], day: int
-) -> None:
+def test_removing_any_event_of_a_proof_removes_the_finding(cn: Edition, facts: list[Fact], day: int) -> None:
     for finding in _findings(cn, facts, day):
         assert finding.event_ids or finding.list == "RED"
         for event_id in finding.event_ids:
@@ -164,16 +158,12 @@ def test_a_clean_fact_never_adds_a_blacklist_finding_nor_a_veto(
     more = [*facts, replace(clean, event_id=99, record_id="R99", refers_to=None)]
     black = [f for f in _findings(cn, facts, day) if f.list == "BLACK"]
     assert [f for f in _findings(cn, more, day) if f.list == "BLACK"] == black
-    assert vetoes(cn, more, unusable_from(cn, more), day) == vetoes(
-        cn, facts, unusable_from(cn, facts), day
-    )
+    assert vetoes(cn, more, unusable_from(cn, more), day) == vetoes(cn, facts, unusable_from(cn, facts), day)
 
 
 @SETTINGS
 @given(FACTS, DAYS)
-def test_findings_rest_on_facts_that_had_happened_and_may_be_used(
-    cn: Edition, facts: list[Fact], day: int
-) -> None:
+def test_findings_rest_on_facts_that_had_happened_and_may_be_used(cn: Edition, facts: list[Fact], day: int) -> None:
     ends = dict(zip((f.event_id for f in facts), unusable_from(cn, facts), strict=True))
     for finding in _findings(cn, facts, day):
         assert finding.found_day <= day
@@ -186,9 +176,7 @@ def test_findings_rest_on_facts_that_had_happened_and_may_be_used(
 
 @SETTINGS
 @given(FACTS, DAYS, st.data())
-def test_a_repair_never_adds_a_veto_or_a_blacklist_finding(
-    cn: Edition, facts: list[Fact], day: int, data: Any
-) -> None:
+def test_a_repair_never_adds_a_veto_or_a_blacklist_finding(cn: Edition, facts: list[Fact], day: int, data: Any) -> None:
     penalties = [fact for fact in facts if fact.kind == "PEN"]
     if not penalties:
         return
@@ -222,9 +210,7 @@ def test_a_repair_never_adds_a_veto_or_a_blacklist_finding(
 def test_an_adverse_fact_never_lifts_a_veto_nor_meets_a_condition_for_a(
     cn: Edition, facts: list[Fact], day: int, adverse: Fact, is_linked: bool
 ) -> None:
-    target = (
-        next((f"s/{f.record_id}" for f in facts if f.kind == "ACC"), None) if is_linked else None
-    )
+    target = next((f"s/{f.record_id}" for f in facts if f.kind == "ACC"), None) if is_linked else None
     added = replace(adverse, event_id=99, record_id="R99", refers_to=target)
     if any(fact.kind == "REP" for fact in facts):
         return
@@ -237,9 +223,7 @@ def test_an_adverse_fact_never_lifts_a_veto_nor_meets_a_condition_for_a(
 
 @SETTINGS
 @given(FACTS, DAYS, st.data())
-def test_nothing_changes_before_the_next_day_of_change(
-    cn: Edition, facts: list[Fact], day: int, data: Any
-) -> None:
+def test_nothing_changes_before_the_next_day_of_change(cn: Edition, facts: list[Fact], day: int, data: Any) -> None:
     facts = [fact for fact in facts if fact.day <= day]
     change = next_change_day(cn, facts, unusable_from(cn, facts), day)
     assert change is None or change > day

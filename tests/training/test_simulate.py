@@ -281,9 +281,7 @@ def test_subjects_come_one_after_the_other(events: list[Event]) -> None:
     assert [index for index, _ in groupby(indexes)] == list(range(300))
 
 
-def test_folder_holds_one_file_a_source_and_an_honest_manifest(
-    tmp_path: Path, events: list[Event]
-) -> None:
+def test_folder_holds_one_file_a_source_and_an_honest_manifest(tmp_path: Path, events: list[Event]) -> None:
     assert main(["--out", str(tmp_path)]) == 0
     manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
     assert manifest["simulated"] is True

@@ -29,9 +29,7 @@ def _all(folder: Path, encoding: str = "utf-8") -> Rows:
 
 @pytest.mark.parametrize(("kind", "name"), [("PEN", "penalties"), ("LIC", "licences")])
 @pytest.mark.parametrize("columns", ["current", "older"])
-def test_first_line_holds_the_columns_of_the_layout(
-    tmp_path: Path, kind: str, name: str, columns: str
-) -> None:
+def test_first_line_holds_the_columns_of_the_layout(tmp_path: Path, kind: str, name: str, columns: str) -> None:
     _write(tmp_path, "--columns", columns)
     for source in ("sim-city-em", "sim-city-fire"):
         path = tmp_path / f"{source}.{name}.simulated.csv"
@@ -54,9 +52,7 @@ def test_fines_are_round_in_ten_thousand_yuan_with_six_decimals(tmp_path: Path) 
         assert Decimal(fine) * 10 == int(Decimal(fine) * 10)
 
 
-@pytest.mark.parametrize(
-    ("fen", "text"), [(1, "0.000001"), (3_500_000, "3.500000"), (100_000_000_00, "10000.000000")]
-)
+@pytest.mark.parametrize(("fen", "text"), [(1, "0.000001"), (3_500_000, "3.500000"), (100_000_000_00, "10000.000000")])
 def test_one_fen_is_the_last_decimal(fen: int, text: str) -> None:
     assert wan(fen) == text
 
@@ -81,8 +77,7 @@ def test_revoked_and_withdrawn_records_are_left_out() -> None:
     gone = {
         event["source_record_id"]
         for event in events
-        if event["kind"] == "PEN"
-        and (event["op"] == "RETRACT" or event["payload"].get("status") == "REVOKED")
+        if event["kind"] == "PEN" and (event["op"] == "RETRACT" or event["payload"].get("status") == "REVOKED")
     }
     assert gone
     assert not gone & kept
@@ -90,9 +85,7 @@ def test_revoked_and_withdrawn_records_are_left_out() -> None:
 
 def test_every_penalty_type_of_the_city_has_its_text() -> None:
     used = {
-        name
-        for event in city(1_000, DEFAULT_SEED, DEFAULT_UNTIL)
-        for name in event["payload"].get("penalty_types", ())
+        name for event in city(1_000, DEFAULT_SEED, DEFAULT_UNTIL) for name in event["payload"].get("penalty_types", ())
     }
     assert used <= set(PENALTY_TYPES)
 

@@ -111,10 +111,7 @@ def prosecute(life: Life, accident: Record, day: int) -> None:
 
 def _revoke_standards(life: Life, day: int) -> None:
     for record in life.standards:
-        if (
-            record.payload
-            and record.payload["from_date"] <= text_of(day) <= record.payload["to_date"]
-        ):
+        if record.payload and record.payload["from_date"] <= text_of(day) <= record.payload["to_date"]:
             life.clerk.publish(record, life.clerk.notice(day), revoked_date=text_of(day))
 
 

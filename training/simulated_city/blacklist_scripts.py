@@ -19,9 +19,7 @@ from training.simulated_city.props import (
 )
 from training.simulated_city.world import Offence
 
-_NO_RESCUE = Offence(
-    "安全生产法/110", ("FINE",), "主要负责人在发生事故时不立即组织抢救", (50_000, 200_000)
-)
+_NO_RESCUE = Offence("安全生产法/110", ("FINE",), "主要负责人在发生事故时不立即组织抢救", (50_000, 200_000))
 
 
 def _major(life: Life) -> None:

@@ -51,9 +51,7 @@ class Clerk:
     _filed: list[tuple[int, Event]] = field(default_factory=list)
     _opened: int = 0
 
-    def open(
-        self, domain: Domain, kind: str, day: int, *, refers_to: Record | None = None, **texts: str
-    ) -> Record:
+    def open(self, domain: Domain, kind: str, day: int, *, refers_to: Record | None = None, **texts: str) -> Record:
         """Opens a record of a fact of this day; publishing its first version makes it known."""
         self._opened += 1
         record_id = f"{kind}-{self.index:07d}-{self._opened:03d}"
@@ -78,16 +76,12 @@ class Clerk:
         """Publishes the first version at the usual delay; a few notices are withdrawn later."""
         notice = self.notice(record.day)
         self.publish(record, notice, **payload)
-        if record.kind in {"INS", "HAZ", "CLM", "HON"} and self.dice.chance(
-            self.clocks["retracted"]
-        ):
+        if record.kind in {"INS", "HAZ", "CLM", "HON"} and self.dice.chance(self.clocks["retracted"]):
             self.retract(record, notice + self.dice.whole(5, 60))
 
     def notice(self, day: int) -> int:
         """Draws the day on which a source publishes a fact of this day."""
-        low, high = self.clocks[
-            "late_days" if self.dice.chance(self.clocks["late"]) else "notice_days"
-        ]
+        low, high = self.clocks["late_days" if self.dice.chance(self.clocks["late"]) else "notice_days"]
         return max(day, self.first_day) + self.dice.whole(low, high)
 
     def events(self) -> list[Event]:

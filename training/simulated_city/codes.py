@@ -38,17 +38,13 @@ def social_credit_code(prefix: str, region: str, body: str) -> str:
 
 def organisation_check(body: str) -> str:
     """Returns the check character of an organisation code, GB 11714."""
-    total = sum(
-        _ORGANISATION.index(letter) * weight for letter, weight in zip(body, _WEIGHTS, strict=True)
-    )
+    total = sum(_ORGANISATION.index(letter) * weight for letter, weight in zip(body, _WEIGHTS, strict=True))
     return {10: "X", 11: "0"}.get(11 - total % 11, str(11 - total % 11))
 
 
 def person_code(seed: int, index: int) -> str:
     """Returns a keyed hash that stands for a person; eight leading zeros mark it as simulated."""
-    return (
-        "00000000" + keyed(b"simulated person", f"{seed}/{index}".encode(), sha256).hexdigest()[8:]
-    )
+    return "00000000" + keyed(b"simulated person", f"{seed}/{index}".encode(), sha256).hexdigest()[8:]
 
 
 def _offset(seed: int) -> int:

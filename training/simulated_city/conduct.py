@@ -28,9 +28,7 @@ def false_report(life: Life, domain: Domain, day: int) -> Record:
     decided = day + dice.whole(5, 40)
     penalty = penalise(life, domain, decided, "FALSE_REPORT", severity="SERIOUS")
     fraud = life.open(domain, "FRAUD", day, refers_to=penalty)
-    life.clerk.report(
-        fraud, fraud_kind=dice.one_of(("FALSE_REPORT", "QUALIFICATION_LENT", "AFFILIATION"))
-    )
+    life.clerk.report(fraud, fraud_kind=dice.one_of(("FALSE_REPORT", "QUALIFICATION_LENT", "AFFILIATION")))
     if dice.chance(0.6):
         ban(life, domain, decided, refers_to=penalty)
     return penalty

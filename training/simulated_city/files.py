@@ -110,10 +110,7 @@ def cases_document(order: Order) -> dict[str, Any]:
 def _write_events(order: Order, folder: Path) -> dict[str, Any]:
     kinds: Counter[str] = Counter()
     with ExitStack() as stack:
-        files = {
-            source: stack.enter_context(_open(folder / f"{source}.simulated.jsonl"))
-            for source in sources()
-        }
+        files = {source: stack.enter_context(_open(folder / f"{source}.simulated.jsonl")) for source in sources()}
         for index in range(order.subjects):
             for event in subject_events(index, order.seed, order.until):
                 files[event["source"]].write(event_line(event))

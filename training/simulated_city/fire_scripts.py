@@ -30,12 +30,8 @@ _MATTERS = {
         "消防安全承诺失实且存在重大火灾隐患",
         (30_000, 200_000),
     ),
-    "REFUSED_CORRECTION": Offence(
-        "消防法/60/1", ("FINE",), "抽查发现严重违法行为，通知后拒不改正", (20_000, 50_000)
-    ),
-    "DECISION_NOT_EXECUTED": Offence(
-        "消防法/70", ("FINE", "OTHER"), "不执行停产停业、查封决定", (10_000, 50_000)
-    ),
+    "REFUSED_CORRECTION": Offence("消防法/60/1", ("FINE",), "抽查发现严重违法行为，通知后拒不改正", (20_000, 50_000)),
+    "DECISION_NOT_EXECUTED": Offence("消防法/70", ("FINE", "OTHER"), "不执行停产停业、查封决定", (10_000, 50_000)),
 }
 
 
@@ -43,9 +39,7 @@ def _serious_record(life: Life, *, matter: str) -> None:
     fire = life.world.fire
     inspect(life, fire, ago(life, 7), "RANDOM", "MAJOR_VIOLATION")
     penalty = decide(life, fire, ago(life, 5), _MATTERS[matter])
-    penalty.payload |= sentence(life, penalty, "SERIOUS", _MATTERS[matter]) | {
-        "fire_matter": matter
-    }
+    penalty.payload |= sentence(life, penalty, "SERIOUS", _MATTERS[matter]) | {"fire_matter": matter}
     life.clerk.publish(penalty, ago(life, 5) + 4)
     if matter in ("HAZARD_NOT_RECTIFIED", "FALSE_COMMITMENT_WITH_HAZARD"):
         _fire_hazard(life)
@@ -71,9 +65,7 @@ def _repaired(life: Life) -> None:
     fire = life.world.fire
     offence = _MATTERS["REFUSED_CORRECTION"]
     penalty = decide(life, fire, ago(life, 20), offence)
-    penalty.payload |= sentence(life, penalty, "SERIOUS", offence) | {
-        "fire_matter": "REFUSED_CORRECTION"
-    }
+    penalty.payload |= sentence(life, penalty, "SERIOUS", offence) | {"fire_matter": "REFUSED_CORRECTION"}
     life.clerk.publish(penalty, ago(life, 20) + 4)
     life.clerk.publish(penalty, ago(life, 19), performed_date=text_of(ago(life, 19, 5)))
     repair(life, penalty, ago(life, 6))
@@ -81,25 +73,17 @@ def _repaired(life: Life) -> None:
 
 def _merits(life: Life) -> None:
     clerk, fire = life.clerk, life.world.fire
-    clerk.publish(
-        life.open(fire, "REG", clerk.first_day), clerk.first_day + 25, **registration(life)
-    )
+    clerk.publish(life.open(fire, "REG", clerk.first_day), clerk.first_day + 25, **registration(life))
     start = ago(life, 16)
     terms = {"from_date": text_of(start), "to_date": text_of(add_months(start, 36) - 1)}
     clerk.publish(life.open(fire, "STD", start), start + 6, level=2, **terms)
     insured(life, fire)
     made = life.open(fire, "COM", ago(life, 15))
     clerk.publish(made, ago(life, 15) + 2, status="MADE", text="承诺落实消防安全主体责任")
-    clerk.publish(
-        life.open(fire, "COM", ago(life, 3), refers_to=made), ago(life, 3) + 4, status="KEPT"
-    )
+    clerk.publish(life.open(fire, "COM", ago(life, 3), refers_to=made), ago(life, 3) + 4, status="KEPT")
     organ = fire.organ.format(district=life.firm.district.name)
-    clerk.publish(
-        life.open(fire, "HON", ago(life, 9)), ago(life, 9) + 5, level="CITY", organ_name=organ
-    )
-    clerk.publish(
-        life.open(fire, "SVC", ago(life, 4)), ago(life, 4) + 3, service_type="消防设施检测", hours=6
-    )
+    clerk.publish(life.open(fire, "HON", ago(life, 9)), ago(life, 9) + 5, level="CITY", organ_name=organ)
+    clerk.publish(life.open(fire, "SVC", ago(life, 4)), ago(life, 4) + 3, service_type="消防设施检测", hours=6)
     claim(life, fire, ago(life, 4), 2_600_000)
     for months in (2, 14, 26):
         inspect(life, fire, ago(life, months), "RANDOM", "CLEAN")
@@ -135,10 +119,7 @@ def _service_body(life: Life) -> None:
 
 
 SCRIPTS: dict[str, Callable[[Life], object]] = {
-    **{
-        f"fire-{matter.lower().replace('_', '-')}": partial(_serious_record, matter=matter)
-        for matter in _MATTERS
-    },
+    **{f"fire-{matter.lower().replace('_', '-')}": partial(_serious_record, matter=matter) for matter in _MATTERS},
     "fire-repaired": _repaired,
     "fire-merits": _merits,
     "fire-faults": _faults,

@@ -77,9 +77,7 @@ class Life:
 
     def close(self, day: int) -> None:
         """Ends the life early: nothing more happens after this day."""
-        kept = [
-            (start, min(end, day + 1), level) for start, end, level in self.years() if start <= day
-        ]
+        kept = [(start, min(end, day + 1), level) for start, end, level in self.years() if start <= day]
         self.last_day, self._years = day, kept
 
     def culture_on(self, day: int) -> float:
@@ -146,9 +144,7 @@ def _drawn(seed: int, index: int, until: int, dice: Dice) -> Firm:
     )
     kind = _kind(trade, headcount, dice)
     district = dice.weighted(tables.districts)
-    operating = (
-        dice.weighted(tables.districts) if dice.chance(registry["operates_elsewhere"]) else district
-    )
+    operating = dice.weighted(tables.districts) if dice.chance(registry["operates_elsewhere"]) else district
     history = add_months(until, -tables.history_months)
     if dice.chance(registry["founded_in_history"]):
         founded = dice.whole(history, until - 45)

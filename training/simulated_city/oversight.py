@@ -56,12 +56,7 @@ def visit(life: Life, domain: Domain, day: int, mode: str) -> None:
     else:
         _major_violation(life, domain, day)
     again = day + life.dice.whole(30, 120)
-    if (
-        mode != "TARGETED"
-        and record.is_published
-        and again <= life.last_day
-        and life.dice.chance(domain.follow_up)
-    ):
+    if mode != "TARGETED" and record.is_published and again <= life.last_day and life.dice.chance(domain.follow_up):
         visit(life, domain, again, "TARGETED")
 
 
@@ -100,9 +95,7 @@ def hazard(life: Life, domain: Domain, day: int, level: str | None) -> Record:
     return record
 
 
-def order(
-    life: Life, domain: Domain, kind: str, day: int, hazard_record: Record | None = None
-) -> Record:
+def order(life: Life, domain: Domain, kind: str, day: int, hazard_record: Record | None = None) -> Record:
     """Opens an order to stop work, rectify or close, in force from this day."""
     document = life.document(f"{domain.mark}令", day)
     texts = {"document_no": document, "legal_basis": domain.order_basis}
@@ -118,9 +111,7 @@ def _result(life: Life, domain: Domain, day: int, mode: str) -> str:
     major = sigmoid(domain.major + domain.major_culture * level + danger + aim)
     violation = sigmoid(domain.violation + domain.violation_culture * level + danger + aim)
     draw = life.dice.unit()
-    return (
-        "MAJOR_VIOLATION" if draw < major else "VIOLATION" if draw < major + violation else "CLEAN"
-    )
+    return "MAJOR_VIOLATION" if draw < major else "VIOLATION" if draw < major + violation else "CLEAN"
 
 
 def _violation(life: Life, domain: Domain, day: int) -> None:
@@ -158,9 +149,7 @@ def _order_lifted(life: Life, domain: Domain, kind: str, day: int, found: Record
 
 
 def _obstruct(life: Life, domain: Domain, day: int) -> None:
-    penalty = penalise(
-        life, domain, day + life.dice.whole(5, 30), "OBSTRUCTION", severity="GENERAL"
-    )
+    penalty = penalise(life, domain, day + life.dice.whole(5, 30), "OBSTRUCTION", severity="GENERAL")
     record = life.open(domain, "OBSTR", day, refers_to=penalty)
     life.clerk.report(record, facts="拒绝检查人员进入现场")
 

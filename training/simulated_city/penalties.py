@@ -30,9 +30,7 @@ def penalise(
     return record
 
 
-def decide(
-    life: Life, domain: Domain, day: int, offence: Offence, *, refers_to: Record | None = None
-) -> Record:
+def decide(life: Life, domain: Domain, day: int, offence: Offence, *, refers_to: Record | None = None) -> Record:
     """Opens a penalty decision with its document, basis and deciding organ."""
     document = life.document(f"{domain.mark}罚", day)
     texts = {"document_no": document, "legal_basis": basis_text(offence.article)}

@@ -33,9 +33,7 @@ def ago(life: Life, months: int, days: int = 0) -> int:
     return add_months(life.clerk.until, -months) - days
 
 
-def valid_licence(
-    life: Life, domain: Domain, licence_type: str, *, left_months: int = 14
-) -> Record:
+def valid_licence(life: Life, domain: Domain, licence_type: str, *, left_months: int = 14) -> Record:
     """Gives a three-year licence with so many months left; a negative number has run out."""
     end = add_months(life.clerk.until, left_months)
     start = max(life.firm.founded_day, add_months(end, -36))
@@ -51,15 +49,11 @@ def insured(life: Life, domain: Domain) -> Record:
     terms = {"from_date": text_of(start), "to_date": text_of(add_months(start, 12) - 1)}
     limit = life.world.standing["person_limits_yuan"][1] * 100
     heads = life.firm.headcount
-    life.clerk.publish(
-        record, start + 3, **terms, per_person_limit_fen=limit, covered_headcount=heads
-    )
+    life.clerk.publish(record, start + 3, **terms, per_person_limit_fen=limit, covered_headcount=heads)
     return record
 
 
-def accident(
-    life: Life, day: int, deaths: int, *, liable_after: int = 90, **payload: Any
-) -> Record:
+def accident(life: Life, day: int, deaths: int, *, liable_after: int = 90, **payload: Any) -> Record:
     """Writes an accident, known the next day, liable so many days later (0: open)."""
     domain = payload.pop("domain", life.world.work)
     record = record_accident(life, domain, day, "FIRE" if domain.name == "FIRE" else "WORK")
@@ -86,9 +80,7 @@ def punish(life: Life, harm: Record, day: int, level: str, *, multiplier: int = 
     return penalty
 
 
-def fine(
-    life: Life, domain: Domain, day: int, offence: Offence, severity: str = "SERIOUS"
-) -> Record:
+def fine(life: Life, domain: Domain, day: int, offence: Offence, severity: str = "SERIOUS") -> Record:
     """Writes a penalty for this offence, published after five days."""
     record = decide(life, domain, day, offence)
     record.payload |= sentence(life, record, severity, offence)

@@ -19,10 +19,7 @@ _REMARK = "模拟数据 SIMULATED"
 _LONG_TERM = "2099/12/31"
 _CITY = "110000"
 
-_PARTY = (
-    "XDR_MC XDR_LB XDR_SHXYM XDR_GSZC XDR_ZZJG XDR_SWDJ XDR_SYDW XDR_SHZZ "
-    "FRDB FR_ZJLX FR_ZJHM XDR_ZJLX XDR_ZJHM"
-)
+_PARTY = "XDR_MC XDR_LB XDR_SHXYM XDR_GSZC XDR_ZZJG XDR_SWDJ XDR_SYDW XDR_SHZZ FRDB FR_ZJLX FR_ZJHM XDR_ZJLX XDR_ZJHM"
 COLUMNS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("PEN", "current"): (
         *(f"CF_{name}" for name in _PARTY.split()),
@@ -47,10 +44,7 @@ COLUMNS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("LIC", "current"): (
         *(f"XK_{name}" for name in _PARTY.split()),
-        *(
-            f"XK_{name}"
-            for name in ["XKWS", "WSH", "XKLB", "XKZS", "XKBH", "NR", "JDRQ", "YXQZ", "YXQZI"]
-        ),
+        *(f"XK_{name}" for name in ["XKWS", "WSH", "XKLB", "XKZS", "XKBH", "NR", "JDRQ", "YXQZ", "YXQZI"]),
         *("XK_XKJG", "XK_XKJGDM", "XK_ZT", "XK_LYDW", "XK_LYDWDM", "BZ"),
     ),
     ("PEN", "older"): (
@@ -120,11 +114,7 @@ def latest(events: Iterable[Event]) -> list[Event]:
     for event in events:
         if event["kind"] in ("PEN", "LIC") and event["subject"]["scheme"] == "USCC":
             current[event["source"], event["source_record_id"]] = event
-    return [
-        e
-        for e in current.values()
-        if e["op"] == "ASSERT" and e["payload"].get("status") != "REVOKED"
-    ]
+    return [e for e in current.values() if e["op"] == "ASSERT" and e["payload"].get("status") != "REVOKED"]
 
 
 def line(event: Event, layout: str) -> str:
@@ -255,11 +245,7 @@ def _types(event: Event) -> str:
 
 def _content(event: Event) -> str:
     payload = event["payload"]
-    parts = [
-        PENALTY_TYPES[name]
-        for name in payload["penalty_types"]
-        if name not in ("FINE", "CONFISCATION")
-    ]
+    parts = [PENALTY_TYPES[name] for name in payload["penalty_types"] if name not in ("FINE", "CONFISCATION")]
     if "fine_fen" in payload:
         parts.append(f"罚款人民币{wan(payload['fine_fen'])}万元")
     if "confiscated_fen" in payload:

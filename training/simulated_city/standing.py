@@ -34,11 +34,7 @@ def register(life: Life) -> None:
     day = max(life.clerk.first_day, firm.founded_day)
     notice = day + dice.whole(*registry["publish_days"])
     life.clerk.publish(life.open(life.world.work, "REG", day), notice, **registration(life))
-    if (
-        firm.trade.is_crowded
-        and firm.headcount >= 50
-        and dice.chance(life.world.standing["fire_key_unit"])
-    ):
+    if firm.trade.is_crowded and firm.headcount >= 50 and dice.chance(life.world.standing["fire_key_unit"]):
         record = life.open(life.world.fire, "REG", day)
         life.clerk.publish(record, notice + dice.whole(1, 30), **registration(life))
     for change in ("renamed", "regrown", "suspended", "closed"):
@@ -69,9 +65,7 @@ def licences(life: Life, domain: Domain, licence_type: str) -> None:
     while granted < life.last_day:
         end = add_months(start, 36) - 1
         record = license_from(life, domain, licence_type, start, granted=granted)
-        life.clerk.publish(
-            record, max(granted, life.clerk.first_day) + dice.whole(1, 9), to_date=text_of(end)
-        )
+        life.clerk.publish(record, max(granted, life.clerk.first_day) + dice.whole(1, 9), to_date=text_of(end))
         odds = standing["licence_lapse"] + standing["licence_lapse_culture"] * life.culture_on(end)
         gap = dice.whole(15, 400) if dice.chance(sigmoid(odds)) else 0
         if gap and dice.chance(standing["licence_caught"]):
@@ -81,9 +75,7 @@ def licences(life: Life, domain: Domain, licence_type: str) -> None:
         granted = start if gap else end - dice.whole(15, 60)
 
 
-def license_from(
-    life: Life, domain: Domain, licence_type: str, start: int, *, granted: int | None = None
-) -> Record:
+def license_from(life: Life, domain: Domain, licence_type: str, start: int, *, granted: int | None = None) -> Record:
     """Opens a licence that is valid from this day and was granted then, or before."""
     granted = start if granted is None else granted
     document = life.document(f"{domain.mark}许", granted)
@@ -110,9 +102,7 @@ def standardize(life: Life) -> None:
     standing, dice, trade = life.world.standing, life.dice, life.firm.trade
     odds = standing["standardized"] + standing["standardized_hazard"] * log(trade.hazard)
     if dice.chance(sigmoid(odds + standing["standardized_culture"] * life.culture)):
-        level = (
-            1 if life.firm.headcount > 200 and dice.chance(0.15) else 2 if dice.chance(0.15) else 3
-        )
+        level = 1 if life.firm.headcount > 200 and dice.chance(0.15) else 2 if dice.chance(0.15) else 3
         _standards(life, life.world.work, level)
     if trade.is_crowded and dice.chance(standing["fire_standardized"]):
         _standards(life, life.world.fire, 3)
@@ -154,9 +144,7 @@ def _policies(life: Life, domain: Domain, services: float) -> None:
         record = life.open(domain, "POL", start)
         terms = {"from_date": text_of(start), "to_date": text_of(end - 1)}
         notice = max(start, life.clerk.first_day) + dice.whole(0, 2)
-        life.clerk.publish(
-            record, notice, **terms, per_person_limit_fen=limit, covered_headcount=heads
-        )
+        life.clerk.publish(record, notice, **terms, per_person_limit_fen=limit, covered_headcount=heads)
         life.covers.append((start, end, domain))
         start = end + (dice.whole(10, 120) if dice.chance(0.02) else 0)
     _services(life, domain, services)
@@ -170,14 +158,10 @@ def _services(life: Life, domain: Domain, per_year: float) -> None:
     for day in life.happenings(per_year, life.world.standing["service_culture"]):
         if life.is_covered(day, domain):
             what = dice.one_of(("风险评估", "隐患排查", "安全培训", "应急演练"))
-            life.clerk.report(
-                life.open(domain, "SVC", day), service_type=what, hours=dice.whole(2, 16) / 2
-            )
+            life.clerk.report(life.open(domain, "SVC", day), service_type=what, hours=dice.whole(2, 16) / 2)
 
 
-def claim(
-    life: Life, domain: Domain, day: int, loss_fen: int, accident: Record | None = None
-) -> None:
+def claim(life: Life, domain: Domain, day: int, loss_fen: int, accident: Record | None = None) -> None:
     """Writes a loss under the policy, and what was paid once it was."""
     record = life.open(domain, "CLM", day, refers_to=accident)
     notice = life.clerk.notice(day) + 20
@@ -205,9 +189,7 @@ def promise(life: Life, domain: Domain, share: float) -> None:
 def praise(life: Life) -> None:
     """Honours careful subjects now and then."""
     standing, dice = life.world.standing, life.dice
-    for day in life.happenings(
-        standing["honour_per_year"] * life.exposure, standing["honour_culture"]
-    ):
+    for day in life.happenings(standing["honour_per_year"] * life.exposure, standing["honour_culture"]):
         domain = life.world.fire if dice.chance(0.2) else life.world.work
         level = "PROVINCE" if dice.chance(0.15) else "CITY" if dice.chance(0.4) else "COUNTY"
         organ = domain.organ.format(district=life.firm.operating.name)

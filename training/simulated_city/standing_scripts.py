@@ -33,9 +33,7 @@ def _stopped(life: Life) -> None:
 def _hazard(life: Life, day: int, due: int, **payload: object) -> Record:
     record = life.open(life.world.work, "HAZ", day)
     facts = {"hazard_level": "MAJOR", "found_by": "AUTHORITY", "order_date": text_of(day + 1)}
-    life.clerk.publish(
-        record, day + 3, **facts, due_date=text_of(due), facts="可燃有毒气体报警装置失效"
-    )
+    life.clerk.publish(record, day + 3, **facts, due_date=text_of(due), facts="可燃有毒气体报警装置失效")
     if payload:
         life.clerk.publish(record, day + 40, **payload)
     return record
@@ -89,13 +87,9 @@ def _exemplary(life: Life) -> None:
     clerk.publish(life.open(work, "STD", start), start + 6, level=1, **terms)
     made = life.open(work, "COM", ago(life, 40))
     clerk.publish(made, ago(life, 40) + 2, status="MADE", text="承诺落实安全生产主体责任")
-    clerk.publish(
-        life.open(work, "COM", ago(life, 2), refers_to=made), ago(life, 2) + 4, status="KEPT"
-    )
+    clerk.publish(life.open(work, "COM", ago(life, 2), refers_to=made), ago(life, 2) + 4, status="KEPT")
     organ = work.organ.format(district=life.firm.district.name)
-    clerk.publish(
-        life.open(work, "HON", ago(life, 10)), ago(life, 10) + 5, level="PROVINCE", organ_name=organ
-    )
+    clerk.publish(life.open(work, "HON", ago(life, 10)), ago(life, 10) + 5, level="PROVINCE", organ_name=organ)
     for months in (4, 15, 27, 38):
         inspect(life, work, ago(life, months), "RANDOM", "CLEAN")
 
@@ -126,9 +120,7 @@ def _serious_alone(life: Life) -> None:
 
 def _much_visited(life: Life) -> None:
     for months in range(2, 50, 2):
-        inspect(
-            life, life.world.work, ago(life, months), "RANDOM" if months % 4 else "PLANNED", "CLEAN"
-        )
+        inspect(life, life.world.work, ago(life, months), "RANDOM" if months % 4 else "PLANNED", "CLEAN")
 
 
 def _moves(life: Life) -> None:
@@ -162,9 +154,7 @@ def _all_work_kinds(life: Life) -> None:
     )
     made = life.open(work, "COM", ago(life, 16))
     clerk.publish(made, ago(life, 16) + 2, status="MADE", text="承诺落实安全生产主体责任")
-    clerk.publish(
-        life.open(work, "COM", ago(life, 6), refers_to=made), ago(life, 6) + 4, status="BROKEN"
-    )
+    clerk.publish(life.open(work, "COM", ago(life, 6), refers_to=made), ago(life, 6) + 4, status="BROKEN")
     harm = accident(life, ago(life, 15), 1)
     crime = life.open(
         work,
@@ -176,9 +166,7 @@ def _all_work_kinds(life: Life) -> None:
     clerk.publish(crime, ago(life, 11) + 4, stage="REFERRED")
     clerk.publish(crime, ago(life, 10), stage="ACCEPTED")
     claim(life, work, ago(life, 4), 8_800_000)
-    clerk.publish(
-        life.open(work, "SVC", ago(life, 3)), ago(life, 3) + 3, service_type="风险评估", hours=4
-    )
+    clerk.publish(life.open(work, "SVC", ago(life, 3)), ago(life, 3) + 3, service_type="风险评估", hours=4)
 
 
 SCRIPTS: dict[str, Callable[[Life], object]] = {

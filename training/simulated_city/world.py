@@ -157,15 +157,11 @@ def _trades() -> list[Trade]:
 
 def _domain(name: str, table: Section) -> Domain:
     offences = {
-        group: tuple(Offence(**_tuples(row)) for row in rows)
-        for group, rows in _table("offences.toml")[name].items()
+        group: tuple(Offence(**_tuples(row)) for row in rows) for group, rows in _table("offences.toml")[name].items()
     }
     return Domain(name=name, offences=offences, **table[name])
 
 
 def _districts(table: Section) -> list[District]:
     with _DIVISIONS.open(encoding="utf-8", newline="") as lines:
-        return [
-            District(row["code"], row["name"], **table[row["code"]])
-            for row in csv.DictReader(lines)
-        ]
+        return [District(row["code"], row["name"], **table[row["code"]]) for row in csv.DictReader(lines)]

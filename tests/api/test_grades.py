@@ -1,0 +1,158 @@
+"""Grades over the wire: as of any day, by what was known, every point explained."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from credit_service.v1 import grades_pb2 as pb
+from credit_service.v1 import subjects_pb2
+from tests.api.street import NOW, Street, a_code, a_record, major_accident, registered, stop_work
+
+
+def ref(code: str, scheme: str = "USCC") -> subjects_pb2.SubjectRef:
+    """Names a subject."""
+    return subjects_pb2.SubjectRef(scheme=scheme, code=code)
+
+
+def frame(**times: datetime) -> subjects_pb2.TimeFrame:
+    """Builds a time frame."""
+    made = subjects_pb2.TimeFrame()
+    for name, time in times.items():
+        getattr(made, name).FromDatetime(time)
+    return made
+
+
+def grade(street: Street, code: str, role: str = "regulator", **times: datetime) -> pb.GradeRecord:
+    """Asks one grade."""
+    request = pb.GetGradeRequest(subject=ref(code), time_frame=frame(**times))
+    record: pb.GradeRecord = street.ask(role, "GradeService/GetGrade", request).grade
+    return record
+
+
+def test_grade_counts_an_event_as_soon_as_it_is_acknowledged(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code))
+    before = grade(street, code)
+    street.must_collect(stop_work(code))
+    after = grade(street, code)
+    assert before.grade in {pb.GRADE_A, pb.GRADE_B}
+    assert after.grade == pb.GRADE_C
+    assert after.vetoes[0].cap == pb.GRADE_C
+    assert after.edition_id == "cn-2026-04"
+
+
+def test_correction_changes_the_answer_only_from_when_it_was_known(street: Street) -> None:
+    code = a_code()
+    order = stop_work(code)
+    street.must_collect(registered(code), order)
+    street.clock.now = NOW + timedelta(days=3)
+    lifted = stop_work(code, lifted_date="2026-06-10")
+    street.must_collect({**lifted, "source_record_id": order["source_record_id"], "source_version": 2})
+    assert grade(street, code, known_time=NOW + timedelta(hours=1)).grade == pb.GRADE_C
+    assert grade(street, code).grade != pb.GRADE_C
+
+
+def test_grade_as_of_a_day_leaves_out_what_happened_later(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code), *major_accident(code))
+    assert grade(street, code).grade == pb.GRADE_D
+    past = grade(street, code, as_of_time=datetime.fromisoformat("2026-04-02T00:00:00+08:00"))
+    assert past.grade in {pb.GRADE_A, pb.GRADE_B}
+    assert not past.vetoes
+
+
+def test_newcomer_is_pending_with_its_reason_and_no_score(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code, founded_date="2026-09-01"))
+    record = grade(street, code)
+    assert record.grade == pb.GRADE_PENDING
+    assert record.pending_zh
+    assert record.pending_en
+    assert not record.HasField("score")
+
+
+def test_explained_points_sum_to_the_score_and_answer_the_same_bytes_again(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code), *(a_record(code) for _ in range(3)))
+    request = pb.ExplainGradeRequest(subject=ref(code), time_frame=frame(as_of_time=NOW, known_time=NOW))
+    first = street.ask("regulator", "GradeService/ExplainGrade", request)
+    street.clock.now = NOW + timedelta(days=400)
+    street.must_collect(a_record(code))
+    again = street.ask("regulator", "GradeService/ExplainGrade", request)
+    assert first.base_points + sum(f.points for f in first.features) == first.grade.score
+    assert first.document == again.document
+    assert json.loads(first.document)["score"] == first.grade.score
+    assert any(f.event_ids for f in first.features)
+
+
+def test_batch_answers_in_order_and_each_for_itself(street: Street) -> None:
+    good, person = a_code(), "ab" * 32
+    street.must_collect(registered(good))
+    subjects = [ref(good), ref("nonsense"), ref(person, "PERSON"), ref(a_code())]
+    parts = street.ask("regulator", "GradeService/BatchGetGrades", pb.BatchGetGradesRequest(subjects=subjects))
+    results = [result for part in parts for result in part.results]
+    assert [r.index for r in results] == [0, 1, 2, 3]
+    assert results[0].HasField("grade")
+    assert [r.problem.reason for r in results[1:]] == ["CODE_INVALID", "SUBJECT_NOT_FOUND", "SUBJECT_NOT_FOUND"]
+
+
+@pytest.mark.parametrize(("count", "reason"), [(0, "BATCH_EMPTY"), (100_001, "BATCH_TOO_LARGE")])
+def test_batch_of_a_wrong_size_is_refused(street: Street, count: int, reason: str) -> None:
+    request = pb.BatchGetGradesRequest(subjects=[ref("x")] * count)
+    assert street.refused("regulator", "GradeService/BatchGetGrades", request) == ("INVALID_ARGUMENT", reason)
+
+
+def test_history_is_newest_first_and_pages(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code))
+    street.must_collect(stop_work(code))
+    request = pb.ListGradeHistoryRequest(subject=ref(code), page_size=1)
+    first = street.ask("regulator", "GradeService/ListGradeHistory", request)
+    request.page_token = first.next_page_token
+    second = street.ask("regulator", "GradeService/ListGradeHistory", request)
+    assert first.grades[0].grade == pb.GRADE_C
+    assert second.grades[0].grade != pb.GRADE_C
+    assert not second.next_page_token
+
+
+def test_page_token_of_another_query_is_refused(street: Street) -> None:
+    one, other = a_code(), a_code()
+    street.must_collect(registered(one), registered(other))
+    street.must_collect(stop_work(one))
+    token = street.ask(
+        "regulator", "GradeService/ListGradeHistory", pb.ListGradeHistoryRequest(subject=ref(one), page_size=1)
+    ).next_page_token
+    request = pb.ListGradeHistoryRequest(subject=ref(other), page_token=token)
+    assert street.refused("regulator", "GradeService/ListGradeHistory", request) == (
+        "INVALID_ARGUMENT",
+        "PAGE_TOKEN_INVALID",
+    )
+
+
+REFUSED: dict[str, tuple[Any, tuple[str, str]]] = {
+    "unknown subject": (ref("91350100M000100Y43"), ("NOT_FOUND", "SUBJECT_NOT_FOUND")),
+    "wrong check character": (ref("91350100M000100Y44"), ("INVALID_ARGUMENT", "CHECK_DIGIT")),
+    "unknown scheme": (ref("1", "LEI"), ("INVALID_ARGUMENT", "SCHEME_UNKNOWN")),
+    "no code": (ref(""), ("INVALID_ARGUMENT", "FIELD_MISSING")),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_question_about_nobody_is_refused_with_its_reason(street: Street, name: str) -> None:
+    subject, expected = REFUSED[name]
+    assert street.refused("regulator", "GradeService/GetGrade", pb.GetGradeRequest(subject=subject)) == expected
+
+
+def test_future_is_refused(street: Street) -> None:
+    request = pb.GetGradeRequest(subject=ref(a_code()), time_frame=frame(as_of_time=NOW + timedelta(days=1)))
+    assert street.refused("regulator", "GradeService/GetGrade", request) == ("INVALID_ARGUMENT", "FIELD_OUT_OF_RANGE")
+
+
+def test_person_has_no_grade(street: Street) -> None:
+    person = "cd" * 32
+    subject = {"scheme": "PERSON", "code": person, "kind": "PERSON", "name": "某甲"}
+    street.must_collect(a_record(a_code(), subject=subject))
+    request = pb.GetGradeRequest(subject=ref(person, "PERSON"))
+    assert street.refused("regulator", "GradeService/GetGrade", request) == ("NOT_FOUND", "GRADE_NOT_FOUND")

@@ -1,0 +1,85 @@
+"""The points table as JSON: each rule of form refuses by itself, before any golden row is asked."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credit_service.errors import CreditError, Reason
+from credit_service.grades.features import BY_NAME, describe
+from credit_service.grades.table import read_scorecard, table_document
+
+NAMES = ("table.json", "features.json", "scale.json", "calibrator.json")
+Documents = dict[str, dict[str, Any]]
+FAULTS: list[tuple[str, Callable[[Documents], object]]] = [
+    ("points that follow the sign -1", lambda d: first(d)["points"].__setitem__(1, 5)),
+    ("cuts that rise", lambda d: first(d)["cuts"].sort(reverse=True)),
+    ("one point more than cuts", lambda d: first(d)["points"].pop()),
+    ("a finite number", lambda d: first(d)["cuts"].__setitem__(0, float("inf"))),
+    ("a finite number", lambda d: first(d)["cuts"].__setitem__(0, True)),
+    ("a whole number within 1000", lambda d: first(d)["points"].__setitem__(0, 0.5)),
+    ("a whole number within 1000", lambda d: first(d)["points"].__setitem__(-1, -1001)),
+    ("a list", lambda d: first(d).__setitem__("points", "0")),
+    ("points of the missing within those of the bins", lambda d: first(d).__setitem__("missing", 1)),
+    ("one line a feature", lambda d: doubled(d)),
+    ("a feature as this service understands it", lambda d: described(d).__setitem__("window_months", 36)),
+    ("the features of the table, in its order", lambda d: d["features.json"]["features"].reverse()),
+    ("lists of features and lines", lambda d: d["features.json"].__setitem__("features", {})),
+    ("scores from 0 to 1000", lambda d: d["table.json"].__setitem__("base_points", 1001)),
+    ("scores from 0 to 1000", lambda d: d["table.json"].__setitem__("base_points", 300)),
+    ("a scale within reason", lambda d: d["scale.json"].__setitem__("odds_against", 0.5)),
+    ("a rising calibrator within reason", lambda d: d["calibrator.json"].__setitem__("slope", 0)),
+    ("logit-linear", lambda d: d["calibrator.json"].__setitem__("kind", "beta")),
+]
+
+
+def first(documents: Documents) -> dict[str, Any]:
+    found: dict[str, Any] = documents["table.json"]["lines"][0]
+    return found
+
+
+def described(documents: Documents) -> dict[str, Any]:
+    found: dict[str, Any] = documents["features.json"]["features"][0]
+    return found
+
+
+def doubled(documents: Documents) -> None:
+    documents["table.json"]["lines"][1] = first(documents)
+    documents["features.json"]["features"][1] = described(documents)
+
+
+@pytest.fixture
+def documents(model_folder: Path) -> Documents:
+    return {name: json.loads((model_folder / name).read_text("utf-8")) for name in NAMES}
+
+
+def test_table_reads_back_as_it_was_written(documents: Documents) -> None:
+    card = read_scorecard("m/1", documents)
+    assert table_document(card.base_points, card.lines) == documents["table.json"]
+
+
+@pytest.mark.parametrize(("want", "fault"), FAULTS)
+def test_each_fault_is_named(documents: Documents, want: str, fault: Callable[[Documents], object]) -> None:
+    broken = deepcopy(documents)
+    fault(broken)
+    with pytest.raises(CreditError) as caught:
+        read_scorecard("m/1", broken)
+    assert caught.value.reason is Reason.MODEL_INVALID
+    assert want in caught.value.message
+
+
+def test_too_many_cuts_are_refused(documents: Documents) -> None:
+    first(documents)["cuts"] = list(range(1_001))
+    first(documents)["points"] = [0] * 1_002
+    with pytest.raises(CreditError, match="one point more than cuts"):
+        read_scorecard("m/1", documents)
+
+
+def test_signless_feature_may_earn_no_points(documents: Documents) -> None:
+    documents["features.json"]["features"][0] = describe(BY_NAME["visits_36m"])
+    documents["table.json"]["lines"][0] = {"feature": "visits_36m", "cuts": [], "points": [0], "missing": None}
+    with pytest.raises(CreditError, match="points that follow the sign 0"):
+        read_scorecard("m/1", documents)
