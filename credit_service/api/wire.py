@@ -5,10 +5,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from google.protobuf import timestamp_pb2
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from credit_service.database import from_microseconds, to_microseconds
@@ -29,7 +30,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "ORD": ("ORDER", "order"), "CRIM": ("CRIMINAL", "criminal"), "SVC": ("SERVICE", "service"),
     "CLM": ("CLAIM", "claim"),
 }  # fmt: skip
-_CODE_OF = {f"EVENT_KIND_{name}": code for code, (name, _) in KINDS.items()}
+_CODE_OF = {name: code for code, (name, _) in KINDS.items()}
 PAGE_DEFAULT = 50
 PAGE_LIMIT = 1000
 TOP = 2**63
@@ -38,15 +39,16 @@ TOP = 2**63
 def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Problem]]:
     """Returns a submitted event as a plain record, with the faults that only the message shows."""
     problems: list[Problem] = []
-    kind = _enum_name(draft, "kind", problems)
+    kind = _CODE_OF.get(_short(draft, "kind", problems), "")
+    subject = draft.subject
     record: dict[str, Any] = {
         "source": draft.source, "source_record_id": draft.source_record_id,
         "source_version": draft.source_version or 1, "op": _short(draft, "op", problems) or "ASSERT",
         "subject": {
-            "scheme": draft.subject.scheme, "code": draft.subject.code, "name": draft.subject_name,
+            "scheme": subject.scheme, "code": subject.code, "name": draft.subject_name,
             "kind": _short(draft, "subject_kind", problems) or "ENTERPRISE",
         },
-        "kind": _CODE_OF.get(kind, ""), "domain": _short(draft, "domain", problems) or "",
+        "kind": kind, "domain": _short(draft, "domain", problems),
         "document_no": draft.document_no, "legal_basis": draft.legal_basis, "refers_to": draft.refers_to,
         "payload": {},
     }  # fmt: skip
@@ -55,7 +57,7 @@ def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Proble
             record[name] = _draft_time(name, getattr(draft, name), problems)
     which = draft.payload.WhichOneof("payload")
     if which is not None:
-        expected = KINDS[record["kind"]][1] if record["kind"] else which
+        expected = KINDS[kind][1] if kind else which
         if which != expected:
             problems.append(Problem("payload", which, expected, Reason.PAYLOAD_MISMATCH))
         record["payload"] = _plain(getattr(draft.payload, which), problems)
@@ -103,35 +105,41 @@ def _plain(message: Message, problems: list[Problem]) -> dict[str, Any]:
     return found
 
 
-def _value_name(field: FieldDescriptor, number: int, problems: list[Problem]) -> str:
-    enum: Any = field.enum_type
-    value = enum.values_by_number.get(number)
-    if value is None or number == 0:
+def _value_name(field: Any, number: int, problems: list[Problem]) -> str:
+    enum: EnumDescriptor = field.enum_type
+    short = _shorts(enum).get(number, "")
+    if not short:
         want = "one of " + ", ".join(v.name for v in enum.values[1:])
         problems.append(Problem(f"payload.{field.name}", str(number), want, Reason.ENUM_UNKNOWN))
-        return ""
-    return str(value.name).removeprefix(_prefix(enum))
+    return short
 
 
 def _prefix(enum: Any) -> str:
     return str(enum.values[0].name).removesuffix("UNSPECIFIED")
 
 
-def _enum_name(message: Message, name: str, problems: list[Problem]) -> str:
-    enum: Any = message.DESCRIPTOR.fields_by_name[name].enum_type
-    number = getattr(message, name)
-    value = enum.values_by_number.get(number)
-    if value is None:
-        want = "one of " + ", ".join(v.name for v in enum.values[1:])
-        problems.append(Problem(name, str(number), want, Reason.ENUM_UNKNOWN))
-        return ""
-    return str(value.name)
+@cache
+def _shorts(enum: EnumDescriptor) -> Mapping[int, str]:
+    """Returns the short names of an enum by number; the unspecified value has an empty one."""
+    prefix = _prefix(enum)
+    return {v.number: "" if v.number == 0 else v.name.removeprefix(prefix) for v in enum.values}
+
+
+@cache
+def _enum_of(descriptor: Descriptor, name: str) -> EnumDescriptor:
+    field: Any = descriptor.fields_by_name[name]
+    enum: EnumDescriptor = field.enum_type
+    return enum
 
 
 def _short(message: Message, name: str, problems: list[Problem]) -> str:
-    prefix = _prefix(message.DESCRIPTOR.fields_by_name[name].enum_type)
-    short = _enum_name(message, name, problems).removeprefix(prefix)
-    return "" if short == "UNSPECIFIED" else short
+    enum, number = _enum_of(message.DESCRIPTOR, name), getattr(message, name)
+    short = _shorts(enum).get(number)
+    if short is None:
+        want = "one of " + ", ".join(v.name for v in enum.values[1:])
+        problems.append(Problem(name, str(number), want, Reason.ENUM_UNKNOWN))
+        return ""
+    return short
 
 
 def choice(message: Message, name: str) -> str:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
@@ -18,6 +19,9 @@ RECORD_LIMIT = 256 * 1024
 ID_LIMIT = 200
 EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
+# Made once: json.dumps with options builds a new encoder for every record.
+_PARTS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_PAYLOAD = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 # Faults that a source can mend without losing the record: they are kept aside, not refused.
 MENDABLE = frozenset({Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING})
 
@@ -89,7 +93,7 @@ class Draft:
 
 def content_hash(parts: tuple[str | int, ...]) -> bytes:
     """Digests the parts of a record; the parts are quoted, so that no two records share a text."""
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_PARTS.encode(parts).encode()).digest()
 
 
 def time_text(time: datetime) -> str:
@@ -99,7 +103,7 @@ def time_text(time: datetime) -> str:
 
 def payload_json(payload: Mapping[str, Any]) -> str:
     """Writes a payload the same way whatever the order of its fields."""
-    return json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _PAYLOAD.encode(payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ class Checker:
         if scheme == "PERSON" and is_id_number(code):
             code = self._person_code(code)
         try:
-            return subject, subject_id(scheme, code)
+            return subject, _subject_id(scheme, code)
         except CreditError as error:
             problems.append(problem_of(error))
             return subject, ""
@@ -238,6 +242,10 @@ class Checker:
             is_higher = SEVERITY_ORDER.index(stated) > SEVERITY_ORDER.index(derived)
             if not (is_higher and None in counts):
                 problems.append(Problem("payload.level", stated, f"{derived} by the counts", Reason.LEVEL_DISAGREES))
+
+
+# Most events speak of a subject that was met before; refusals are never kept.
+_subject_id = lru_cache(maxsize=100_000)(subject_id)
 
 
 def qualified(source: str, reference: str | None) -> str | None:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select, tuple_
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime
+from credit_service.database import UtcTime, from_microseconds, select_by_pairs
 
 HEAD_ID = 1
 GENESIS = bytes(32)
@@ -113,12 +113,8 @@ class StoredVersion(NamedTuple):
 
 def stored_versions(session: Session, records: Iterable[tuple[str, str]]) -> list[StoredVersion]:
     """Returns every stored version of the given (source, record id) pairs."""
-    pairs = list(records)
-    if not pairs:
-        return []
-    columns = [col(getattr(EventKey, name)) for name in StoredVersion._fields]
-    statement = select(*columns).where(tuple_(col(EventKey.source), col(EventKey.record_id)).in_(pairs))
-    return [StoredVersion(*row) for row in session.execute(statement)]
+    rows = select_by_pairs(session, EventKey, StoredVersion._fields, ("source", "record_id"), list(records))
+    return [StoredVersion(r[0], r[1], r[2], r[3], r[4], from_microseconds(r[5]), r[6]) for r in rows]
 
 
 def get_event(session: Session, position: int) -> LedgerEvent | None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Index, and_, or_, select, update
+from sqlalchemy import Index, and_, bindparam, func, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, insert_ignoring
+from credit_service.database import UtcTime, insert_rows
 from credit_service.subjects.schemes import split
 
 LIKE_ESCAPE = "\\"
@@ -58,15 +58,20 @@ def note_subjects(session: Session, told: Sequence[Told], now: datetime) -> None
     newest: dict[str, Told] = {}
     for record in told:
         newest[record.subject_id] = record
-    known = subjects_by_id(session, newest)
-    insert_ignoring(session, SubjectRow, [_row(record, now) for key, record in newest.items() if key not in known])
-    for key, record in newest.items():
-        row = known.get(key)
-        if row and record.subject_name and not record.is_person and record.subject_name != row.name:
-            _update(session, key, {"name": record.subject_name})
-    for record in told:
-        if record.kind == "REG" and record.op == "ASSERT":
-            _register(session, record)
+    statement = select(col(SubjectRow.subject_id), col(SubjectRow.name)).where(col(SubjectRow.subject_id).in_(newest))
+    known = {row.subject_id: row.name for row in session.execute(statement)}
+    # The caller holds the write lock: what was not known a moment ago still is not.
+    insert_rows(session, SubjectRow, [_row(record, now) for key, record in newest.items() if key not in known])
+    renamed = [
+        {"key": key, "new_name": record.subject_name}
+        for key, record in newest.items()
+        if key in known and record.subject_name and not record.is_person and record.subject_name != known[key]
+    ]
+    if renamed:
+        session.connection().execute(_RENAME, renamed)
+    registered = [_registration(record) for record in told if record.kind == "REG" and record.op == "ASSERT"]
+    if registered:
+        session.connection().execute(_REGISTER, registered)
 
 
 def _row(record: Told, now: datetime) -> dict[str, Any]:
@@ -81,25 +86,29 @@ def _row(record: Told, now: datetime) -> dict[str, Any]:
     }
 
 
-def _register(session: Session, record: Told) -> None:
-    payload = json.loads(record.payload_text)
-    names = ("industry_code", "supervising_region", "headcount", "founded_date")
-    values = {name: payload[name] for name in names if name in payload}
-    session.execute(
-        update(SubjectRow)
-        .where(
-            col(SubjectRow.subject_id) == record.subject_id,
-            or_(
-                col(SubjectRow.registered_time).is_(None),
-                col(SubjectRow.registered_time) <= record.occur_time,
-            ),
-        )
-        .values(registered_time=record.occur_time, **values)
+_TOLD = ("industry_code", "supervising_region", "headcount", "founded_date")
+_SUBJECT: Any = getattr(SubjectRow, "__table__")  # noqa: B009  # the mapper adds it
+_RENAME = update(_SUBJECT).where(_SUBJECT.c.subject_id == bindparam("key")).values(name=bindparam("new_name"))
+# A registration says what it says; what it leaves out stays. An older one never overwrites a newer one.
+_REGISTER = (
+    update(_SUBJECT)
+    .where(
+        _SUBJECT.c.subject_id == bindparam("key"),
+        or_(_SUBJECT.c.registered_time.is_(None), _SUBJECT.c.registered_time <= bindparam("time", type_=UtcTime)),
     )
+    .values(
+        registered_time=bindparam("time", type_=UtcTime),
+        **{
+            name: func.coalesce(bindparam(f"new_{name}", type_=_SUBJECT.c[name].type), _SUBJECT.c[name])
+            for name in _TOLD
+        },
+    )
+)
 
 
-def _update(session: Session, subject_id: str, values: dict[str, Any]) -> None:
-    session.execute(update(SubjectRow).where(col(SubjectRow.subject_id) == subject_id).values(**values))
+def _registration(record: Told) -> dict[str, Any]:
+    payload = json.loads(record.payload_text)
+    return {"key": record.subject_id, "time": record.occur_time} | {f"new_{n}": payload.get(n) for n in _TOLD}
 
 
 def get_subject(session: Session, subject_id: str) -> SubjectRow | None:
