@@ -61,7 +61,7 @@ class Assessor:
         facts = facts_of(session, list(rows), as_of, known)
         seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
         found = {g.subject_id: g for g in self._grade(list(seen.values()), facts, as_of)}
-        return [found.get(i) or _unknown(i, civil_day(as_of)) for i in subject_ids]
+        return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
 
     def explain(self, session: Session, subject_id: str, as_of: datetime, known: datetime) -> Explained:
         """Explains the grade of one subject; fails like a grade read."""
@@ -120,8 +120,9 @@ def _ungraded(edition: Edition, row: SubjectRow, facts: Sequence[Fact], day: int
     return replace(graded, findings=tuple(evaluate(edition, facts, usable, day, row.scheme)))
 
 
-def _unknown(subject_id: str, day: int) -> Graded:
-    problem = CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {subject_id}, want a known subject")
+def _unknown(subject_id: str, day: int, row: SubjectRow | None) -> Graded:
+    want = f"a known_time from {row.first_collect_time.isoformat()}, its first event" if row else "a known subject"
+    problem = CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {subject_id}, want {want}")
     return Graded(subject_id, "", day, problem=problem)
 
 

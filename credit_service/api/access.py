@@ -70,3 +70,12 @@ def check_subject(caller: Caller, subject_id: str, subject_kind: str | None = No
         )
     if caller.role == "enterprise" and subject_id != caller.subject_id:
         raise CreditError(Reason.NOT_OWN_SUBJECT, "subject: got another enterprise, want the caller's own")
+
+
+def check_jurisdiction(caller: Caller, region: str | None) -> None:
+    """Fails with OUT_OF_JURISDICTION when only the officer in charge may see what is asked for."""
+    if not caller.covers(region):
+        raise CreditError(
+            Reason.OUT_OF_JURISDICTION,
+            f"subject: got one supervised in {region or 'no known region'}, want one of {caller.region}",
+        )

@@ -1,10 +1,11 @@
 """The door of AuditService: who asked about a subject."""
 
 from credit_service.api import wire
-from credit_service.api.access import check_subject
+from credit_service.api.access import check_jurisdiction, check_subject
 from credit_service.api.calls import Call
 from credit_service.api.house import House
 from credit_service.audit.tables import queries_of
+from credit_service.subjects.tables import get_subject
 from credit_service.v1 import audit_pb2 as pb
 
 
@@ -19,6 +20,10 @@ class AuditDoor:
         """Lists who asked, newest first."""
         identifier, size = wire.id_of(request.subject), wire.page_size(request.page_size)
         check_subject(call.caller, identifier)
+        with self.house.database.reading() as session:
+            row = get_subject(session, identifier)
+        if row is not None:
+            check_jurisdiction(call.caller, row.supervising_region)
         bond = ("ListQueries", identifier)
         place = wire.page_place(bond, request.page_token, int)
         with self.house.audit.reading() as session:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from credit_service.api.access import check_subject
+from credit_service.api.access import check_jurisdiction, check_subject
 from credit_service.api.calls import Call
 from credit_service.assessment import Assessor
 from credit_service.changes import Feed
@@ -49,10 +49,5 @@ class House:
     def ask_within(self, session: Session, call: Call, subject_id: str) -> SubjectRow:
         """Like ask, for what only the officer in charge may see; fails with OUT_OF_JURISDICTION."""
         row = self.ask(session, call, subject_id)
-        if not call.caller.covers(row.supervising_region):
-            raise CreditError(
-                Reason.OUT_OF_JURISDICTION,
-                f"subject: got one supervised in {row.supervising_region or 'no known region'},"
-                f" want one of {call.caller.region}",
-            )
+        check_jurisdiction(call.caller, row.supervising_region)
         return row

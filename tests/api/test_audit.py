@@ -142,3 +142,12 @@ def test_record_is_durable_when_the_answer_arrives(street: Street) -> None:
 def test_blank_purpose_is_no_purpose(street: Street) -> None:
     request = grades_pb2.GetGradeRequest(subject=ref(OWN))
     assert street.refusal("agency", "GradeService/GetGrade", request, "  \t ").reason == "PURPOSE_REQUIRED"
+
+
+def test_district_officer_sees_who_asked_about_own_enterprises_only(street: Street) -> None:
+    own, other = a_code(), a_code()
+    street.must_collect(registered(own), registered(other, "110117"))
+    request = pb.ListQueriesRequest(subject=ref(other))
+    assert queries(street, own, "district").queries == []
+    assert street.refused("district", "AuditService/ListQueries", request)[1] == "OUT_OF_JURISDICTION"
+    assert queries(street, other).queries == []
