@@ -18,12 +18,14 @@ from grpc_reflection.v1alpha import reflection
 from credit_service import logs, migrations
 from credit_service.api.calls import Around
 from credit_service.api.house import House
+from credit_service.api.quota import Quota
 from credit_service.api.rulebook import ADOPT
 from credit_service.api.services import handlers, services
 from credit_service.assessment import Assessor
 from credit_service.audit.approvals import is_approved
 from credit_service.audit.queries import QueryLog
 from credit_service.changes import Feed
+from credit_service.collecting import Writer
 from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import load_champions, load_keys
@@ -67,7 +69,9 @@ class Running:
         """Says not serving, lets calls end within the grace, then closes everything."""
         await self.health.enter_graceful_shutdown()
         await self.server.stop(grace)
-        await asyncio.get_running_loop().run_in_executor(None, self.queries.close)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.house.writer.close)
+        await loop.run_in_executor(None, self.queries.close)
         self.executor.shutdown(wait=True)
         self.house.database.close()
         self.house.audit.close()
@@ -96,9 +100,12 @@ def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
     checker = Checker(
         sources, lambda deaths, injuries, loss: accident_level(levels, deaths, injuries, loss), vault.person_code
     )
+    assessor, feed = Assessor(editions, scorecards), Feed()
     return House(
-        database=database, audit=audit, assessor=Assessor(editions, scorecards), checker=checker, vault=vault,
-        feed=Feed(), sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
+        database=database, audit=audit, assessor=assessor,
+        writer=Writer(database, vault, assessor, feed, clock),
+        quota=Quota(settings.quota_events_per_second), checker=checker, vault=vault,
+        feed=feed, sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
         all_editions=(*overlays, *shipped), clock=clock,
     )  # fmt: skip
 
@@ -114,6 +121,7 @@ async def start(settings: Settings, clock: Callable[[], datetime] = system_clock
         server.add_generic_rpc_handlers(tuple(handlers(house, Around(clock, executor, running.queries))))
         await _serve_health(running, settings)
         running.port = server.add_secure_port(settings.listen, credentials)
+        house.writer.start()
         await server.start()
         logs.get().info("serving", listen=settings.listen, port=running.port, models=sorted(house.assessor.scorecards))
     except BaseException:

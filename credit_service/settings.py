@@ -31,6 +31,8 @@ class Settings:
     reflection: bool = False
     log_level: str = "info"
     grace_seconds: int = 10
+    # Events a second that each agency may keep up; 0 means no limit.
+    quota_events_per_second: int = 0
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""

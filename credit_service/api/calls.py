@@ -1,10 +1,12 @@
 """Around every call: identity, access, purpose, deadline, one log line, errors to statuses, query records."""
 
 import asyncio
+import inspect
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Executor
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -51,13 +53,15 @@ class Around:
     queries: QueryLog
 
     def unary(self, method: str, door: Callable[[Any, Call], Any]) -> Callable[[Any, Any], Awaitable[Any]]:
-        """Wraps a blocking door that answers once."""
+        """Wraps a door that answers once: a blocking one runs beside the event loop, an async one within it."""
+        waits = inspect.iscoroutinefunction(door)
 
         async def handle(request: Any, context: Any) -> Any:
             opened = await self._open(method, context)
             call, access = opened.call, opened.access
             try:
-                answer = await call.run(door, _readable(request), call)
+                asked = _readable(request)
+                answer = await (door(asked, call) if waits else call.run(door, asked, call))
                 await self._record(call, access, "OK")
             except Exception as error:  # noqa: BLE001  # every failure becomes a status here, and only here
                 await self._refuse(opened, context, error)
@@ -94,15 +98,16 @@ class Around:
         return handle
 
     def bidi_stream(
-        self, method: str, door: Callable[[AsyncIterator[Any], Call], AsyncIterator[Any]]
+        self, method: str, door: Callable[[AsyncIterator[Any], Call], AsyncGenerator[Any, None]]
     ) -> Callable[[Any, Any], AsyncIterator[Any]]:
         """Wraps a door that converses."""
 
         async def handle(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
             opened = await self._open(method, context)
             try:
-                async for answer in door(_each_readable(requests), opened.call):
-                    yield answer
+                async with aclosing(door(_each_readable(requests), opened.call)) as answers:
+                    async for answer in answers:
+                        yield answer
             except (asyncio.CancelledError, GeneratorExit):
                 opened.log("CANCELLED", "")
                 raise

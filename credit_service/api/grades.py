@@ -34,7 +34,7 @@ class GradeDoor:
 
     def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
         """Returns one grade."""
-        frame, identifier = wire.time_frame(request.time_frame, call.now), wire.id_of(request.subject)
+        frame, identifier = self.house.frame(request.time_frame, call), wire.id_of(request.subject)
         with self.house.database.reading() as session:
             row = self.house.ask(session, call, identifier)
             graded = self.house.assessor.grades(session, [identifier], *frame)[0]
@@ -51,7 +51,7 @@ class GradeDoor:
             raise CreditError(
                 reason, f"subjects: got {len(request.subjects)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
             )
-        frame = wire.time_frame(request.time_frame, call.now)
+        frame = self.house.frame(request.time_frame, call)
         identified = [_identified(subject) for subject in request.subjects]
         call.asked.extend(one for one in identified if isinstance(one, str))
         for start in range(0, len(identified), CHUNK):
@@ -61,7 +61,7 @@ class GradeDoor:
 
     def ExplainGrade(self, request: pb.ExplainGradeRequest, call: Call) -> pb.ExplainGradeResponse:
         """Explains one grade."""
-        frame, identifier = wire.time_frame(request.time_frame, call.now), wire.id_of(request.subject)
+        frame, identifier = self.house.frame(request.time_frame, call), wire.id_of(request.subject)
         with self.house.database.reading() as session:
             self.house.ask_within(session, call, identifier)
             explained = self.house.assessor.explain(session, identifier, *frame)

@@ -6,17 +6,22 @@ from datetime import datetime
 
 from sqlmodel import Session
 
+from credit_service.api import wire
 from credit_service.api.access import check_jurisdiction, check_subject
 from credit_service.api.calls import Call
+from credit_service.api.quota import Quota
 from credit_service.assessment import Assessor
 from credit_service.changes import Feed
+from credit_service.collecting import Writer
 from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
 from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import Source
+from credit_service.ledger.streams import Watermark, watermarks
 from credit_service.rulebook.law import Edition
 from credit_service.subjects.tables import SubjectRow, get_subject
 from credit_service.subjects.vault import Vault
+from credit_service.v1 import subjects_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class House:
     database: Database
     audit: Database
     assessor: Assessor
+    writer: Writer
+    quota: Quota
     checker: Checker
     vault: Vault
     feed: Feed
@@ -35,6 +42,18 @@ class House:
     editions: Callable[[], Sequence[Edition]]
     all_editions: Sequence[Edition]
     clock: Callable[[], datetime]
+
+    def frame(self, frame: subjects_pb2.TimeFrame, call: Call) -> tuple[datetime, datetime]:
+        """Returns (as of, known) of a question.
+
+        What is known ends before a commit that is still open, so that the answer can be given again.
+        """
+        as_of, known = wire.time_frame(frame, call.now)
+        return as_of, self.writer.settled(known)
+
+    def watermarks(self, session: Session, now: datetime) -> Sequence[Watermark]:
+        """Returns how complete each registered source is."""
+        return watermarks(session, {name: s.interval_days for name, s in self.sources.items()}, now)
 
     def ask(self, session: Session, call: Call, subject_id: str) -> SubjectRow:
         """Notes whom the call asks about, and returns the subject the caller may ask about."""

@@ -1,22 +1,19 @@
 """The door of LedgerService: nothing is acknowledged before its durable commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from credit_service.api import wire
 from credit_service.api.calls import Call
+from credit_service.api.collection import Collection, EventStream, results
 from credit_service.api.house import House
-from credit_service.errors import CreditError, Reason, shown
-from credit_service.ledger.append import Receipt, append
-from credit_service.ledger.drafts import CheckedDraft
-from credit_service.ledger.tables import LedgerEvent, get_event, list_events, superseded
+from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.ledger.append import Receipt
+from credit_service.ledger.quarantine import Key, count_quarantined, find_quarantined, list_quarantined, waiting_keys
+from credit_service.ledger.streams import declare
+from credit_service.ledger.tables import LedgerEvent, find_event, get_event, head, list_events, superseded
 from credit_service.subjects.schemes import split
 from credit_service.v1 import ledger_pb2 as pb
-
-BATCH_LIMIT = 1000
-BYTES_LIMIT = 4 * 1024 * 1024
-WINDOW = 4
 
 
 class LedgerDoor:
@@ -25,25 +22,92 @@ class LedgerDoor:
     def __init__(self, house: House) -> None:
         """Takes what the doors share."""
         self.house = house
+        self.collection = Collection(house)
 
-    def SubmitEvents(self, request: pb.SubmitEventsRequest, call: Call) -> pb.SubmitEventsResponse:
-        """Appends a batch; answers each record in order."""
-        receipts = self._collect(request.events, call, call.now)
-        call.facts = {"request": shown(request.request_id), "records": len(receipts)}
-        return pb.SubmitEventsResponse(results=_results(receipts))
+    async def SubmitEvents(self, request: pb.SubmitEventsRequest, call: Call) -> pb.SubmitEventsResponse:
+        """Appends a batch; answers each record in order, when candidates and grades have followed."""
+        collected = await self.collection.collect(request.events, call, is_all_or_nothing=request.all_or_nothing)
+        await asyncio.wrap_future(self.house.writer.judged(collected.position))
+        call.facts = {"request": shown(request.request_id), "records": len(collected.receipts)}
+        return pb.SubmitEventsResponse(results=results(collected.receipts))
 
-    async def StreamEvents(
+    def StreamEvents(
         self, requests: AsyncIterator[pb.StreamEventsRequest], call: Call
-    ) -> AsyncIterator[pb.StreamEventsResponse]:
-        """Appends frame by frame; a frame is read only when the one before it is committed."""
-        expected: int | None = None
-        async for frame in requests:
-            if expected is not None and frame.offset != expected:
-                raise CreditError(Reason.OFFSET_GAP, f"offset: got {frame.offset}, want {expected}", want=str(expected))
-            receipts = await call.run(self._collect, frame.events, call, self.house.clock())
-            expected = frame.offset + len(frame.events)
-            yield pb.StreamEventsResponse(next_offset=expected, results=_results(receipts), window=WINDOW)
-            await asyncio.sleep(0)
+    ) -> AsyncGenerator[pb.StreamEventsResponse, None]:
+        """Appends frame by frame; reads a window ahead, and acknowledges in order after each commit."""
+        return EventStream(self.collection, call).answers(requests)
+
+    def GetReceipt(self, request: pb.GetReceiptRequest, call: Call) -> pb.GetReceiptResponse:
+        """Returns what became of one submitted record."""
+        self.collection.check_sources({request.source}, call)
+        key = (request.source, request.source_record_id, request.source_version or 1)
+        with self.house.database.reading() as session:
+            event, waiting = find_event(session, *key), find_quarantined(session, *key)
+            judged = head(session).judged_position
+        if event is not None:
+            receipt = Receipt("ACCEPTED", event.position, event.collect_time, event.content_hash)
+            return pb.GetReceiptResponse(
+                result=results([receipt])[0], chain_digest=wire.digest(event.chain_hash),
+                is_judged=event.position <= judged,
+            )  # fmt: skip
+        if waiting is None:
+            raise CreditError(
+                Reason.RECEIPT_NOT_FOUND, f"source_record_id: got {shown(key[1])} version {key[2]}, want a known record"
+            )
+        receipt = Receipt("QUARANTINED", problems=waiting.faults())
+        return pb.GetReceiptResponse(result=results([receipt])[0])
+
+    def _waiting(self, keys: Sequence[Key]) -> set[Key]:
+        with self.house.database.reading() as session:
+            return waiting_keys(session, keys)
+
+    async def ReleaseQuarantined(
+        self, request: pb.ReleaseQuarantinedRequest, call: Call
+    ) -> pb.ReleaseQuarantinedResponse:
+        """Appends mended records that wait in quarantine; others are rejected."""
+        keys = [(d.source, d.source_record_id, d.source_version or 1) for d in request.events]
+        waiting = await call.run(self._waiting, keys)
+        chosen = [draft for draft, key in zip(request.events, keys, strict=True) if key in waiting]
+        if chosen or not request.events:
+            collected = await self.collection.collect(chosen, call)
+            await asyncio.wrap_future(self.house.writer.judged(collected.position))
+            receipts = iter(collected.receipts)
+        else:
+            receipts = iter(())
+        answers = [next(receipts) if key in waiting else _not_waiting(key) for key in keys]
+        call.facts = {"request": shown(request.request_id), "records": len(answers)}
+        return pb.ReleaseQuarantinedResponse(results=results(answers))
+
+    def ListQuarantined(self, request: pb.ListQuarantinedRequest, call: Call) -> pb.ListQuarantinedResponse:
+        """Lists what waits for mending."""
+        self.collection.check_sources({request.source}, call)
+        size, bond = wire.page_size(request.page_size), ("ListQuarantined", request.source)
+        place = wire.page_place(bond, request.page_token, int, str, int)
+        after = (wire.time_of(place[0]), str(place[1]), int(place[2])) if place else None
+        with self.house.database.reading() as session:
+            rows = list_quarantined(session, request.source, after, size + 1)
+            count = count_quarantined(session, request.source)
+        last = rows[size - 1] if len(rows) > size else None
+        records = [
+            pb.QuarantinedRecord(
+                source_record_id=row.record_id, source_version=row.version,
+                receive_time=wire.timestamp(row.receive_time), problems=map(wire.problem_message, row.faults()),
+            )
+            for row in rows[:size]
+        ]  # fmt: skip
+        token = (
+            wire.page_token(bond, [wire.microseconds(last.receive_time), last.record_id, last.version]) if last else ""
+        )
+        return pb.ListQuarantinedResponse(records=records, next_page_token=token, waiting_count=count)
+
+    def DeclareWatermark(self, request: pb.DeclareWatermarkRequest, call: Call) -> pb.DeclareWatermarkResponse:
+        """Declares a source complete up to a time."""
+        self.collection.check_sources({request.source}, call)
+        until = wire.instant("complete_until_time", request.complete_until_time, call.now)
+        with self.house.database.transaction() as session:
+            declare(session, request.source, until, call.now)
+        self.house.feed.wake()
+        return pb.DeclareWatermarkResponse(complete_until_time=wire.timestamp(until))
 
     def GetEvent(self, request: pb.GetEventRequest, call: Call) -> pb.GetEventResponse:
         """Returns one event."""
@@ -61,7 +125,7 @@ class LedgerDoor:
     def ListEvents(self, request: pb.ListEventsRequest, call: Call) -> pb.ListEventsResponse:
         """Lists the events of one subject."""
         identifier, size = wire.id_of(request.subject), wire.page_size(request.page_size)
-        as_of, known = wire.time_frame(request.time_frame, call.now)
+        as_of, known = self.house.frame(request.time_frame, call)
         bond = ("ListEvents", identifier, as_of if request.time_frame.HasField("as_of_time") else None)
         place = wire.page_place(bond, request.page_token, int)
         with self.house.database.reading() as session:
@@ -72,61 +136,10 @@ class LedgerDoor:
         events = [_event(e, is_superseded=e.position in old) for e in rows[:size] if e.occur_time <= as_of]
         return pb.ListEventsResponse(events=events, next_page_token=token)
 
-    def _collect(self, drafts: Sequence[pb.EventDraft], call: Call, now: datetime) -> list[Receipt]:
-        """Checks everything, then appends and judges in one transaction; wakes the feed after the commit."""
-        self._admit(drafts, call)
-        house = self.house
-        checked = [self._checked(draft, now) for draft in drafts]
-        with house.database.transaction() as session:
-            receipts = append(session, checked, now, house.vault)
-            touched = [subject for receipt in receipts for subject in receipt.subject_ids]
-            if touched:
-                house.assessor.assess(session, touched, now)
-        if touched:
-            house.feed.wake()
-        return receipts
 
-    def _admit(self, drafts: Sequence[pb.EventDraft], call: Call) -> None:
-        """Refuses the whole batch before any change: size, and who may speak for which source."""
-        if not drafts:
-            raise CreditError(Reason.BATCH_EMPTY, f"events: got 0, want 1 to {BATCH_LIMIT}")
-        if len(drafts) > BATCH_LIMIT:
-            raise CreditError(
-                Reason.BATCH_TOO_LARGE, f"events: got {len(drafts)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
-            )
-        size = sum(draft.ByteSize() for draft in drafts)
-        if size > BYTES_LIMIT:
-            raise CreditError(
-                Reason.BATCH_TOO_LARGE, f"events: got {size} bytes, want at most {BYTES_LIMIT}", limit=str(BYTES_LIMIT)
-            )
-        allowed = self.house.source_agencies.get(call.caller.agency, frozenset())
-        forbidden = {d.source for d in drafts if d.source in self.house.sources} - allowed
-        if forbidden:
-            raise CreditError(
-                Reason.SOURCE_FORBIDDEN,
-                f"source: got {shown(min(forbidden))}, want one of {', '.join(sorted(allowed)) or 'none'}",
-            )
-
-    def _checked(self, draft: pb.EventDraft, now: datetime) -> CheckedDraft:
-        record, problems = wire.record_of(draft)
-        checked = self.house.checker.check(record, now)
-        if problems:
-            named = {p.field for p in problems}
-            return CheckedDraft(None, problems + [p for p in checked.problems if p.field not in named], checked.record)
-        return checked
-
-
-def _results(receipts: Sequence[Receipt]) -> list[pb.SubmitResult]:
-    results = []
-    for index, receipt in enumerate(receipts):
-        status = pb.SubmitStatus.Value(f"SUBMIT_STATUS_{receipt.status}")
-        result = pb.SubmitResult(index=index, status=status, problems=map(wire.problem_message, receipt.problems))
-        if receipt.event_id is not None and receipt.collect_time and receipt.content_hash:
-            result.event_id = str(receipt.event_id)
-            result.collect_time.CopyFrom(wire.timestamp(receipt.collect_time))
-            result.content_digest.CopyFrom(wire.digest(receipt.content_hash))
-        results.append(result)
-    return results
+def _not_waiting(key: Key) -> Receipt:
+    got, want = f"{shown(key[1])} version {key[2]}", "a record that waits in quarantine"
+    return Receipt("REJECTED", problems=[Problem("source_record_id", got, want, Reason.QUARANTINE_NOT_FOUND)])
 
 
 def _event(row: LedgerEvent, *, is_superseded: bool) -> pb.Event:

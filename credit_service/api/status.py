@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from credit_service.errors import CreditError, Reason
@@ -78,6 +79,14 @@ _CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.MIGRATION_NEEDED: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.DATABASE_NEWER: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.FILE_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.BATCH_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.QUOTA_EXCEEDED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.RECEIPT_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Reason.QUARANTINE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Reason.WATERMARK_BACK: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.SUBJECT_UNKNOWN: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.NAME_DISAGREES: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.STORAGE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
 STATUS: Mapping[Reason, tuple[grpc.StatusCode, int]] = {
     reason: (code, errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")) for reason, code in _CODES.items()
@@ -89,8 +98,13 @@ def details(error: CreditError) -> bytes:
     code = STATUS[error.reason][0]
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.facts)
     status = status_pb2.Status(code=code.value[0], message=error.message, details=[_packed(info)])
-    if code is grpc.StatusCode.UNAVAILABLE:
-        delay = duration_pb2.Duration(seconds=RETRY_SECONDS)
+    if error.reason is Reason.QUOTA_EXCEEDED:
+        violation = error_details_pb2.QuotaFailure.Violation(
+            subject=f"agency:{error.facts['agency']}", description=error.message
+        )
+        status.details.append(_packed(error_details_pb2.QuotaFailure(violations=[violation])))
+    if code is grpc.StatusCode.UNAVAILABLE or "retry_seconds" in error.facts:
+        delay = duration_pb2.Duration(seconds=int(error.facts.get("retry_seconds", RETRY_SECONDS)))
         status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     return bytes(status.SerializeToString())
 
@@ -108,7 +122,7 @@ def reason_of(error: grpc.RpcError) -> tuple[str, dict[str, str]]:
     return "", {}
 
 
-def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) -> any_pb2.Any:
+def _packed(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed

@@ -29,7 +29,7 @@ class SubjectDoor:
 
     def GetSubject(self, request: pb.GetSubjectRequest, call: Call) -> pb.GetSubjectResponse:
         """Returns one subject."""
-        _, known = wire.time_frame(request.time_frame, call.now)
+        _, known = self.house.frame(request.time_frame, call)
         identifier = wire.id_of(request.subject)
         with self.house.database.reading() as session:
             row = self.house.ask(session, call, identifier)
@@ -67,7 +67,7 @@ class SubjectDoor:
             raise CreditError(
                 reason, f"subjects: got {len(request.subjects)}, want 1 to {SCREEN_LIMIT}", limit=str(SCREEN_LIMIT)
             )
-        as_of, known = wire.time_frame(request.time_frame, call.now)
+        as_of, known = self.house.frame(request.time_frame, call)
         results = [pb.ScreenResult(index=index) for index in range(len(request.subjects))]
         wanted: dict[int, str] = {}
         for index, subject in enumerate(request.subjects):

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from credit_service.api.listings import shown_listing
 from credit_service.api.redaction import redact, sees_listing
 from credit_service.changes import ChangeRow, head_revision, read_changes, snapshot_page
 from credit_service.errors import CreditError, Reason, shown
+from credit_service.ledger.streams import Watermark
 from credit_service.ledger.tables import head
 from credit_service.legal_days import civil_day
 from credit_service.listings.tables import ListingRow
@@ -41,6 +42,7 @@ class SyncDoor:
         with self.house.database.reading() as session:
             ledger, revision = head(session), head_revision(session)
             last = read_changes(session, revision - 1, revision, [], 1)
+            complete = self.house.watermarks(session, call.now)
         day = civil_day(call.now)
         editions = [e for e in self.house.editions() if e.is_in_force(day)]
         cards = self.house.assessor.scorecards
@@ -49,6 +51,7 @@ class SyncDoor:
             head_commit_time=wire.timestamp(last[0].commit_time) if last else None, event_count=ledger.position,
             ledger_digest=wire.digest(ledger.chain_hash), edition_ids=[e.id for e in editions],
             model_ids=sorted({cards[e.grading.model].model_id for e in editions if e.grading.model in cards}),
+            judged_event_count=ledger.judged_position, watermarks=[watermark_message(w) for w in complete],
         )  # fmt: skip
 
     def GetSnapshot(self, request: pb.GetSnapshotRequest, call: Call) -> Iterator[pb.GetSnapshotResponse]:
@@ -71,7 +74,7 @@ class SyncDoor:
 
     async def Subscribe(
         self, requests: AsyncIterator[pb.SubscribeRequest], call: Call
-    ) -> AsyncIterator[pb.SubscribeResponse]:
+    ) -> AsyncGenerator[pb.SubscribeResponse, None]:
         """Streams changes after a token; a heartbeat is only sent when everything before it was."""
         opening = await anext(aiter(requests), None)
         if opening is None or not opening.HasField("start"):
@@ -95,15 +98,18 @@ class SyncDoor:
                 if not await _wait(woken, listening, beat):
                     if listening.done():
                         return
-                    yield self._heartbeat(epoch, call.caller.role, after, revision)
+                    yield await call.run(self._heartbeat, epoch, call.caller.role, after, revision)
         finally:
             listening.cancel()
             leave()
 
     def _heartbeat(self, epoch: str, role: str, after: int, revision: int) -> pb.SubscribeResponse:
+        now = self.house.clock()
+        with self.house.database.reading() as session:
+            stale = [watermark_message(w) for w in self.house.watermarks(session, now) if w.is_stale]
         beat = pb.Heartbeat(
-            through_revision=after, head_revision=revision, server_time=wire.timestamp(self.house.clock()),
-            token=_token(epoch, role, after),
+            through_revision=after, head_revision=revision, server_time=wire.timestamp(now),
+            token=_token(epoch, role, after), stale_sources=stale,
         )  # fmt: skip
         return pb.SubscribeResponse(heartbeat=beat)
 
@@ -159,6 +165,16 @@ class SyncDoor:
                 listing = ListingRow(**_listing_columns(document, row.subject_kind))
                 change.entry.listing.CopyFrom(shown_listing(listing, subject, caller, self.house.all_editions))
             yield change
+
+
+def watermark_message(watermark: Watermark) -> pb.SourceWatermark:
+    """Returns how complete a source is as a message."""
+    until, last = watermark.complete_until_time, watermark.last_collect_time
+    return pb.SourceWatermark(
+        source=watermark.source, is_stale=watermark.is_stale,
+        complete_until_time=wire.timestamp(until) if until else None,
+        last_collect_time=wire.timestamp(last) if last else None,
+    )  # fmt: skip
 
 
 def _listing_columns(document: dict, subject_kind: str) -> dict:  # type: ignore[type-arg]  # JSON

@@ -231,6 +231,18 @@ def time_frame(frame: subjects_pb2.TimeFrame, now: datetime) -> tuple[datetime, 
     return times[0], times[1]
 
 
+def instant(name: str, message: timestamp_pb2.Timestamp, now: datetime) -> datetime:
+    """Returns a time of a request that must be there and not after now."""
+    problems: list[Problem] = []
+    time = _draft_time(name, message, problems) if message.ByteSize() else None
+    if time is None:
+        fault = problems[0] if problems else Problem(name, "", "a time", Reason.FIELD_MISSING)
+        raise CreditError(fault.reason, str(fault))
+    if time > now + CLOCK_SKEW:
+        raise CreditError(Reason.TIME_IN_FUTURE, f"{name}: got {time.isoformat()}, want not after {now.isoformat()}")
+    return time
+
+
 def id_of(subject: subjects_pb2.SubjectRef) -> str:
     """Returns the subject id of a reference."""
     if not subject.code:

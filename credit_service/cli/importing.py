@@ -21,6 +21,7 @@ from rich.progress import Progress
 from credit_service.api.wire import draft_of
 from credit_service.cli.connection import EXIT_FAILED, Connection, JsonOption, ProfileOption, connect
 from credit_service.cli.output import print_json, say
+from credit_service.cli.settling import wait_until_judged
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.sources import Source, load_sources
 from credit_service.ledger.sources import drafts as drafts_of
@@ -92,6 +93,7 @@ class Importer:
             raise under_way.broken
         if under_way.rest:
             self._settle(under_way.rest, [])
+        wait_until_judged(self._connection)
         return self.tally
 
     def _frames(self, records: Iterator[Record], under_way: "_UnderWay") -> Iterator[ledger_pb2.StreamEventsRequest]:

@@ -1,24 +1,25 @@
 """Appends checked records: idempotent by key, hash-chained, one result per record in order."""
 
 import hashlib
-import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import tuple_, update
+from sqlalchemy import update
 from sqlmodel import Session, col
 
-from credit_service.database import insert_rows, to_microseconds, upsert
-from credit_service.errors import Problem, Reason
+from credit_service.database import insert_rows, to_microseconds
+from credit_service.errors import CreditError, Problem, Reason
 from credit_service.ledger.drafts import CheckedDraft, Draft
+from credit_service.ledger.quarantine import any_waiting, put_aside, release
+from credit_service.ledger.streams import note_sources
 from credit_service.ledger.tables import (
     HEAD_ID,
     EventKey,
     LedgerEvent,
     LedgerHead,
-    QuarantinedRecord,
     StoredVersion,
     head,
     stored_versions,
@@ -26,6 +27,9 @@ from credit_service.ledger.tables import (
 from credit_service.legal_days import civil_day
 from credit_service.subjects.tables import note_subjects
 from credit_service.subjects.vault import PersonalValue, Sealed, Vault
+
+# What is in the ledger after the answer.
+KEPT = frozenset({"ACCEPTED", "DUPLICATE", "SUPERSEDED_LATE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,21 @@ class _Known:
         self.by_record.setdefault((row.source, row.record_id), []).append(row)
 
 
-def append(session: Session, checked: Sequence[CheckedDraft], now: datetime, vault: Vault) -> list[Receipt]:
+def append(
+    session: Session, checked: Sequence[CheckedDraft], now: datetime, vault: Vault, is_all_or_nothing: bool = False
+) -> list[Receipt]:
     """Appends what is well formed and new; the caller commits before anybody is told.
 
     Same key and content answer DUPLICATE with the first receipt; same key and other content CONFLICT.
+    All or nothing fails with BATCH_REFUSED, before anything is written, when one record would not be kept.
     """
     row = head(session)
     batch = _Batch(row.position, row.chain_hash)
     known = _Known(session, [c.draft for c in checked if c.draft])
     receipts = [_receive(session, c, known, batch, (now, vault)) for c in checked]
-    _quarantine(session, [c for c in checked if c.draft is None and c.is_mendable], now)
+    if is_all_or_nothing:
+        _refuse_partial(receipts)
+    put_aside(session, [c for c in checked if c.draft is None and c.is_mendable], now)
     if batch.events:
         insert_rows(session, LedgerEvent, batch.events)
         insert_rows(session, EventKey, batch.keys)
@@ -89,9 +98,20 @@ def append(session: Session, checked: Sequence[CheckedDraft], now: datetime, vau
             .values(position=batch.position, chain_hash=batch.chain_hash)
         )
         note_subjects(session, batch.drafts, now)
-        _release(session, batch.drafts, now)
+        note_sources(session, Counter(draft.source for draft in batch.drafts), now)
+        if any_waiting(session):
+            release(session, [draft.key for draft in batch.drafts], now)
         session.expire(row)
     return receipts
+
+
+def _refuse_partial(receipts: Sequence[Receipt]) -> None:
+    for index, receipt in enumerate(receipts):
+        if receipt.status not in KEPT:
+            fault = str(receipt.problems[0]) if receipt.problems else receipt.status
+            raise CreditError(
+                Reason.BATCH_REFUSED, f"events[{index}].{fault}; nothing was kept", index=str(index), problem=fault
+            )
 
 
 def _receive(
@@ -174,29 +194,3 @@ def chain_hash(
     clock = to_microseconds(collect_time)
     link = previous + position.to_bytes(8) + clock.to_bytes(8, signed=True) + content + (commitment or b"")
     return hashlib.sha256(link).digest()
-
-
-def _quarantine(session: Session, mendable: Sequence[CheckedDraft], now: datetime) -> None:
-    rows = {
-        (c.record["source"], c.record["source_record_id"], c.record.get("source_version") or 1): {
-            "source": c.record["source"],
-            "record_id": c.record["source_record_id"],
-            "version": c.record.get("source_version") or 1,
-            "receive_time": now,
-            "record": json.dumps(c.record, ensure_ascii=False, default=str, sort_keys=True),
-            "problems": json.dumps([str(p) for p in c.problems], ensure_ascii=False),
-            "release_time": None,
-        }
-        for c in mendable
-    }
-    upsert(session, QuarantinedRecord, list(rows.values()), ["source", "record_id", "version"])
-
-
-def _release(session: Session, drafts: Sequence[Draft], now: datetime) -> None:
-    """Marks quarantined versions whose mended form has been accepted."""
-    key = tuple_(col(QuarantinedRecord.source), col(QuarantinedRecord.record_id), col(QuarantinedRecord.version))
-    session.execute(
-        update(QuarantinedRecord)
-        .where(key.in_([d.key for d in drafts]), col(QuarantinedRecord.release_time).is_(None))
-        .values(release_time=now)
-    )

@@ -59,6 +59,8 @@ class Source:
     title_zh: str
     title_en: str
     layout: Layout | None
+    # Agreed days between signs of life (an event or a declared watermark); None: silence means nothing.
+    interval_days: int | None = None
 
 
 def load_sources(directory: Path = SHIPPED) -> dict[str, Source]:
@@ -95,7 +97,14 @@ def load_source(path: Path) -> Source:
         title_zh=table["title_zh"],
         title_en=table["title_en"],
         layout=layout,
+        interval_days=_interval(path.name, table.get("interval_days")),
     )
+
+
+def _interval(name: str, days: object) -> int | None:
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
+        raise _invalid(name, "interval_days", days, "a whole number of days, 1 or more")
+    return days
 
 
 def drafts(source: Source, rows: Iterable[Mapping[str, str]]) -> Iterator[dict[str, Any]]:

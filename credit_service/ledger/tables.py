@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col
 
@@ -20,7 +20,6 @@ class LedgerEvent(SQLModel, table=True):
     __tablename__ = "ledger_event"
     __table_args__ = (
         Index("ix_ledger_event_position", "position"),
-        Index("ix_ledger_event_subject_day", "subject_id", "occur_day", "position"),
         CheckConstraint("op IN ('ASSERT','RETRACT')", name="ck_ledger_event_op"),
         CheckConstraint("domain IN ('WORK','FIRE')", name="ck_ledger_event_domain"),
         CheckConstraint("version >= 1", name="ck_ledger_event_version"),
@@ -69,22 +68,11 @@ class LedgerHead(SQLModel, table=True):
     epoch: str
     position: int = Field(sa_type=BigInteger)
     chain_hash: bytes = Field(sa_type=LargeBinary)
+    # Candidates, grades and feed have followed every event up to here.
+    judged_position: int = Field(sa_type=BigInteger)
 
 
-class QuarantinedRecord(SQLModel, table=True):
-    """Keeps a record aside until its source mends it; never graded."""
-
-    __tablename__ = "quarantined_record"
-    source: str = Field(primary_key=True)
-    record_id: str = Field(primary_key=True)
-    version: int = Field(primary_key=True)
-    receive_time: datetime = Field(sa_type=UtcTime)
-    record: str = Field(sa_type=Text)
-    problems: str = Field(sa_type=Text)
-    release_time: datetime | None = Field(sa_type=UtcTime, nullable=True)
-
-
-TABLES: list[Any] = [LedgerEvent, EventKey, LedgerHead, QuarantinedRecord]
+TABLES: list[Any] = [LedgerEvent, EventKey, LedgerHead]
 
 
 def head(session: Session) -> LedgerHead:
@@ -96,7 +84,32 @@ def head(session: Session) -> LedgerHead:
 
 def start(session: Session, epoch: str) -> None:
     """Writes the first head of an empty database."""
-    session.add(LedgerHead(head_id=HEAD_ID, epoch=epoch, position=0, chain_hash=GENESIS))
+    session.add(LedgerHead(head_id=HEAD_ID, epoch=epoch, position=0, chain_hash=GENESIS, judged_position=0))
+
+
+def keep_judged(session: Session, position: int) -> None:
+    """Notes that everything up to a position was judged."""
+    session.execute(update(LedgerHead).where(col(LedgerHead.head_id) == HEAD_ID).values(judged_position=position))
+
+
+def last_collect_time(session: Session) -> datetime | None:
+    """Returns when the last event was collected; None in an empty ledger."""
+    statement = select(col(LedgerEvent.collect_time)).order_by(col(LedgerEvent.position).desc()).limit(1)
+    found: datetime | None = session.execute(statement).scalar_one_or_none()
+    return found
+
+
+def judged_window(session: Session, after: int, limit: int) -> tuple[list[str], int]:
+    """Returns the subjects touched by the next events after a position, and the last position looked at.
+
+    A correction also touches the subjects that earlier versions of its record named.
+    """
+    columns = [col(getattr(LedgerEvent, n)) for n in ("position", "subject_id", "source", "record_id", "version")]
+    statement = select(*columns).where(col(LedgerEvent.position) > after).order_by(col(LedgerEvent.position))
+    rows = session.execute(statement.limit(limit)).all()
+    corrected = dict.fromkeys((row.source, row.record_id) for row in rows if row.version > 1)
+    former = [version.subject_id for version in stored_versions(session, corrected)]
+    return list(dict.fromkeys([row.subject_id for row in rows] + former)), rows[-1].position if rows else after
 
 
 class StoredVersion(NamedTuple):
@@ -115,6 +128,12 @@ def stored_versions(session: Session, records: Iterable[tuple[str, str]]) -> lis
     """Returns every stored version of the given (source, record id) pairs."""
     rows = select_by_pairs(session, EventKey, StoredVersion._fields, ("source", "record_id"), list(records))
     return [StoredVersion(r[0], r[1], r[2], r[3], r[4], from_microseconds(r[5]), r[6]) for r in rows]
+
+
+def find_event(session: Session, source: str, record_id: str, version: int) -> LedgerEvent | None:
+    """Returns the event that a key was stored as."""
+    key = session.get(EventKey, (source, record_id, version))
+    return None if key is None else session.get(LedgerEvent, (key.subject_id, key.position))
 
 
 def get_event(session: Session, position: int) -> LedgerEvent | None:

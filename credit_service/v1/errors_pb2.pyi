@@ -152,6 +152,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The database is newer than this program."""
     ERROR_REASON_FILE_INVALID: _ErrorReason.ValueType  # 63
     """An input file cannot be read. Metadata: file."""
+    ERROR_REASON_BATCH_REFUSED: _ErrorReason.ValueType  # 64
+    """A record of an all-or-nothing batch would not be kept; nothing was. Metadata: index, and the problem."""
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 65
+    """The agency sent more than its quota; nothing was changed. Status RESOURCE_EXHAUSTED with QuotaFailure and
+    RetryInfo.
+    """
+    ERROR_REASON_RECEIPT_NOT_FOUND: _ErrorReason.ValueType  # 66
+    """No record of this key was ever submitted."""
+    ERROR_REASON_QUARANTINE_NOT_FOUND: _ErrorReason.ValueType  # 67
+    """No record of this key waits in quarantine."""
+    ERROR_REASON_WATERMARK_BACK: _ErrorReason.ValueType  # 68
+    """A watermark may not move back. Metadata: want."""
+    ERROR_REASON_SUBJECT_UNKNOWN: _ErrorReason.ValueType  # 69
+    """The source requires subjects that are known already; submit the registration first."""
+    ERROR_REASON_NAME_DISAGREES: _ErrorReason.ValueType  # 70
+    """Name and code belong to different subjects."""
+    ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 71
+    """The database refused the write, for lack of space or connection; nothing was acknowledged. Status
+    UNAVAILABLE with RetryInfo.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a record was refused."""
@@ -284,4 +304,24 @@ ERROR_REASON_DATABASE_NEWER: ErrorReason.ValueType  # 62
 """The database is newer than this program."""
 ERROR_REASON_FILE_INVALID: ErrorReason.ValueType  # 63
 """An input file cannot be read. Metadata: file."""
+ERROR_REASON_BATCH_REFUSED: ErrorReason.ValueType  # 64
+"""A record of an all-or-nothing batch would not be kept; nothing was. Metadata: index, and the problem."""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 65
+"""The agency sent more than its quota; nothing was changed. Status RESOURCE_EXHAUSTED with QuotaFailure and
+RetryInfo.
+"""
+ERROR_REASON_RECEIPT_NOT_FOUND: ErrorReason.ValueType  # 66
+"""No record of this key was ever submitted."""
+ERROR_REASON_QUARANTINE_NOT_FOUND: ErrorReason.ValueType  # 67
+"""No record of this key waits in quarantine."""
+ERROR_REASON_WATERMARK_BACK: ErrorReason.ValueType  # 68
+"""A watermark may not move back. Metadata: want."""
+ERROR_REASON_SUBJECT_UNKNOWN: ErrorReason.ValueType  # 69
+"""The source requires subjects that are known already; submit the registration first."""
+ERROR_REASON_NAME_DISAGREES: ErrorReason.ValueType  # 70
+"""Name and code belong to different subjects."""
+ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 71
+"""The database refused the write, for lack of space or connection; nothing was acknowledged. Status
+UNAVAILABLE with RetryInfo.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -257,8 +257,13 @@ class SubmitEventsRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
+    ALL_OR_NOTHING_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller, for the log. Repeating the call is safe with or without it."""
+    all_or_nothing: _builtins.bool
+    """Keep all records or none: with one that would be quarantined, rejected or in conflict, nothing is kept,
+    not even in quarantine. Default: each record on its own.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventDraft]:
         """Events, 1 to 1,000, of sources that the caller may submit for."""
@@ -268,10 +273,11 @@ class SubmitEventsRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         events: _abc.Iterable[Global___EventDraft] | None = ...,
+        all_or_nothing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_or_nothing", b"all_or_nothing", "events", b"events", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,21 +315,27 @@ class StreamEventsRequest(_message.Message):
 
     OFFSET_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
+    STREAM_ID_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
     """Offset of the first event of this frame in the caller's stream, from 0, without gaps."""
+    stream_id: _builtins.str
+    """Names a stream that outlives a broken connection, at most 64 characters, the caller's own choice. Said in
+    the first frame; the service then keeps its offset in the same commit as its events.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventDraft]:
-        """Events, 1 to 1,000; 500 serves best."""
+        """Events, 1 to 1,000; 500 serves best. None in a first frame that only asks where to go on."""
 
     def __init__(
         self,
         *,
         offset: _builtins.int = ...,
         events: _abc.Iterable[Global___EventDraft] | None = ...,
+        stream_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "offset", b"offset", "stream_id", b"stream_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -475,7 +487,7 @@ Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
 
 @_typing.final
 class GetReceiptRequest(_message.Message):
-    """Request of GetReceipt. Experimental."""
+    """Request of GetReceipt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -487,7 +499,7 @@ class GetReceiptRequest(_message.Message):
     source_record_id: _builtins.str
     """Id of the record at the source."""
     source_version: _builtins.int
-    """Version of the record."""
+    """Version of the record. Default: 1."""
     def __init__(
         self,
         *,
@@ -505,31 +517,141 @@ Global___GetReceiptRequest: _TypeAlias = GetReceiptRequest  # noqa: Y015
 
 @_typing.final
 class GetReceiptResponse(_message.Message):
-    """Response of GetReceipt. Experimental."""
+    """Response of GetReceipt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULT_FIELD_NUMBER: _builtins.int
+    CHAIN_DIGEST_FIELD_NUMBER: _builtins.int
+    IS_JUDGED_FIELD_NUMBER: _builtins.int
+    is_judged: _builtins.bool
+    """Whether candidates, grades and feed have followed the event."""
     @_builtins.property
     def result(self) -> Global___SubmitResult:
         """The answer given at first."""
+
+    @_builtins.property
+    def chain_digest(self) -> _digests_pb2.Digest:
+        """Digest of the chain up to the event; absent while the record is in quarantine."""
 
     def __init__(
         self,
         *,
         result: Global___SubmitResult | None = ...,
+        chain_digest: _digests_pb2.Digest | None = ...,
+        is_judged: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "is_judged", b"is_judged", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReceiptResponse: _TypeAlias = GetReceiptResponse  # noqa: Y015
 
 @_typing.final
+class ListQuarantinedRequest(_message.Message):
+    """Request of ListQuarantined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Source of the records. Required."""
+    page_size: _builtins.int
+    """Largest number of records in a page, 1 to 1,000. Default: 50."""
+    page_token: _builtins.str
+    """Token of the previous page. Default: the first page."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuarantinedRequest: _TypeAlias = ListQuarantinedRequest  # noqa: Y015
+
+@_typing.final
+class QuarantinedRecord(_message.Message):
+    """A record that waits for mending."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_RECORD_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_VERSION_FIELD_NUMBER: _builtins.int
+    RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    source_record_id: _builtins.str
+    """Id of the record at the source."""
+    source_version: _builtins.int
+    """Version of the record."""
+    @_builtins.property
+    def receive_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was received last."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_subjects_pb2.Problem]:
+        """What keeps it from the ledger."""
+
+    def __init__(
+        self,
+        *,
+        source_record_id: _builtins.str = ...,
+        source_version: _builtins.int = ...,
+        receive_time: _timestamp_pb2.Timestamp | None = ...,
+        problems: _abc.Iterable[_subjects_pb2.Problem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems", "receive_time", b"receive_time", "source_record_id", b"source_record_id", "source_version", b"source_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuarantinedRecord: _TypeAlias = QuarantinedRecord  # noqa: Y015
+
+@_typing.final
+class ListQuarantinedResponse(_message.Message):
+    """Response of ListQuarantined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    WAITING_COUNT_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    waiting_count: _builtins.int
+    """All records of the source that wait."""
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuarantinedRecord]:
+        """Records, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        records: _abc.Iterable[Global___QuarantinedRecord] | None = ...,
+        next_page_token: _builtins.str = ...,
+        waiting_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "records", b"records", "waiting_count", b"waiting_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuarantinedResponse: _TypeAlias = ListQuarantinedResponse  # noqa: Y015
+
+@_typing.final
 class ReleaseQuarantinedRequest(_message.Message):
-    """Request of ReleaseQuarantined. Experimental."""
+    """Request of ReleaseQuarantined."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -557,7 +679,7 @@ Global___ReleaseQuarantinedRequest: _TypeAlias = ReleaseQuarantinedRequest  # no
 
 @_typing.final
 class ReleaseQuarantinedResponse(_message.Message):
-    """Response of ReleaseQuarantined. Experimental."""
+    """Response of ReleaseQuarantined."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -581,7 +703,7 @@ Global___ReleaseQuarantinedResponse: _TypeAlias = ReleaseQuarantinedResponse  # 
 
 @_typing.final
 class DeclareWatermarkRequest(_message.Message):
-    """Request of DeclareWatermark. Experimental."""
+    """Request of DeclareWatermark."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -613,7 +735,7 @@ Global___DeclareWatermarkRequest: _TypeAlias = DeclareWatermarkRequest  # noqa: 
 
 @_typing.final
 class DeclareWatermarkResponse(_message.Message):
-    """Response of DeclareWatermark. Experimental."""
+    """Response of DeclareWatermark."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -66,6 +66,11 @@ class LedgerServiceStub(object):
                 request_serializer=credit__service_dot_v1_dot_ledger__pb2.ReleaseQuarantinedRequest.SerializeToString,
                 response_deserializer=credit__service_dot_v1_dot_ledger__pb2.ReleaseQuarantinedResponse.FromString,
                 _registered_method=True)
+        self.ListQuarantined = channel.unary_unary(
+                '/credit_service.v1.LedgerService/ListQuarantined',
+                request_serializer=credit__service_dot_v1_dot_ledger__pb2.ListQuarantinedRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_ledger__pb2.ListQuarantinedResponse.FromString,
+                _registered_method=True)
         self.DeclareWatermark = channel.unary_unary(
                 '/credit_service.v1.LedgerService/DeclareWatermark',
                 request_serializer=credit__service_dot_v1_dot_ledger__pb2.DeclareWatermarkRequest.SerializeToString,
@@ -81,8 +86,9 @@ class LedgerServiceServicer(object):
     def SubmitEvents(self, request, context):
         """Appends a batch of at most 1,000 events and answers each in order. Idempotent: an event seen before
         answers DUPLICATE with its first receipt. A bad record gets its own problems and never damages its
-        neighbours. Answers only after the durable commit. Fails as a whole, before any change, with
-        BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_UNKNOWN, SOURCE_FORBIDDEN.
+        neighbours. Answers only after the durable commit and after candidates, grades and feed have followed.
+        Fails as a whole, before any change, with BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_FORBIDDEN,
+        QUOTA_EXCEEDED, OVERLOADED; with BATCH_REFUSED when `all_or_nothing` is set and a record is not kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,9 +96,11 @@ class LedgerServiceServicer(object):
 
     def StreamEvents(self, request_iterator, context):
         """Appends frames of events in order over one stream. Each frame is acknowledged after its durable
-        commit, in order; at most `window` frames may be unacknowledged. A broken stream is resumed by
-        sending again from the first unacknowledged frame: what was committed answers DUPLICATE.
-        Fails with OFFSET_GAP when a frame skips offsets.
+        commit, in order; candidates, grades and feed follow behind (FeedInfo.judged_event_count says how far).
+        At most `window` frames may be unacknowledged; more are not read. A stream with a `stream_id` is resumed
+        by opening it again: the first answer to an empty first frame says where to go on. Without one, send
+        again from the first unacknowledged frame: what was committed answers DUPLICATE either way.
+        Fails with OFFSET_GAP when a frame skips offsets, QUOTA_EXCEEDED or OVERLOADED before any change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,22 +121,32 @@ class LedgerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetReceipt(self, request, context):
-        """Returns the receipt of one submitted record. Experimental: answers UNIMPLEMENTED until it ships.
+        """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
+        who may submit for the source. Fails with RECEIPT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseQuarantined(self, request, context):
-        """Releases mended records from quarantine. Experimental: answers UNIMPLEMENTED until it ships.
+        """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
+        not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantined(self, request, context):
+        """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
+        the source. Codes and names of persons are withheld.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeclareWatermark(self, request, context):
-        """Declares that a source is complete up to a time, also when it has nothing to report. Experimental:
-        answers UNIMPLEMENTED until it ships.
+        """Declares that a source is complete up to a time, also when it has nothing to report. The watermark never
+        moves back: an earlier time fails with WATERMARK_BACK, a future one with TIME_IN_FUTURE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,6 +184,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ReleaseQuarantined,
                     request_deserializer=credit__service_dot_v1_dot_ledger__pb2.ReleaseQuarantinedRequest.FromString,
                     response_serializer=credit__service_dot_v1_dot_ledger__pb2.ReleaseQuarantinedResponse.SerializeToString,
+            ),
+            'ListQuarantined': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantined,
+                    request_deserializer=credit__service_dot_v1_dot_ledger__pb2.ListQuarantinedRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_ledger__pb2.ListQuarantinedResponse.SerializeToString,
             ),
             'DeclareWatermark': grpc.unary_unary_rpc_method_handler(
                     servicer.DeclareWatermark,
@@ -337,6 +360,33 @@ class LedgerService(object):
             '/credit_service.v1.LedgerService/ReleaseQuarantined',
             credit__service_dot_v1_dot_ledger__pb2.ReleaseQuarantinedRequest.SerializeToString,
             credit__service_dot_v1_dot_ledger__pb2.ReleaseQuarantinedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.LedgerService/ListQuarantined',
+            credit__service_dot_v1_dot_ledger__pb2.ListQuarantinedRequest.SerializeToString,
+            credit__service_dot_v1_dot_ledger__pb2.ListQuarantinedResponse.FromString,
             options,
             channel_credentials,
             insecure,

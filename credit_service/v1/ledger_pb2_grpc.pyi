@@ -38,26 +38,37 @@ class LedgerServiceStub:
     SubmitEvents: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SubmitEventsRequest, _ledger_pb2.SubmitEventsResponse]
     """Appends a batch of at most 1,000 events and answers each in order. Idempotent: an event seen before
     answers DUPLICATE with its first receipt. A bad record gets its own problems and never damages its
-    neighbours. Answers only after the durable commit. Fails as a whole, before any change, with
-    BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_UNKNOWN, SOURCE_FORBIDDEN.
+    neighbours. Answers only after the durable commit and after candidates, grades and feed have followed.
+    Fails as a whole, before any change, with BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_FORBIDDEN,
+    QUOTA_EXCEEDED, OVERLOADED; with BATCH_REFUSED when `all_or_nothing` is set and a record is not kept.
     """
     StreamEvents: _grpc.StreamStreamMultiCallable[_ledger_pb2.StreamEventsRequest, _ledger_pb2.StreamEventsResponse]
     """Appends frames of events in order over one stream. Each frame is acknowledged after its durable
-    commit, in order; at most `window` frames may be unacknowledged. A broken stream is resumed by
-    sending again from the first unacknowledged frame: what was committed answers DUPLICATE.
-    Fails with OFFSET_GAP when a frame skips offsets.
+    commit, in order; candidates, grades and feed follow behind (FeedInfo.judged_event_count says how far).
+    At most `window` frames may be unacknowledged; more are not read. A stream with a `stream_id` is resumed
+    by opening it again: the first answer to an empty first frame says where to go on. Without one, send
+    again from the first unacknowledged frame: what was committed answers DUPLICATE either way.
+    Fails with OFFSET_GAP when a frame skips offsets, QUOTA_EXCEEDED or OVERLOADED before any change.
     """
     GetEvent: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]
     """Returns one event. Fails with EVENT_NOT_FOUND; with PERSON_NOT_VISIBLE for events of persons."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEventsRequest, _ledger_pb2.ListEventsResponse]
     """Lists the events of one subject in ledger order, visible at the time frame."""
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetReceiptRequest, _ledger_pb2.GetReceiptResponse]
-    """Returns the receipt of one submitted record. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
+    who may submit for the source. Fails with RECEIPT_NOT_FOUND.
+    """
     ReleaseQuarantined: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseQuarantinedRequest, _ledger_pb2.ReleaseQuarantinedResponse]
-    """Releases mended records from quarantine. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
+    not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+    """
+    ListQuarantined: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListQuarantinedRequest, _ledger_pb2.ListQuarantinedResponse]
+    """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
+    the source. Codes and names of persons are withheld.
+    """
     DeclareWatermark: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.DeclareWatermarkRequest, _ledger_pb2.DeclareWatermarkResponse]
-    """Declares that a source is complete up to a time, also when it has nothing to report. Experimental:
-    answers UNIMPLEMENTED until it ships.
+    """Declares that a source is complete up to a time, also when it has nothing to report. The watermark never
+    moves back: an earlier time fails with WATERMARK_BACK, a future one with TIME_IN_FUTURE.
     """
 
 @_typing.type_check_only
@@ -70,26 +81,37 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     SubmitEvents: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SubmitEventsRequest, _ledger_pb2.SubmitEventsResponse]  # type: ignore[assignment]
     """Appends a batch of at most 1,000 events and answers each in order. Idempotent: an event seen before
     answers DUPLICATE with its first receipt. A bad record gets its own problems and never damages its
-    neighbours. Answers only after the durable commit. Fails as a whole, before any change, with
-    BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_UNKNOWN, SOURCE_FORBIDDEN.
+    neighbours. Answers only after the durable commit and after candidates, grades and feed have followed.
+    Fails as a whole, before any change, with BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_FORBIDDEN,
+    QUOTA_EXCEEDED, OVERLOADED; with BATCH_REFUSED when `all_or_nothing` is set and a record is not kept.
     """
     StreamEvents: _aio.StreamStreamMultiCallable[_ledger_pb2.StreamEventsRequest, _ledger_pb2.StreamEventsResponse]  # type: ignore[assignment]
     """Appends frames of events in order over one stream. Each frame is acknowledged after its durable
-    commit, in order; at most `window` frames may be unacknowledged. A broken stream is resumed by
-    sending again from the first unacknowledged frame: what was committed answers DUPLICATE.
-    Fails with OFFSET_GAP when a frame skips offsets.
+    commit, in order; candidates, grades and feed follow behind (FeedInfo.judged_event_count says how far).
+    At most `window` frames may be unacknowledged; more are not read. A stream with a `stream_id` is resumed
+    by opening it again: the first answer to an empty first frame says where to go on. Without one, send
+    again from the first unacknowledged frame: what was committed answers DUPLICATE either way.
+    Fails with OFFSET_GAP when a frame skips offsets, QUOTA_EXCEEDED or OVERLOADED before any change.
     """
     GetEvent: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetEventRequest, _ledger_pb2.GetEventResponse]  # type: ignore[assignment]
     """Returns one event. Fails with EVENT_NOT_FOUND; with PERSON_NOT_VISIBLE for events of persons."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEventsRequest, _ledger_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists the events of one subject in ledger order, visible at the time frame."""
     GetReceipt: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetReceiptRequest, _ledger_pb2.GetReceiptResponse]  # type: ignore[assignment]
-    """Returns the receipt of one submitted record. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
+    who may submit for the source. Fails with RECEIPT_NOT_FOUND.
+    """
     ReleaseQuarantined: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseQuarantinedRequest, _ledger_pb2.ReleaseQuarantinedResponse]  # type: ignore[assignment]
-    """Releases mended records from quarantine. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
+    not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+    """
+    ListQuarantined: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListQuarantinedRequest, _ledger_pb2.ListQuarantinedResponse]  # type: ignore[assignment]
+    """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
+    the source. Codes and names of persons are withheld.
+    """
     DeclareWatermark: _aio.UnaryUnaryMultiCallable[_ledger_pb2.DeclareWatermarkRequest, _ledger_pb2.DeclareWatermarkResponse]  # type: ignore[assignment]
-    """Declares that a source is complete up to a time, also when it has nothing to report. Experimental:
-    answers UNIMPLEMENTED until it ships.
+    """Declares that a source is complete up to a time, also when it has nothing to report. The watermark never
+    moves back: an earlier time fails with WATERMARK_BACK, a future one with TIME_IN_FUTURE.
     """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -105,8 +127,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.SubmitEventsResponse, _abc.Awaitable[_ledger_pb2.SubmitEventsResponse]]:
         """Appends a batch of at most 1,000 events and answers each in order. Idempotent: an event seen before
         answers DUPLICATE with its first receipt. A bad record gets its own problems and never damages its
-        neighbours. Answers only after the durable commit. Fails as a whole, before any change, with
-        BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_UNKNOWN, SOURCE_FORBIDDEN.
+        neighbours. Answers only after the durable commit and after candidates, grades and feed have followed.
+        Fails as a whole, before any change, with BATCH_EMPTY, BATCH_TOO_LARGE, SOURCE_FORBIDDEN,
+        QUOTA_EXCEEDED, OVERLOADED; with BATCH_REFUSED when `all_or_nothing` is set and a record is not kept.
         """
 
     @_abc_1.abstractmethod
@@ -116,9 +139,11 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ledger_pb2.StreamEventsResponse], _abc.AsyncIterator[_ledger_pb2.StreamEventsResponse]]:
         """Appends frames of events in order over one stream. Each frame is acknowledged after its durable
-        commit, in order; at most `window` frames may be unacknowledged. A broken stream is resumed by
-        sending again from the first unacknowledged frame: what was committed answers DUPLICATE.
-        Fails with OFFSET_GAP when a frame skips offsets.
+        commit, in order; candidates, grades and feed follow behind (FeedInfo.judged_event_count says how far).
+        At most `window` frames may be unacknowledged; more are not read. A stream with a `stream_id` is resumed
+        by opening it again: the first answer to an empty first frame says where to go on. Without one, send
+        again from the first unacknowledged frame: what was committed answers DUPLICATE either way.
+        Fails with OFFSET_GAP when a frame skips offsets, QUOTA_EXCEEDED or OVERLOADED before any change.
         """
 
     @_abc_1.abstractmethod
@@ -143,7 +168,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetReceiptResponse, _abc.Awaitable[_ledger_pb2.GetReceiptResponse]]:
-        """Returns the receipt of one submitted record. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
+        who may submit for the source. Fails with RECEIPT_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ReleaseQuarantined(
@@ -151,7 +178,19 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ReleaseQuarantinedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ReleaseQuarantinedResponse, _abc.Awaitable[_ledger_pb2.ReleaseQuarantinedResponse]]:
-        """Releases mended records from quarantine. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
+        not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+        """
+
+    @_abc_1.abstractmethod
+    def ListQuarantined(
+        self,
+        request: _ledger_pb2.ListQuarantinedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListQuarantinedResponse, _abc.Awaitable[_ledger_pb2.ListQuarantinedResponse]]:
+        """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
+        the source. Codes and names of persons are withheld.
+        """
 
     @_abc_1.abstractmethod
     def DeclareWatermark(
@@ -159,8 +198,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.DeclareWatermarkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.DeclareWatermarkResponse, _abc.Awaitable[_ledger_pb2.DeclareWatermarkResponse]]:
-        """Declares that a source is complete up to a time, also when it has nothing to report. Experimental:
-        answers UNIMPLEMENTED until it ships.
+        """Declares that a source is complete up to a time, also when it has nothing to report. The watermark never
+        moves back: an earlier time fails with WATERMARK_BACK, a future one with TIME_IN_FUTURE.
         """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

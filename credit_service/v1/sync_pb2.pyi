@@ -160,6 +160,8 @@ class GetFeedInfoResponse(_message.Message):
     LEDGER_DIGEST_FIELD_NUMBER: _builtins.int
     EDITION_IDS_FIELD_NUMBER: _builtins.int
     MODEL_IDS_FIELD_NUMBER: _builtins.int
+    JUDGED_EVENT_COUNT_FIELD_NUMBER: _builtins.int
+    WATERMARKS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """Life of the database; changes on restore."""
     head_revision: _builtins.int
@@ -168,6 +170,8 @@ class GetFeedInfoResponse(_message.Message):
     """Oldest revision kept."""
     event_count: _builtins.int
     """Events in the ledger."""
+    judged_event_count: _builtins.int
+    """Events whose consequences stand in the feed; less than `event_count` while judgement is behind."""
     @_builtins.property
     def head_commit_time(self) -> _timestamp_pb2.Timestamp:
         """When the latest revision was committed; absent when there is none."""
@@ -184,6 +188,10 @@ class GetFeedInfoResponse(_message.Message):
     def model_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Models that grade today."""
 
+    @_builtins.property
+    def watermarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceWatermark]:
+        """How complete each source is, in order of source."""
+
     def __init__(
         self,
         *,
@@ -195,14 +203,58 @@ class GetFeedInfoResponse(_message.Message):
         ledger_digest: _digests_pb2.Digest | None = ...,
         edition_ids: _abc.Iterable[_builtins.str] | None = ...,
         model_ids: _abc.Iterable[_builtins.str] | None = ...,
+        judged_event_count: _builtins.int = ...,
+        watermarks: _abc.Iterable[Global___SourceWatermark] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head_commit_time", b"head_commit_time", "ledger_digest", b"ledger_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["earliest_revision", b"earliest_revision", "edition_ids", b"edition_ids", "epoch", b"epoch", "event_count", b"event_count", "head_commit_time", b"head_commit_time", "head_revision", b"head_revision", "ledger_digest", b"ledger_digest", "model_ids", b"model_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["earliest_revision", b"earliest_revision", "edition_ids", b"edition_ids", "epoch", b"epoch", "event_count", b"event_count", "head_commit_time", b"head_commit_time", "head_revision", b"head_revision", "judged_event_count", b"judged_event_count", "ledger_digest", b"ledger_digest", "model_ids", b"model_ids", "watermarks", b"watermarks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetFeedInfoResponse: _TypeAlias = GetFeedInfoResponse  # noqa: Y015
+
+@_typing.final
+class SourceWatermark(_message.Message):
+    """Says how complete a source is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    COMPLETE_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    LAST_COLLECT_TIME_FIELD_NUMBER: _builtins.int
+    IS_STALE_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The source."""
+    is_stale: _builtins.bool
+    """Neither an event nor a declaration came within the agreed interval of the source. Never set for a source
+    without an agreed interval.
+    """
+    @_builtins.property
+    def complete_until_time(self) -> _timestamp_pb2.Timestamp:
+        """Everything that happened before this time was submitted, as the source declared last; absent when it
+        never did.
+        """
+
+    @_builtins.property
+    def last_collect_time(self) -> _timestamp_pb2.Timestamp:
+        """When its last event was collected; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        complete_until_time: _timestamp_pb2.Timestamp | None = ...,
+        last_collect_time: _timestamp_pb2.Timestamp | None = ...,
+        is_stale: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complete_until_time", b"complete_until_time", "last_collect_time", b"last_collect_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete_until_time", b"complete_until_time", "is_stale", b"is_stale", "last_collect_time", b"last_collect_time", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SourceWatermark: _TypeAlias = SourceWatermark  # noqa: Y015
 
 @_typing.final
 class GetSnapshotRequest(_message.Message):
@@ -450,6 +502,7 @@ class Heartbeat(_message.Message):
     HEAD_REVISION_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
+    STALE_SOURCES_FIELD_NUMBER: _builtins.int
     through_revision: _builtins.int
     """Revision up to which everything was sent."""
     head_revision: _builtins.int
@@ -460,6 +513,10 @@ class Heartbeat(_message.Message):
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Time at the service."""
 
+    @_builtins.property
+    def stale_sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceWatermark]:
+        """Sources that have been silent for longer than agreed."""
+
     def __init__(
         self,
         *,
@@ -467,10 +524,11 @@ class Heartbeat(_message.Message):
         head_revision: _builtins.int = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
         token: _builtins.str = ...,
+        stale_sources: _abc.Iterable[Global___SourceWatermark] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_revision", b"head_revision", "server_time", b"server_time", "through_revision", b"through_revision", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_revision", b"head_revision", "server_time", b"server_time", "stale_sources", b"stale_sources", "through_revision", b"through_revision", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

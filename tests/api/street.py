@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -194,6 +194,13 @@ class Street:
         """Submits drafts in one batch and returns the results."""
         request = ledger_pb2.SubmitEventsRequest(request_id="test", events=drafts)
         return list(self.ask(role, "LedgerService/SubmitEvents", request).results)
+
+    def refusal_or_results(self, records: Sequence[dict[str, Any]]) -> Refusal | list[Any]:
+        """Submits records in one batch; returns the results, or how the batch was refused."""
+        try:
+            return self.collect(*records)
+        except grpc.RpcError as error:
+            return refusal_of(error)
 
     def must_collect(self, *records: dict[str, Any]) -> list[str]:
         """Submits records that must be accepted and returns their event ids."""

@@ -43,6 +43,7 @@ def test_grade_counts_an_event_as_soon_as_it_is_acknowledged(street: Street) -> 
     assert after.edition_id == "cn-2026-04"
 
 
+@pytest.mark.moves_clock
 def test_correction_changes_the_answer_only_from_when_it_was_known(street: Street) -> None:
     code = a_code()
     order = stop_work(code)
@@ -73,6 +74,7 @@ def test_newcomer_is_pending_with_its_reason_and_no_score(street: Street) -> Non
     assert not record.HasField("score")
 
 
+@pytest.mark.moves_clock
 def test_explained_points_sum_to_the_score_and_answer_the_same_bytes_again(street: Street) -> None:
     code = a_code()
     street.must_collect(registered(code), *(a_record(code) for _ in range(3)))

@@ -35,6 +35,7 @@ def test_accepted_event_gets_position_time_and_digest(street: Street) -> None:
     assert len(results[0].content_digest.value) == 32
 
 
+@pytest.mark.moves_clock
 def test_replayed_event_returns_first_receipt(street: Street) -> None:
     record = a_record(a_code())
     first = street.collect(record)[0]
@@ -138,6 +139,7 @@ def test_page_size_outside_its_range_is_refused(street: Street, size: int) -> No
     assert street.refusal("regulator", "LedgerService/ListEvents", request).reason == "FIELD_OUT_OF_RANGE"
 
 
+@pytest.mark.moves_clock
 def test_listing_leaves_out_what_happened_or_became_known_later(street: Street) -> None:
     code = a_code()
     early, late = a_record(code, occur_time="2026-01-05T00:00:00+08:00"), a_record(code)
@@ -154,6 +156,7 @@ def test_listing_leaves_out_what_happened_or_became_known_later(street: Street) 
     assert ids(time_frame=frame(as_of=NOW.replace(month=2))) == [first]
 
 
+@pytest.mark.moves_clock
 def test_superseded_follows_what_was_known(street: Street) -> None:
     code = a_code()
     record = a_record(code)

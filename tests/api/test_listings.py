@@ -33,6 +33,7 @@ def test_candidate_carries_rule_bases_and_proof(street: Street) -> None:
     assert [(m.from_state, m.to_state, m.actor) for m in one.moves] == [(0, CANDIDATE, "rule:B-01@cn-2026-04")]
 
 
+@pytest.mark.moves_clock
 @pytest.mark.parametrize("withdrawn", [0, 1], ids=["the accident", "the penalty"])
 def test_candidate_is_dropped_when_its_proof_is_withdrawn(street: Street, withdrawn: int) -> None:
     code = a_code()
@@ -73,6 +74,7 @@ def test_search_filters_by_list_and_state(street: Street) -> None:
     assert not found(street, state=DROPPED, **named).listings
 
 
+@pytest.mark.moves_clock
 def test_search_pages_newest_first(street: Street) -> None:
     opened = []
     for day in range(5):

@@ -28,6 +28,7 @@ def test_edition_in_force_answers_by_default(street: Street) -> None:
     assert edition.model == "cn_sim_pd"
 
 
+@pytest.mark.moves_clock
 def test_edition_follows_the_day_and_the_scheme(street: Street) -> None:
     street.clock.now = NOW.replace(month=3, day=31, hour=15)
     assert rulebook(street).edition_id == "cn-2023-10"

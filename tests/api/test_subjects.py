@@ -53,6 +53,7 @@ def test_unregistered_subject_leaves_unknown_values_absent(street: Street) -> No
     assert [found.HasField(name) for name in names] == [False] * 4
 
 
+@pytest.mark.moves_clock
 def test_subject_is_unknown_before_its_first_event_was_collected(street: Street) -> None:
     code = a_code()
     street.must_collect(a_record(code))

@@ -16,8 +16,16 @@ from tests.stories.processes import ServerProcess
 
 def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
-    assert command("migrate", "--url", url, "--dry-run", "--json").json()["migrations"] == ["ledger/0001", "audit/0001"]
-    assert command("migrate", "--url", url, "--json").json()["migrations"] == ["ledger/0001", "audit/0001"]
+    assert command("migrate", "--url", url, "--dry-run", "--json").json()["migrations"] == [
+        "ledger/0001",
+        "ledger/0002",
+        "audit/0001",
+    ]
+    assert command("migrate", "--url", url, "--json").json()["migrations"] == [
+        "ledger/0001",
+        "ledger/0002",
+        "audit/0001",
+    ]
     assert "nothing" in command("migrate", "--url", url).err
 
 

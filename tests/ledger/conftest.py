@@ -11,7 +11,7 @@ import pytest
 from credit_service import changes
 from credit_service.database import Database
 from credit_service.ledger import append as appending
-from credit_service.ledger import tables
+from credit_service.ledger import quarantine, streams, tables
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.drafts import Checker
 from credit_service.rulebook.accidents import accident_level
@@ -69,7 +69,15 @@ class Desk:
 
 def all_tables() -> list[Any]:
     """Names the tables that the ledger's tests need."""
-    models = [*tables.TABLES, SubjectRow, SubjectKey, PersonalValue, *changes.TABLES]
+    models = [
+        *tables.TABLES,
+        *streams.TABLES,
+        *quarantine.TABLES,
+        SubjectRow,
+        SubjectKey,
+        PersonalValue,
+        *changes.TABLES,
+    ]
     return [model.__table__ for model in models]
 
 

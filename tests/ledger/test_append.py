@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from credit_service.ledger.tables import QuarantinedRecord, get_event, head
+from credit_service.ledger.quarantine import QuarantinedRecord
+from credit_service.ledger.tables import get_event, head
 from credit_service.subjects.tables import get_subject
 from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
 

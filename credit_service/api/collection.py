@@ -1,0 +1,180 @@
+"""How records come in: admission before any change, checks beside the event loop, then the one writer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from datetime import datetime
+from typing import Any
+
+from credit_service.api import wire
+from credit_service.api.calls import Call
+from credit_service.api.house import House
+from credit_service.collecting import Collected, Submission
+from credit_service.errors import CreditError, Reason, shown
+from credit_service.ledger.append import Receipt
+from credit_service.ledger.drafts import CheckedDraft
+from credit_service.ledger.payloads import check_text
+from credit_service.ledger.streams import StreamPlace, next_offset
+from credit_service.v1 import ledger_pb2 as pb
+
+BATCH_LIMIT = 1000
+BYTES_LIMIT = 4 * 1024 * 1024
+WINDOW = 4
+STREAM_ID_LIMIT = 64
+
+
+class Collection:
+    """Admits, checks and hands over records; shared by the methods that collect."""
+
+    def __init__(self, house: House) -> None:
+        """Takes what the doors share."""
+        self.house = house
+
+    async def collect(
+        self, drafts: Sequence[pb.EventDraft], call: Call, *, is_all_or_nothing: bool = False
+    ) -> Collected:
+        """Returns what became of a batch after its durable commit."""
+        self.admit(drafts, call)
+        checked = await call.run(self.check, drafts, call.now)
+        return await asyncio.wrap_future(self.house.writer.submit(Submission(checked, is_all_or_nothing)))
+
+    def admit(self, drafts: Sequence[pb.EventDraft], call: Call) -> None:
+        """Refuses a whole batch before any change: size, who may speak for which source, and the quota."""
+        if not drafts:
+            raise CreditError(Reason.BATCH_EMPTY, f"events: got 0, want 1 to {BATCH_LIMIT}")
+        if len(drafts) > BATCH_LIMIT:
+            raise CreditError(
+                Reason.BATCH_TOO_LARGE, f"events: got {len(drafts)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
+            )
+        size = sum(draft.ByteSize() for draft in drafts)
+        if size > BYTES_LIMIT:
+            raise CreditError(
+                Reason.BATCH_TOO_LARGE, f"events: got {size} bytes, want at most {BYTES_LIMIT}", limit=str(BYTES_LIMIT)
+            )
+        self.check_sources({d.source for d in drafts} & set(self.house.sources), call)
+        self.house.quota.spend(call.caller.agency, len(drafts), self.house.clock())
+
+    def check_sources(self, named: set[str], call: Call) -> None:
+        """Fails with SOURCE_FORBIDDEN unless the caller's agency may speak for every named source."""
+        allowed = self.house.source_agencies.get(call.caller.agency, frozenset())
+        if forbidden := named - allowed:
+            may = f"one that {shown(call.caller.agency)} may submit for: {', '.join(sorted(allowed)) or 'none'}"
+            raise CreditError(Reason.SOURCE_FORBIDDEN, f"source: got {shown(min(forbidden))}, want {may}")
+
+    def check(self, drafts: Sequence[pb.EventDraft], now: datetime) -> list[CheckedDraft]:
+        """Checks each record on its own."""
+        return [self._checked(draft, now) for draft in drafts]
+
+    def _checked(self, draft: pb.EventDraft, now: datetime) -> CheckedDraft:
+        record, problems = wire.record_of(draft)
+        checked = self.house.checker.check(record, now)
+        if problems:
+            named = {p.field for p in problems}
+            return CheckedDraft(None, problems + [p for p in checked.problems if p.field not in named], checked.record)
+        return checked
+
+
+class EventStream:
+    """Follows one stream of frames: at most a window is under way, answers come in order after each commit."""
+
+    def __init__(self, collection: Collection, call: Call) -> None:
+        """Begins before the first frame."""
+        self._collection, self._call = collection, call
+        self._under_way: list[asyncio.Task[pb.StreamEventsResponse]] = []
+        self._submitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._submitted.set_result(None)
+        self._expected: int | None = None
+        self._stream_id = ""
+
+    async def answers(
+        self, requests: AsyncIterator[pb.StreamEventsRequest]
+    ) -> AsyncGenerator[pb.StreamEventsResponse, None]:
+        """Reads frames while there is room, and yields their answers in order."""
+        frames = aiter(requests)
+        reading: asyncio.Task[pb.StreamEventsRequest | None] | None = asyncio.create_task(_next(frames))
+        try:
+            while reading or self._under_way:
+                waiting: list[asyncio.Task[Any]] = [*self._under_way[:1]]
+                if reading and len(self._under_way) < WINDOW:
+                    waiting.append(reading)
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                while self._under_way and self._under_way[0].done():
+                    yield self._under_way.pop(0).result()
+                if reading and reading.done() and len(self._under_way) < WINDOW:
+                    frame = reading.result()
+                    reading = None if frame is None else asyncio.create_task(_next(frames))
+                    if frame is not None:
+                        self._under_way.append(asyncio.create_task(await self._begun(frame)))
+        finally:
+            left = [*self._under_way, *([reading] if reading else [])]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _begun(self, frame: pb.StreamEventsRequest) -> Coroutine[Any, Any, pb.StreamEventsResponse]:
+        """Places a frame in the stream; fails with OFFSET_GAP after everything before it was answered."""
+        if self._expected is None:
+            self._stream_id = _stream_id(frame.stream_id)
+            self._expected = await self._call.run(self._known_offset) if self._stream_id else frame.offset
+            if self._stream_id and not frame.events:
+                return _told(pb.StreamEventsResponse(next_offset=self._expected, window=WINDOW))
+        is_behind = bool(self._stream_id) and frame.offset < self._expected
+        if frame.offset != self._expected and not is_behind:
+            return self._gap(frame.offset, self._expected)
+        place = StreamPlace(self._call.caller.agency, self._stream_id, frame.offset, frame.offset + len(frame.events))
+        self._expected = max(self._expected, place.end)
+        before, self._submitted = self._submitted, asyncio.get_running_loop().create_future()
+        return self._answer(frame, place, before, self._submitted)
+
+    async def _answer(
+        self,
+        frame: pb.StreamEventsRequest,
+        place: StreamPlace,
+        before: "asyncio.Future[None]",
+        submitted: "asyncio.Future[None]",
+    ) -> pb.StreamEventsResponse:
+        """Checks a frame while the one before is written; submits it only after that one was submitted."""
+        house, call = self._collection.house, self._call
+        self._collection.admit(frame.events, call)
+        checked = await call.run(self._collection.check, frame.events, house.clock())
+        # A frame that failed leaves this future undone: nothing after it may be written, or a resumed
+        # stream would go on behind the gap.
+        await before
+        writing = house.writer.submit(Submission(checked, place=place if self._stream_id else None))
+        submitted.set_result(None)
+        collected = await asyncio.wrap_future(writing)
+        return pb.StreamEventsResponse(next_offset=place.end, results=results(collected.receipts), window=WINDOW)
+
+    async def _gap(self, got: int, want: int) -> pb.StreamEventsResponse:
+        raise CreditError(Reason.OFFSET_GAP, f"offset: got {got}, want {want}", want=str(want))
+
+    def _known_offset(self) -> int:
+        with self._collection.house.database.reading() as session:
+            return next_offset(session, self._call.caller.agency, self._stream_id)
+
+
+def results(receipts: Sequence[Receipt]) -> list[pb.SubmitResult]:
+    """Returns receipts as messages, in order."""
+    made = []
+    for index, receipt in enumerate(receipts):
+        status = pb.SubmitStatus.Value(f"SUBMIT_STATUS_{receipt.status}")
+        result = pb.SubmitResult(index=index, status=status, problems=map(wire.problem_message, receipt.problems))
+        if receipt.event_id is not None and receipt.collect_time and receipt.content_hash:
+            result.event_id = str(receipt.event_id)
+            result.collect_time.CopyFrom(wire.timestamp(receipt.collect_time))
+            result.content_digest.CopyFrom(wire.digest(receipt.content_hash))
+        made.append(result)
+    return made
+
+
+def _stream_id(name: str) -> str:
+    if problem := check_text("stream_id", name, STREAM_ID_LIMIT):
+        raise CreditError(problem.reason, str(problem))
+    return name
+
+
+async def _next(frames: AsyncIterator[pb.StreamEventsRequest]) -> pb.StreamEventsRequest | None:
+    return await anext(frames, None)
+
+
+async def _told(answer: pb.StreamEventsResponse) -> pb.StreamEventsResponse:
+    return answer

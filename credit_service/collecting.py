@@ -1,0 +1,234 @@
+"""The one writer: what waits is committed together; candidates, grades and feed follow behind, in order.
+
+Every process that collects has one. Its thread alone appends to the ledger, so that many callers share one
+synced commit, and it judges when nothing waits, so that a long import is never held up by its own consequences.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from credit_service import logs
+from credit_service.assessment import Assessor
+from credit_service.changes import Feed
+from credit_service.database import Database
+from credit_service.errors import CreditError, Reason
+from credit_service.ledger.append import Receipt, append
+from credit_service.ledger.drafts import CheckedDraft
+from credit_service.ledger.streams import StreamPlace, keep_offset
+from credit_service.ledger.tables import head, judged_window, keep_judged, last_collect_time
+from credit_service.subjects.vault import Vault
+
+# Records in one commit: more would only lengthen the wait of the others, the sync is shared by then.
+GROUP_LIMIT = 4000
+# Records that may wait; beyond it a submission is refused before any change.
+WAITING_LIMIT = 20_000
+# Events whose subjects are judged together: the wider, the fewer times a busy subject is judged in a long import.
+JUDGED_AT_ONCE = 20_000
+# Subjects in one judging transaction, so that a submission never waits long for the lock.
+SUBJECTS_AT_ONCE = 200
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Collected(NamedTuple):
+    """Holds what became of a submission, and the position that must be judged before its consequences stand."""
+
+    receipts: list[Receipt]
+    position: int
+
+
+@dataclass(slots=True)
+class Submission:
+    """Holds checked records on their way to one commit, and their place in a named stream."""
+
+    checked: Sequence[CheckedDraft]
+    is_all_or_nothing: bool = False
+    place: StreamPlace | None = None
+    done: Future[Collected] = field(default_factory=Future)
+
+
+class Writer:
+    """Commits submissions in order of arrival and judges behind them."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        assessor: Assessor,
+        feed: Feed,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Takes the rooms it writes to; `start` begins the work."""
+        self._database, self._vault, self._assessor, self._feed, self._clock = database, vault, assessor, feed, clock
+        self._wakeup = threading.Condition()
+        self._waiting: deque[Submission] = deque()
+        self._waiting_records = 0
+        self._awaited: list[tuple[int, Future[None]]] = []
+        self._is_closing = False
+        self._open_stamp: datetime | None = None
+        with database.reading() as session:
+            row = head(session)
+            self._position, self._judged, self._last_stamp = (
+                row.position,
+                row.judged_position,
+                last_collect_time(session),
+            )
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        """Begins to commit, and to judge what an earlier life left behind."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Commits what waits, then stops; what is not judged yet is judged by the next life."""
+        with self._wakeup:
+            self._is_closing = True
+            self._wakeup.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def submit(self, submission: Submission) -> Future[Collected]:
+        """Queues a submission; fails with OVERLOADED, before any change, when too much waits."""
+        with self._wakeup:
+            if self._is_closing or (self._waiting and self._waiting_records > WAITING_LIMIT):
+                raise CreditError(Reason.OVERLOADED, "submission: got more than can be written now, want a retry")
+            # A caller that leaves must not take back what others share a commit with.
+            submission.done.set_running_or_notify_cancel()
+            self._waiting.append(submission)
+            self._waiting_records += len(submission.checked)
+            self._wakeup.notify()
+        return submission.done
+
+    def judged(self, position: int) -> Future[None]:
+        """Returns what is done when everything up to a position has been judged."""
+        done: Future[None] = Future()
+        done.set_running_or_notify_cancel()
+        with self._wakeup:
+            if self._judged >= position:
+                done.set_result(None)
+            else:
+                self._awaited.append((position, done))
+        return done
+
+    def settled(self, now: datetime) -> datetime:
+        """Returns the latest time of knowledge, not after now, at which no commit is still open.
+
+        An answer given for it can be given again: nothing will be stored with an earlier receipt.
+        """
+        stamp = self._open_stamp
+        return now if stamp is None else min(now, stamp - MICROSECOND)
+
+    def _run(self) -> None:
+        while True:
+            group = self._take()
+            if group:
+                self._commit(group)
+            elif self._is_closing:
+                return
+            else:
+                self._judge_some()
+
+    def _take(self) -> list[Submission]:
+        """Returns the submissions of the next commit; none when there is time to judge, or it is the end."""
+        with self._wakeup:
+            while not (self._waiting or self._is_closing or self._judged < self._position):
+                self._wakeup.wait()
+            group: list[Submission] = []
+            count = 0
+            while self._waiting and (not group or count + len(self._waiting[0].checked) <= GROUP_LIMIT):
+                group.append(self._waiting.popleft())
+                count += len(group[-1].checked)
+            self._waiting_records -= count
+            return group
+
+    def _commit(self, group: Sequence[Submission]) -> None:
+        """Commits a group; when that fails, each submission alone, so that none suffers for another."""
+        try:
+            answers = self._write(group)
+        except Exception as error:  # noqa: BLE001  # whatever it was belongs to the one that caused it
+            if len(group) > 1:
+                for submission in group:
+                    self._commit([submission])
+                return
+            answers = [_failure(error)]
+        finally:
+            self._open_stamp = None
+        for submission, answer in zip(group, answers, strict=True):
+            if isinstance(answer, Exception):
+                submission.done.set_exception(answer)
+            else:
+                submission.done.set_result(answer)
+
+    def _write(self, group: Sequence[Submission]) -> list[Collected | Exception]:
+        answers: list[Collected | Exception] = []
+        with self._database.transaction() as session:
+            now = self._open_stamp = self._stamp()
+            for submission in group:
+                try:
+                    receipts = append(session, submission.checked, now, self._vault, submission.is_all_or_nothing)
+                except CreditError as error:
+                    answers.append(error)
+                    continue
+                if submission.place:
+                    keep_offset(session, submission.place, now)
+                answers.append(Collected(receipts, head(session).position))
+            position = head(session).position
+        self._last_stamp = now
+        with self._wakeup:
+            self._position = position
+        return answers
+
+    def _stamp(self) -> datetime:
+        """Returns the time of the commit; a clock that steps back never reorders what was known."""
+        now = self._clock()
+        return now if self._last_stamp is None else max(now, self._last_stamp)
+
+    def _judge_some(self) -> None:
+        """Judges the subjects of the next window of events, a few per transaction, unless somebody waits."""
+        with self._database.reading() as session:
+            subjects, through = judged_window(session, self._judged, JUDGED_AT_ONCE)
+        for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
+            self._judge(subjects[start : start + SUBJECTS_AT_ONCE])
+            while group := self._take() if self._waiting else []:
+                self._commit(group)
+            if self._is_closing:
+                return
+        with self._database.transaction() as session:
+            keep_judged(session, through)
+        with self._wakeup:
+            self._judged = through
+            ready = [done for position, done in self._awaited if position <= through]
+            self._awaited = [one for one in self._awaited if one[0] > through]
+        for done in ready:
+            done.set_result(None)
+
+    def _judge(self, subjects: Sequence[str]) -> None:
+        """Judges subjects in one transaction; a subject that cannot be judged never holds up the others."""
+        try:
+            with self._database.transaction() as session:
+                self._assess(session, subjects)
+        except Exception as error:  # noqa: BLE001  # said in the log, with the subject it belongs to
+            if len(subjects) > 1:
+                for subject in subjects:
+                    self._judge([subject])
+                return
+            logs.get().error("judging failed", subject=subjects[0], exc_info=error)
+        self._feed.wake()
+
+    def _assess(self, session: Session, subjects: Sequence[str]) -> None:
+        now = self._clock()
+        self._assessor.assess(session, subjects, now if self._last_stamp is None else max(now, self._last_stamp))
+
+
+def _failure(error: Exception) -> Exception:
+    if isinstance(error, DBAPIError):
+        logs.get().error("commit failed", exc_info=error)
+        return CreditError(Reason.STORAGE_UNAVAILABLE, "storage: got a failure, want a retry; nothing was acknowledged")
+    return error
