@@ -324,7 +324,7 @@ class StreamEventsRequest(_message.Message):
     """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventDraft]:
-        """Events, 1 to 1,000; 500 serves best. None in a first frame that only asks where to go on."""
+        """Events, 1 to 1,000; 500 serves best. None in the first frame of a named stream that only asks where to go on."""
 
     def __init__(
         self,
