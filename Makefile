@@ -25,7 +25,7 @@ generate = PATH="$(CURDIR)/.venv-proto/bin:$$PATH" python -m grpc_tools.protoc -
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup setup-dev demo test check format-check lint types imports proto-lint proto-breaking \
-	proto-fresh fix proto cover migrate verify-ledger train evaluate publish-model simulate lock clean
+	proto-fresh fix proto cover migrate bench bench-large verify-ledger train evaluate publish-model simulate lock clean
 
 help: ## Show this list
 	@echo "make <target>    ($(PYTHON), $(VENV); give a command its own arguments with ARGS=\"…\")"
@@ -98,6 +98,12 @@ proto: $(PROTO) ## Generate credit_service/v1 from the contract
 
 cover: $(DEV) ## Run the tests and write the branch coverage as pages under build/coverage-pages
 	$(BIN)/python -m pytest --cov --cov-report=html $(ARGS)
+
+bench: $(DEV) ## Measure collection against the plain driver, as ratios; writes build/bench.json
+	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-large: $(DEV) ## The same at a million events
+	$(BIN)/python -m tests.bench --events 1000000 $(ARGS)
 
 migrate: $(RUN) ## Bring the database named by CREDIT_SERVICE_DATABASE_URL to the newest tables
 	$(BIN)/credit-service migrate $(ARGS)

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from credit_service.database import insert_rows, to_microseconds
+from credit_service.database import insert_rows, insert_tuples, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason
 from credit_service.ledger.drafts import CheckedDraft, Draft
 from credit_service.ledger.quarantine import any_waiting, put_aside, release
@@ -32,15 +32,14 @@ from credit_service.subjects.vault import PersonalValue, Sealed, Vault
 KEPT = frozenset({"ACCEPTED", "DUPLICATE", "SUPERSEDED_LATE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Tells a source what became of one record."""
 
     status: str
     event_id: int | None = None
     collect_time: datetime | None = None
     content_hash: bytes | None = None
-    problems: list[Problem] = field(default_factory=list)
+    problems: Sequence[Problem] = ()
     # Subjects whose facts changed: the record's own and, when a correction moves it, the former one.
     subject_ids: tuple[str, ...] = ()
 
@@ -51,8 +50,9 @@ class _Batch:
 
     position: int
     chain_hash: bytes
-    events: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[dict[str, Any]] = field(default_factory=list)
+    now: datetime
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    keys: list[tuple[Any, ...]] = field(default_factory=list)
     personal: list[dict[str, Any]] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
 
@@ -81,15 +81,15 @@ def append(
     All or nothing fails with BATCH_REFUSED, before anything is written, when one record would not be kept.
     """
     row = head(session)
-    batch = _Batch(row.position, row.chain_hash)
+    batch = _Batch(row.position, row.chain_hash, now)
     known = _Known(session, [c.draft for c in checked if c.draft])
-    receipts = [_receive(session, c, known, batch, (now, vault)) for c in checked]
+    receipts = [_receive(session, c, known, batch, vault) for c in checked]
     if is_all_or_nothing:
         _refuse_partial(receipts)
     put_aside(session, [c for c in checked if c.draft is None and c.is_mendable], now)
     if batch.events:
-        insert_rows(session, LedgerEvent, batch.events)
-        insert_rows(session, EventKey, batch.keys)
+        insert_tuples(session, LedgerEvent, _EVENT_COLUMNS, batch.events)
+        insert_tuples(session, EventKey, StoredVersion._fields, batch.keys)
         if batch.personal:
             insert_rows(session, PersonalValue, batch.personal)
         session.execute(
@@ -114,9 +114,7 @@ def _refuse_partial(receipts: Sequence[Receipt]) -> None:
             )
 
 
-def _receive(
-    session: Session, checked: CheckedDraft, known: _Known, batch: _Batch, context: tuple[datetime, Vault]
-) -> Receipt:
+def _receive(session: Session, checked: CheckedDraft, known: _Known, batch: _Batch, vault: Vault) -> Receipt:
     draft = checked.draft
     if draft is None:
         status = "QUARANTINED" if checked.is_mendable else "REJECTED"
@@ -125,20 +123,16 @@ def _receive(
     stored = known.by_key.get(draft.key)
     if stored is not None:
         return _replay(draft, stored, content)
-    now, vault = context
-    others = known.by_record.get((draft.source, draft.record_id), [])
-    is_late = any(other.version > draft.version for other in others)
+    others = known.by_record.get((draft.source, draft.record_id), ())
     sealed = (
         vault.seal(session, draft.subject_id, draft.subject_name) if draft.is_person and draft.subject_name else None
     )
-    known.add(_chain(batch, draft, content, sealed, now))
-    return Receipt(
-        "SUPERSEDED_LATE" if is_late else "ACCEPTED",
-        event_id=batch.position,
-        collect_time=now,
-        content_hash=content,
-        subject_ids=tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in others)])),
-    )
+    known.add(_chain(batch, draft, content, sealed))
+    if not others:
+        return Receipt("ACCEPTED", batch.position, batch.now, content, (), (draft.subject_id,))
+    is_late = any(other.version > draft.version for other in others)
+    subjects = tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in others)]))
+    return Receipt("SUPERSEDED_LATE" if is_late else "ACCEPTED", batch.position, batch.now, content, (), subjects)
 
 
 def _replay(draft: Draft, stored: StoredVersion, content: bytes) -> Receipt:
@@ -153,26 +147,28 @@ def _replay(draft: Draft, stored: StoredVersion, content: bytes) -> Receipt:
     return Receipt("CONFLICT", stored.position, stored.collect_time, stored.content_hash, [problem])
 
 
-def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None, now: datetime) -> StoredVersion:
+_EVENT_COLUMNS = (
+    "subject_id", "position", "source", "record_id", "version", "op", "subject_name", "subject_kind", "kind",
+    "domain", "occur_time", "occur_day", "publish_time", "collect_time", "document_no", "legal_basis", "refers_to",
+    "payload", "personal_commitment", "content_hash", "chain_hash",
+)  # fmt: skip
+
+
+def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None) -> StoredVersion:
     batch.position += 1
     commitment = sealed.commitment if sealed else None
-    batch.chain_hash = chain_hash(batch.chain_hash, batch.position, now, content, commitment)
+    batch.chain_hash = chain_hash(batch.chain_hash, batch.position, batch.now, content, commitment)
+    key = StoredVersion(
+        draft.source, draft.record_id, draft.version, draft.subject_id, batch.position, batch.now, content
+    )
     batch.events.append(
-        {
-            "subject_id": draft.subject_id, "position": batch.position, "source": draft.source,
-            "record_id": draft.record_id, "version": draft.version, "op": draft.op,
-            "subject_name": "" if draft.is_person else draft.subject_name,
-            "subject_kind": draft.subject_kind, "kind": draft.kind, "domain": draft.domain,
-            "occur_time": draft.occur_time, "occur_day": civil_day(draft.occur_time),
-            "publish_time": draft.publish_time, "collect_time": now, "document_no": draft.document_no,
-            "legal_basis": draft.legal_basis, "refers_to": draft.refers_to, "payload": draft.payload_text,
-            "personal_commitment": commitment, "content_hash": content, "chain_hash": batch.chain_hash,
-        }
+        (
+            draft.subject_id, batch.position, draft.source, draft.record_id, draft.version, draft.op,
+            "" if draft.is_person else draft.subject_name, draft.subject_kind, draft.kind, draft.domain,
+            draft.occur_time, civil_day(draft.occur_time), draft.publish_time, batch.now, draft.document_no,
+            draft.legal_basis, draft.refers_to, draft.payload_text, commitment, content, batch.chain_hash,
+        )
     )  # fmt: skip
-    key: dict[str, Any] = {
-        "source": draft.source, "record_id": draft.record_id, "version": draft.version,
-        "subject_id": draft.subject_id, "position": batch.position, "collect_time": now, "content_hash": content,
-    }  # fmt: skip
     batch.keys.append(key)
     batch.drafts.append(draft)
     if sealed:
@@ -184,7 +180,7 @@ def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None, n
                 "sealed": sealed.ciphertext,
             }
         )
-    return StoredVersion(**key)
+    return key
 
 
 def chain_hash(
