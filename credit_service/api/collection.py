@@ -20,6 +20,7 @@ BATCH_LIMIT = 1000
 BYTES_LIMIT = 4 * 1024 * 1024
 WINDOW = 4
 STREAM_ID_LIMIT = 64
+_STATUS = {name.removeprefix("SUBMIT_STATUS_"): number for name, number in pb.SubmitStatus.items()}
 
 
 class Collection:
@@ -30,14 +31,14 @@ class Collection:
         self.house = house
 
     async def collect(
-        self, drafts: Sequence[pb.EventDraft], call: Call, *, is_all_or_nothing: bool = False
+        self, drafts: Sequence[pb.EventDraft], size: int, call: Call, *, is_all_or_nothing: bool = False
     ) -> Collected:
-        """Returns what became of a batch after its durable commit."""
-        self.admit(drafts, call)
+        """Returns what became of a batch of a size in bytes after its durable commit."""
+        self.admit(drafts, size, call)
         checked = await call.run(self.check, drafts, call.now)
         return await asyncio.wrap_future(self.house.writer.submit(Submission(checked, is_all_or_nothing)))
 
-    def admit(self, drafts: Sequence[pb.EventDraft], call: Call) -> None:
+    def admit(self, drafts: Sequence[pb.EventDraft], size: int, call: Call) -> None:
         """Refuses a whole batch before any change: size, who may speak for which source, and the quota."""
         if not drafts:
             raise CreditError(Reason.BATCH_EMPTY, f"events: got 0, want 1 to {BATCH_LIMIT}")
@@ -45,7 +46,6 @@ class Collection:
             raise CreditError(
                 Reason.BATCH_TOO_LARGE, f"events: got {len(drafts)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
             )
-        size = sum(draft.ByteSize() for draft in drafts)
         if size > BYTES_LIMIT:
             raise CreditError(
                 Reason.BATCH_TOO_LARGE, f"events: got {size} bytes, want at most {BYTES_LIMIT}", limit=str(BYTES_LIMIT)
@@ -134,7 +134,7 @@ class EventStream:
     ) -> pb.StreamEventsResponse:
         """Checks a frame while the one before is written; submits it only after that one was submitted."""
         house, call = self._collection.house, self._call
-        self._collection.admit(frame.events, call)
+        self._collection.admit(frame.events, frame.ByteSize(), call)
         checked = await call.run(self._collection.check, frame.events, house.clock())
         # A frame that failed leaves this future undone: nothing after it may be written, or a resumed
         # stream would go on behind the gap.
@@ -154,15 +154,22 @@ class EventStream:
 
 def results(receipts: Sequence[Receipt]) -> list[pb.SubmitResult]:
     """Returns receipts as messages, in order."""
-    made = []
+    made, collect_time, message = [], None, None
     for index, receipt in enumerate(receipts):
-        status = pb.SubmitStatus.Value(f"SUBMIT_STATUS_{receipt.status}")
-        result = pb.SubmitResult(index=index, status=status, problems=map(wire.problem_message, receipt.problems))
-        if receipt.event_id is not None and receipt.collect_time and receipt.content_hash:
-            result.event_id = str(receipt.event_id)
-            result.collect_time.CopyFrom(wire.timestamp(receipt.collect_time))
-            result.content_digest.CopyFrom(wire.digest(receipt.content_hash))
-        made.append(result)
+        if receipt.event_id is None:
+            problems = map(wire.problem_message, receipt.problems)
+            made.append(pb.SubmitResult(index=index, status=_STATUS[receipt.status], problems=problems))
+            continue
+        if receipt.collect_time is not collect_time and receipt.collect_time:
+            # Most receipts of a batch share one time.
+            collect_time, message = receipt.collect_time, wire.timestamp(receipt.collect_time)
+        made.append(
+            pb.SubmitResult(
+                index=index, status=_STATUS[receipt.status], event_id=str(receipt.event_id), collect_time=message,
+                content_digest=wire.digest(receipt.content_hash or b""),
+                problems=map(wire.problem_message, receipt.problems) if receipt.problems else None,
+            )
+        )  # fmt: skip
     return made
 
 

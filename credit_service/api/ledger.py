@@ -26,7 +26,9 @@ class LedgerDoor:
 
     async def SubmitEvents(self, request: pb.SubmitEventsRequest, call: Call) -> pb.SubmitEventsResponse:
         """Appends a batch; answers each record in order, when candidates and grades have followed."""
-        collected = await self.collection.collect(request.events, call, is_all_or_nothing=request.all_or_nothing)
+        collected = await self.collection.collect(
+            request.events, request.ByteSize(), call, is_all_or_nothing=request.all_or_nothing
+        )
         await asyncio.wrap_future(self.house.writer.judged(collected.position))
         call.facts = {"request": shown(request.request_id), "records": len(collected.receipts)}
         return pb.SubmitEventsResponse(results=results(collected.receipts))
@@ -69,7 +71,7 @@ class LedgerDoor:
         waiting = await call.run(self._waiting, keys)
         chosen = [draft for draft, key in zip(request.events, keys, strict=True) if key in waiting]
         if chosen or not request.events:
-            collected = await self.collection.collect(chosen, call)
+            collected = await self.collection.collect(chosen, request.ByteSize(), call)
             await asyncio.wrap_future(self.house.writer.judged(collected.position))
             receipts = iter(collected.receipts)
         else:

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -34,6 +35,7 @@ _CODE_OF = {name: code for code, (name, _) in KINDS.items()}
 PAGE_DEFAULT = 50
 PAGE_LIMIT = 1000
 TOP = 2**63
+NANOSECONDS = 1_000_000_000
 
 
 def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Problem]]:
@@ -206,12 +208,12 @@ def timestamp(time: datetime) -> timestamp_pb2.Timestamp:
 
 
 def _draft_time(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> datetime | None:
-    try:
-        return message.ToDatetime(UTC)
-    except (ValueError, OverflowError):
-        got = f"{message.seconds} s {message.nanos} ns"
-        problems.append(Problem(name, got, "a time of the years 1949 to 9999", Reason.FIELD_OUT_OF_RANGE))
-        return None
+    with suppress(OverflowError):
+        if 0 <= message.nanos < NANOSECONDS:
+            return from_microseconds(message.seconds * 1_000_000 + message.nanos // 1000)
+    got = f"{message.seconds} s {message.nanos} ns"
+    problems.append(Problem(name, got, "a time of the years 1949 to 9999", Reason.FIELD_OUT_OF_RANGE))
+    return None
 
 
 def time_frame(frame: subjects_pb2.TimeFrame, now: datetime) -> tuple[datetime, datetime]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+from credit_service.database import to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
 from credit_service.subjects.schemes import is_id_number, subject_id
@@ -19,7 +20,6 @@ ID_LIMIT = 200
 EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 # Made once: json.dumps with options builds a new encoder for every record.
-_PARTS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PAYLOAD = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 # Faults that a source can mend without losing the record: they are kept aside, not refused.
 MENDABLE = frozenset({Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING})
@@ -72,33 +72,30 @@ class Draft(NamedTuple):
         """Digests what the source said, without the name of a person and without our clocks."""
         return content_hash(
             (
-                self.source,
-                self.record_id,
-                self.version,
-                self.op,
-                self.subject_id,
-                "" if self.subject_kind == "PERSON" else self.subject_name,
-                self.subject_kind,
-                self.kind,
-                self.domain,
-                time_text(self.occur_time),
-                time_text(self.publish_time) if self.publish_time else "",
-                self.document_no,
-                self.legal_basis,
-                self.refers_to or "",
-                self.payload_text,
+                self.source, self.record_id, str(self.version), self.op, self.subject_id,
+                "" if self.subject_kind == "PERSON" else self.subject_name, self.subject_kind, self.kind, self.domain,
+                instant_text(self.occur_time), instant_text(self.publish_time), self.document_no, self.legal_basis,
+                self.refers_to or "", self.payload_text,
             )
-        )
+        )  # fmt: skip
 
 
-def content_hash(parts: tuple[str | int, ...]) -> bytes:
-    """Digests the parts of a record; the parts are quoted, so that no two records share a text."""
-    return hashlib.sha256(_PARTS.encode(parts).encode()).digest()
+def content_hash(parts: tuple[str, ...]) -> bytes:
+    """Digests the parts of a record, joined by U+001F.
+
+    No part can hold that character: checked texts refuse it and JSON escapes it. So no two records share a text.
+    """
+    return hashlib.sha256("\x1f".join(parts).encode()).digest()
+
+
+def instant_text(time: datetime | None) -> str:
+    """Writes a time for a digest: microseconds since 1970 UTC, nothing for no time."""
+    return "" if time is None else str(to_microseconds(time))
 
 
 def time_text(time: datetime) -> str:
-    """Writes a time the same way in every run."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds")
+    """Writes a time for people."""
+    return (time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def payload_json(payload: Mapping[str, Any]) -> str:
@@ -318,7 +315,7 @@ def _time(name: str, value: Any, now: datetime, problems: list[Problem]) -> date
     if time < EARLIEST:
         problems.append(Problem(name, time_text(time), "1949-10-01 or later", Reason.FIELD_OUT_OF_RANGE))
         return None
-    return time.astimezone(UTC)
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def _shielded(subject: Any) -> Any:

@@ -2,13 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from credit_service.ledger.append import chain_hash
-from credit_service.ledger.drafts import content_hash, time_text
+from credit_service.ledger.drafts import content_hash, instant_text
 from credit_service.ledger.tables import GENESIS, EventKey, LedgerEvent, head, in_ledger_order
 
 PAGE = 5000
@@ -48,11 +47,10 @@ def verify(session: Session) -> Verified:
 
 def stored_content_hash(row: LedgerEvent) -> bytes:
     """Digests a stored event the way its draft was digested."""
-    publish: datetime | None = row.publish_time
     return content_hash(
         (
-            row.source, row.record_id, row.version, row.op, row.subject_id, row.subject_name, row.subject_kind,
-            row.kind, row.domain, time_text(row.occur_time), time_text(publish) if publish else "",
+            row.source, row.record_id, str(row.version), row.op, row.subject_id, row.subject_name, row.subject_kind,
+            row.kind, row.domain, instant_text(row.occur_time), instant_text(row.publish_time),
             row.document_no, row.legal_basis, row.refers_to or "", row.payload,
         )
     )  # fmt: skip
