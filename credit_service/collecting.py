@@ -5,6 +5,7 @@ synced commit, and it judges when nothing waits, so that a long import is never 
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -34,6 +35,9 @@ WAITING_LIMIT = 20_000
 JUDGED_AT_ONCE = 20_000
 # Subjects in one judging transaction, so that a submission never waits long for the lock.
 SUBJECTS_AT_ONCE = 200
+# Judging begins when nothing came for a moment, when somebody waits for it, or when it is this far behind.
+QUIET_SECONDS = 0.2
+LAG_SECONDS = 30.0
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -72,6 +76,7 @@ class Writer:
         self._waiting_records = 0
         self._awaited: list[tuple[int, Future[None]]] = []
         self._is_closing = False
+        self._arrived = self._behind_since = 0.0
         self._open_stamp: datetime | None = None
         with database.reading() as session:
             row = head(session)
@@ -103,6 +108,7 @@ class Writer:
             submission.done.set_running_or_notify_cancel()
             self._waiting.append(submission)
             self._waiting_records += len(submission.checked)
+            self._arrived = time.monotonic()
             self._wakeup.notify()
         return submission.done
 
@@ -115,6 +121,7 @@ class Writer:
                 done.set_result(None)
             else:
                 self._awaited.append((position, done))
+                self._wakeup.notify()
         return done
 
     def settled(self, now: datetime) -> datetime:
@@ -138,8 +145,8 @@ class Writer:
     def _take(self) -> list[Submission]:
         """Returns the submissions of the next commit; none when there is time to judge, or it is the end."""
         with self._wakeup:
-            while not (self._waiting or self._is_closing or self._judged < self._position):
-                self._wakeup.wait()
+            while not (self._waiting or self._is_closing) and (pause := self._pause()) > 0:
+                self._wakeup.wait(pause)
             group: list[Submission] = []
             count = 0
             while self._waiting and (not group or count + len(self._waiting[0].checked) <= GROUP_LIMIT):
@@ -147,6 +154,15 @@ class Writer:
                 count += len(group[-1].checked)
             self._waiting_records -= count
             return group
+
+    def _pause(self) -> float:
+        """Returns the seconds before judging may begin: none when it is wanted now, for ever when it is done."""
+        if self._judged >= self._position:
+            return threading.TIMEOUT_MAX
+        now = time.monotonic()
+        if self._awaited or now - self._behind_since >= LAG_SECONDS:
+            return 0.0
+        return QUIET_SECONDS - (now - self._arrived)
 
     def _commit(self, group: Sequence[Submission]) -> None:
         """Commits a group; when that fails, each submission alone, so that none suffers for another."""
@@ -182,6 +198,8 @@ class Writer:
             position = head(session).position
         self._last_stamp = now
         with self._wakeup:
+            if self._judged >= self._position:
+                self._behind_since = time.monotonic()
             self._position = position
         return answers
 

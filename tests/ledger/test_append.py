@@ -95,7 +95,7 @@ def test_same_clock_and_order_give_the_same_head(desk: Desk) -> None:
         assert head(session).chain_hash.hex() == HEAD_OF_SIX
 
 
-HEAD_OF_SIX = "0c5e219bd2d990786dd5e8e1e68ca134e5c549da646899aca53c9c3592d103fb"
+HEAD_OF_SIX = "5d033721ca5f60f8fbb71d2121aef65d16756ce0229dba5fcd10ed19b0192a2e"
 
 
 def test_name_of_a_person_is_sealed_and_never_stored_in_the_clear(desk: Desk) -> None:
