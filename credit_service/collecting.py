@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
@@ -35,27 +34,25 @@ WAITING_LIMIT = 20_000
 JUDGED_AT_ONCE = 20_000
 # Subjects in one judging transaction, so that a submission never waits long for the lock.
 SUBJECTS_AT_ONCE = 200
-# Judging begins when nothing came for a moment, when somebody waits for it, or when it is this far behind.
+# Judging behind begins when nothing came for a moment, or when it is this far behind.
 QUIET_SECONDS = 0.2
 LAG_SECONDS = 30.0
+RETRY_SECONDS = 1.0
 MICROSECOND = timedelta(microseconds=1)
-
-
-class Collected(NamedTuple):
-    """Holds what became of a submission, and the position that must be judged before its consequences stand."""
-
-    receipts: list[Receipt]
-    position: int
 
 
 @dataclass(slots=True)
 class Submission:
-    """Holds checked records on their way to one commit, and their place in a named stream."""
+    """Holds checked records on their way to one commit, and their place in a named stream.
+
+    What is judged at once has its consequences in the same commit; the rest is judged behind.
+    """
 
     checked: Sequence[CheckedDraft]
     is_all_or_nothing: bool = False
+    is_judged_at_once: bool = False
     place: StreamPlace | None = None
-    done: Future[Collected] = field(default_factory=Future)
+    done: Future[list[Receipt]] = field(default_factory=Future)
 
 
 class Writer:
@@ -74,7 +71,6 @@ class Writer:
         self._wakeup = threading.Condition()
         self._waiting: deque[Submission] = deque()
         self._waiting_records = 0
-        self._awaited: list[tuple[int, Future[None]]] = []
         self._is_closing = False
         self._arrived = self._behind_since = 0.0
         self._open_stamp: datetime | None = None
@@ -99,7 +95,7 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join()
 
-    def submit(self, submission: Submission) -> Future[Collected]:
+    def submit(self, submission: Submission) -> Future[list[Receipt]]:
         """Queues a submission; fails with OVERLOADED, before any change, when too much waits."""
         with self._wakeup:
             if self._is_closing or (self._waiting and self._waiting_records > WAITING_LIMIT):
@@ -111,18 +107,6 @@ class Writer:
             self._arrived = time.monotonic()
             self._wakeup.notify()
         return submission.done
-
-    def judged(self, position: int) -> Future[None]:
-        """Returns what is done when everything up to a position has been judged."""
-        done: Future[None] = Future()
-        done.set_running_or_notify_cancel()
-        with self._wakeup:
-            if self._judged >= position:
-                done.set_result(None)
-            else:
-                self._awaited.append((position, done))
-                self._wakeup.notify()
-        return done
 
     def settled(self, now: datetime) -> datetime:
         """Returns the latest time of knowledge, not after now, at which no commit is still open.
@@ -137,10 +121,10 @@ class Writer:
             group = self._take()
             if group:
                 self._commit(group)
-            elif self._is_closing:
+            if self._is_closing and not self._waiting:
                 return
-            else:
-                self._judge_some()
+            if not group or self._pause() <= 0:
+                self._judge_behind()
 
     def _take(self) -> list[Submission]:
         """Returns the submissions of the next commit; none when there is time to judge, or it is the end."""
@@ -160,7 +144,7 @@ class Writer:
         if self._judged >= self._position:
             return threading.TIMEOUT_MAX
         now = time.monotonic()
-        if self._awaited or now - self._behind_since >= LAG_SECONDS:
+        if now - self._behind_since >= LAG_SECONDS:
             return 0.0
         return QUIET_SECONDS - (now - self._arrived)
 
@@ -182,8 +166,8 @@ class Writer:
             else:
                 submission.done.set_result(answer)
 
-    def _write(self, group: Sequence[Submission]) -> list[Collected | Exception]:
-        answers: list[Collected | Exception] = []
+    def _write(self, group: Sequence[Submission]) -> list[list[Receipt] | Exception]:
+        answers: list[list[Receipt] | Exception] = []
         with self._database.transaction() as session:
             now = self._open_stamp = self._stamp()
             for submission in group:
@@ -194,19 +178,35 @@ class Writer:
                     continue
                 if submission.place:
                     keep_offset(session, submission.place, now)
-                answers.append(Collected(receipts, head(session).position))
-            position = head(session).position
+                if submission.is_judged_at_once:
+                    touched = [subject for receipt in receipts for subject in receipt.subject_ids]
+                    self._assessor.assess(session, touched, now)
+                answers.append(receipts)
+            position, is_level = head(session).position, self._judged == self._position
+            if is_level := is_level and all(submission.is_judged_at_once for submission in group):
+                keep_judged(session, position)
         self._last_stamp = now
         with self._wakeup:
-            if self._judged >= self._position:
+            if self._judged == self._position:
                 self._behind_since = time.monotonic()
             self._position = position
+            self._judged = position if is_level else self._judged
+        self._feed.wake()
         return answers
 
     def _stamp(self) -> datetime:
         """Returns the time of the commit; a clock that steps back never reorders what was known."""
         now = self._clock()
         return now if self._last_stamp is None else max(now, self._last_stamp)
+
+    def _judge_behind(self) -> None:
+        """Judges; whatever fails is said in the log and tried again, and never ends the writer."""
+        try:
+            self._judge_some()
+        except Exception as error:  # noqa: BLE001  # as said
+            logs.get().error("judging failed", after_position=self._judged, exc_info=error)
+            with self._wakeup:
+                self._wakeup.wait(RETRY_SECONDS)
 
     def _judge_some(self) -> None:
         """Judges the subjects of the next window of events, a few per transaction, unless somebody waits."""
@@ -222,10 +222,6 @@ class Writer:
             keep_judged(session, through)
         with self._wakeup:
             self._judged = through
-            ready = [done for position, done in self._awaited if position <= through]
-            self._awaited = [one for one in self._awaited if one[0] > through]
-        for done in ready:
-            done.set_result(None)
 
     def _judge(self, subjects: Sequence[str]) -> None:
         """Judges subjects in one transaction; a subject that cannot be judged never holds up the others."""

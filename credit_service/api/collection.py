@@ -8,7 +8,7 @@ from typing import Any
 from credit_service.api import wire
 from credit_service.api.calls import Call
 from credit_service.api.house import House
-from credit_service.collecting import Collected, Submission
+from credit_service.collecting import Submission
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.drafts import CheckedDraft
@@ -32,11 +32,13 @@ class Collection:
 
     async def collect(
         self, drafts: Sequence[pb.EventDraft], size: int, call: Call, *, is_all_or_nothing: bool = False
-    ) -> Collected:
+    ) -> list[Receipt]:
         """Returns what became of a batch of a size in bytes after its durable commit."""
         self.admit(drafts, size, call)
         checked = await call.run(self.check, drafts, call.now)
-        return await asyncio.wrap_future(self.house.writer.submit(Submission(checked, is_all_or_nothing)))
+        return await asyncio.wrap_future(
+            self.house.writer.submit(Submission(checked, is_all_or_nothing, is_judged_at_once=True))
+        )
 
     def admit(self, drafts: Sequence[pb.EventDraft], size: int, call: Call) -> None:
         """Refuses a whole batch before any change: size, who may speak for which source, and the quota."""
@@ -141,8 +143,8 @@ class EventStream:
         await before
         writing = house.writer.submit(Submission(checked, place=place if self._stream_id else None))
         submitted.set_result(None)
-        collected = await asyncio.wrap_future(writing)
-        return pb.StreamEventsResponse(next_offset=place.end, results=results(collected.receipts), window=WINDOW)
+        receipts = await asyncio.wrap_future(writing)
+        return pb.StreamEventsResponse(next_offset=place.end, results=results(receipts), window=WINDOW)
 
     async def _gap(self, got: int, want: int) -> pb.StreamEventsResponse:
         raise CreditError(Reason.OFFSET_GAP, f"offset: got {got}, want {want}", want=str(want))

@@ -1,6 +1,5 @@
 """The door of LedgerService: nothing is acknowledged before its durable commit."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from credit_service.api import wire
@@ -26,12 +25,11 @@ class LedgerDoor:
 
     async def SubmitEvents(self, request: pb.SubmitEventsRequest, call: Call) -> pb.SubmitEventsResponse:
         """Appends a batch; answers each record in order, when candidates and grades have followed."""
-        collected = await self.collection.collect(
+        receipts = await self.collection.collect(
             request.events, request.ByteSize(), call, is_all_or_nothing=request.all_or_nothing
         )
-        await asyncio.wrap_future(self.house.writer.judged(collected.position))
-        call.facts = {"request": shown(request.request_id), "records": len(collected.receipts)}
-        return pb.SubmitEventsResponse(results=results(collected.receipts))
+        call.facts = {"request": shown(request.request_id), "records": len(receipts)}
+        return pb.SubmitEventsResponse(results=results(receipts))
 
     def StreamEvents(
         self, requests: AsyncIterator[pb.StreamEventsRequest], call: Call
@@ -68,14 +66,11 @@ class LedgerDoor:
     ) -> pb.ReleaseQuarantinedResponse:
         """Appends mended records that wait in quarantine; others are rejected."""
         keys = [(d.source, d.source_record_id, d.source_version or 1) for d in request.events]
+        self.collection.check_sources({key[0] for key in keys}, call)
         waiting = await call.run(self._waiting, keys)
         chosen = [draft for draft, key in zip(request.events, keys, strict=True) if key in waiting]
-        if chosen or not request.events:
-            collected = await self.collection.collect(chosen, request.ByteSize(), call)
-            await asyncio.wrap_future(self.house.writer.judged(collected.position))
-            receipts = iter(collected.receipts)
-        else:
-            receipts = iter(())
+        is_empty = bool(keys) and not chosen
+        receipts = iter(() if is_empty else await self.collection.collect(chosen, request.ByteSize(), call))
         answers = [next(receipts) if key in waiting else _not_waiting(key) for key in keys]
         call.facts = {"request": shown(request.request_id), "records": len(answers)}
         return pb.ReleaseQuarantinedResponse(results=results(answers))

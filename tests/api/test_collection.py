@@ -1,7 +1,7 @@
 """Collection over the wire: all or nothing, receipts, quarantine, named streams, watermarks, quota, overload."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from sqlalchemy import event
 
 from credit_service.api import wire
 from credit_service.api.status import DETAILS_KEY
+from credit_service.cli.settling import wait_until_judged
 from credit_service.collecting import WAITING_LIMIT
 from credit_service.v1 import ledger_pb2 as pb
-from credit_service.v1 import sync_pb2
+from credit_service.v1 import listings_pb2, sync_pb2
 from tests.api.street import (
     NOW,
     Clock,
@@ -24,6 +25,7 @@ from tests.api.street import (
     a_code,
     a_record,
     major_accident,
+    ref,
     refusal_of,
     registered,
     serving,
@@ -80,6 +82,7 @@ def test_all_or_nothing_keeps_all_and_counts_duplicates_as_kept(street: Street) 
 def test_receipt_says_where_an_event_stands_and_that_it_was_judged(street: Street) -> None:
     record = a_record(a_code())
     event_id = street.must_collect(record)[0]
+    wait_until_judged(street.connect("source"))
     found = receipt(street, record)
     assert (status(found.result), found.result.event_id, found.is_judged) == ("ACCEPTED", event_id, True)
     assert len(found.chain_digest.value) == 32
@@ -162,11 +165,20 @@ def test_two_writers_racing_on_the_same_keys_store_each_once(street: Street) -> 
     assert feed_info(street).event_count == before + len(records)
 
 
-def test_feed_says_how_far_judgement_has_come(street: Street) -> None:
-    code = a_code()
-    street.must_collect(registered(code), *major_accident(code))
+def test_batch_finds_its_consequences_and_a_stream_is_judged_behind(street: Street) -> None:
+    at_once, behind = a_code(), a_code()
+    street.must_collect(registered(at_once), *major_accident(at_once))
+    assert candidates(street, at_once) == ["B-01"]
+    stream(street, frame(0, registered(behind), *major_accident(behind)))
+    wait_until_judged(street.connect("source"))
+    assert candidates(street, behind) == ["B-01"]
     info = feed_info(street)
     assert info.judged_event_count == info.event_count
+
+
+def candidates(street: Street, code: str) -> list[str]:
+    request = listings_pb2.SearchListingsRequest(subject=ref(code))
+    return [listing.rule_id for listing in street.ask("regulator", "ListingService/SearchListings", request).listings]
 
 
 @pytest.mark.moves_clock
@@ -223,14 +235,11 @@ def test_quota_refuses_before_any_change_and_says_when_to_try_again(tmp_path: Pa
 
 def test_overload_refuses_before_any_change_and_says_when_to_try_again(tmp_path: Path) -> None:
     with serving(tmp_path, Clock(), database_url=f"sqlite:///{tmp_path / 'credit.db'}") as street:
-        writer = street.running.house.writer
         held_up = street.running.house.database
         with held_up.transaction(), ThreadPoolExecutor(30) as pool:
             batches = [[a_record(a_code()) for _ in range(1000)] for _ in range(WAITING_LIMIT // 1000 + 6)]
             answers = [pool.submit(street.refusal_or_results, batch) for batch in batches]
-            while not any(a.done() for a in answers):
-                writer.judged(0).result()
-            refused = next(a.result() for a in answers if a.done())
+            refused = next(as_completed(answers, 30)).result()
         assert isinstance(refused, Refusal)
         assert (refused.code, refused.reason) == ("UNAVAILABLE", "OVERLOADED")
         kept = sum(len(found) for a in answers if isinstance(found := a.result(), list))
