@@ -12,13 +12,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from credit_service import logs
 from credit_service.assessment import Assessor
 from credit_service.changes import Feed
-from credit_service.database import Database
+from credit_service.database import Database, is_storage_failure
 from credit_service.errors import CreditError, Reason
 from credit_service.ledger.append import Receipt, append
 from credit_service.ledger.drafts import CheckedDraft
@@ -242,7 +241,8 @@ class Writer:
 
 
 def _failure(error: Exception) -> Exception:
-    if isinstance(error, DBAPIError):
-        logs.get().error("commit failed", exc_info=error)
+    if is_storage_failure(error):
+        # The first line alone: the driver's details repeat the row.
+        logs.get().error("commit failed", kind=type(error).__name__, message=str(error).partition("\n")[0])
         return CreditError(Reason.STORAGE_UNAVAILABLE, "storage: got a failure, want a retry; nothing was acknowledged")
     return error

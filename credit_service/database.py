@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel, create_engine
 from credit_service.errors import CreditError, Reason
 
 PAIRS_AT_ONCE = 500
+DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 # A stable number names the lock; any 64-bit value serves as long as every writer uses the same.
@@ -91,6 +92,11 @@ class Database:
     def close(self) -> None:
         """Closes every connection."""
         self.engine.dispose()
+
+
+def is_storage_failure(error: Exception) -> bool:
+    """Says whether the database, not the data's own rules above it, refused; drivers used directly are not wrapped."""
+    return any(kind.__module__.partition(".")[0] in DRIVERS for kind in type(error).__mro__)
 
 
 def insert_rows(session: Session, model: Any, rows: list[dict[str, Any]]) -> None:
@@ -169,12 +175,14 @@ def _engine(url: str) -> Engine:
         path = url.removeprefix("sqlite:///")
         if path and path != url and not Path(path).expanduser().resolve().parent.is_dir():
             raise CreditError(Reason.SETTING_INVALID, "database_url: got a folder that does not exist")
-        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+        engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if url.startswith("postgresql"):
-        return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_pre_ping=True)
+        return create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, pool_pre_ping=True
+        )
     raise CreditError(Reason.SETTING_INVALID, "database_url: want sqlite:///FILE or postgresql://…")
 
 

@@ -54,4 +54,4 @@ def test_content_root_ignores_order_and_clock_of_receipt(database_url: str, desk
         assert verify(session).content_root != root
 
 
-ROOT_OF_A_AND_B = "410d452ce1564c18aa4d7f4a1b3d4aeb407a0b0d480bb783c09fa2ed14bca30d"
+ROOT_OF_A_AND_B = "9b49e38cb8039f111193f0ccd3b078537e6bc7e89e86ed650bd32546434829e3"
