@@ -100,28 +100,29 @@ def read_changes(session: Session, after: int, through: int, kinds: Sequence[str
 
 def snapshot_page(
     session: Session, revision: int, kinds: Sequence[str], after_key: str, limit: int
-) -> Sequence[ChangeRow]:
-    """Returns the entries standing at a revision, in order of key, after a key; removed ones are left out.
+) -> tuple[Sequence[ChangeRow], str]:
+    """Returns the entries standing at a revision, in order of key, after a key, and the last key looked at.
 
-    A page may be shorter than `limit` while more follow: it ends when it is empty.
+    At most `limit` keys are looked at; removed ones are left out. No key is left when the last one is empty.
     """
-    newest = (
-        select(col(ChangeRow.entry_key), func.max(col(ChangeRow.revision)).label("revision"))
+    keys: Any = (
+        select(col(ChangeRow.entry_key).label("entry_key"), func.max(col(ChangeRow.revision)).label("revision"))
         .where(col(ChangeRow.revision) <= revision, col(ChangeRow.entry_key) > after_key)
         .group_by(col(ChangeRow.entry_key))
         .order_by(col(ChangeRow.entry_key))
-    )
-    if kinds:
-        newest = newest.where(col(ChangeRow.kind).in_(kinds))
-    page = newest.subquery()
-    statement = (
-        select(ChangeRow)
-        .join(page, col(ChangeRow.revision) == page.c.revision)
-        .where(col(ChangeRow.type) == "UPSERT")
-        .order_by(col(ChangeRow.entry_key))
         .limit(limit)
     )
-    return session.execute(statement).scalars().all()
+    if kinds:
+        keys = keys.where(col(ChangeRow.kind).in_(kinds))
+    newest = session.execute(keys).all()
+    if not newest:
+        return [], ""
+    statement = (
+        select(ChangeRow)
+        .where(col(ChangeRow.revision).in_([row.revision for row in newest]), col(ChangeRow.type) == "UPSERT")
+        .order_by(col(ChangeRow.entry_key))
+    )
+    return session.execute(statement).scalars().all(), newest[-1].entry_key
 
 
 class Feed:

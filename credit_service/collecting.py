@@ -75,11 +75,7 @@ class Writer:
         self._open_stamp: datetime | None = None
         with database.reading() as session:
             row = head(session)
-            self._position, self._judged, self._last_stamp = (
-                row.position,
-                row.judged_position,
-                last_collect_time(session),
-            )
+            self._position, self._judged = row.position, row.judged_position
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
@@ -168,7 +164,7 @@ class Writer:
     def _write(self, group: Sequence[Submission]) -> list[list[Receipt] | Exception]:
         answers: list[list[Receipt] | Exception] = []
         with self._database.transaction() as session:
-            now = self._open_stamp = self._stamp()
+            now = self._open_stamp = self._stamp(last_collect_time(session))
             for submission in group:
                 try:
                     receipts = append(session, submission.checked, now, self._vault, submission.is_all_or_nothing)
@@ -184,7 +180,6 @@ class Writer:
             position, is_level = head(session).position, self._judged == self._position
             if is_level := is_level and all(submission.is_judged_at_once for submission in group):
                 keep_judged(session, position)
-        self._last_stamp = now
         with self._wakeup:
             if self._judged == self._position:
                 self._behind_since = time.monotonic()
@@ -193,10 +188,10 @@ class Writer:
         self._feed.wake()
         return answers
 
-    def _stamp(self) -> datetime:
-        """Returns the time of the commit; a clock that steps back never reorders what was known."""
+    def _stamp(self, last: datetime | None) -> datetime:
+        """Returns the time of the commit; a clock that steps back or differs never reorders what was known."""
         now = self._clock()
-        return now if self._last_stamp is None else max(now, self._last_stamp)
+        return now if last is None else max(now, last)
 
     def _judge_behind(self) -> None:
         """Judges; whatever fails is said in the log and tried again, and never ends the writer."""
@@ -236,8 +231,7 @@ class Writer:
         self._feed.wake()
 
     def _assess(self, session: Session, subjects: Sequence[str]) -> None:
-        now = self._clock()
-        self._assessor.assess(session, subjects, now if self._last_stamp is None else max(now, self._last_stamp))
+        self._assessor.assess(session, subjects, self._stamp(last_collect_time(session)))
 
 
 def _failure(error: Exception) -> Exception:

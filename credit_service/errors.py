@@ -5,6 +5,7 @@ Problem                one fault in one field of one record: "field: got …, wa
 Reason                 the machine reasons, equal to ErrorReason of the contract
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -117,8 +118,17 @@ def problem_of(error: CreditError) -> Problem:
     return Problem(path, got, want, error.reason)
 
 
+# Resident ID numbers (GB 11643) must reach neither a message nor a log, whatever field they were put in.
+_ID_NUMBER = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])\d{5}[\dXx](?![\dA-Za-z])")
+
+
+def without_id_numbers(text: str) -> str:
+    """Returns a text with every resident ID number masked."""
+    return _ID_NUMBER.sub("[ID]", text)
+
+
 def shown(value: object, limit: int = 80) -> str:
-    """Shortens a received value so that a message can show it."""
-    text = value if isinstance(value, str) else repr(value)
+    """Shortens a received value so that a message can show it; ID numbers are masked."""
+    text = without_id_numbers(value if isinstance(value, str) else repr(value))
     text = "".join(c if c.isprintable() else "�" for c in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

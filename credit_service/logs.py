@@ -1,23 +1,17 @@
 """Structured logs: one canonical line per call, one audit line per decision; secrets never pass."""
 
 import logging
-import re
 import sys
-from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
 
 import structlog
 
-# Resident ID numbers (GB 11643) must never reach a log, whatever field they were put in.
-_ID_NUMBER = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])\d{5}[\dXx](?![\dA-Za-z])")
+from credit_service.errors import without_id_numbers
 
 
-def redact(_logger: object, _name: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Masks ID numbers in every value of a line."""
-    for key, value in line.items():
-        if isinstance(value, str):
-            line[key] = _ID_NUMBER.sub("[ID]", value)
-    return line
+def redact(_logger: object, _name: str, line: Any) -> str:
+    """Masks ID numbers in the written line, however deep in it they stood."""
+    return without_id_numbers(line if isinstance(line, str) else line.decode())
 
 
 def configure(level: str = "info") -> None:
@@ -27,8 +21,9 @@ def configure(level: str = "info") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            redact,
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
+            redact,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(cast("int", getattr(logging, level.upper()))),
         # Looked up per line: stderr may be replaced or closed during the life of the process.

@@ -54,3 +54,27 @@ def test_other_numbers_pass(capsys: pytest.CaptureFixture[str], text: str) -> No
     logs.configure()
     logs.get().info("call", code=text)
     assert line(capsys)["code"] == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"parameters": ["11010519491231002X"]}, ["11010519491231002X"], "a 11010519491231002X b"],
+    ids=["nested", "list", "text"],
+)
+def test_id_number_is_masked_however_deep_it_stands(capsys: pytest.CaptureFixture[str], value: object) -> None:
+    logs.configure()
+    logs.get().error("call failed", given=value)
+    written = capsys.readouterr().err
+    assert "[ID]" in written
+    assert "11010519491231002X" not in written
+
+
+def test_exception_is_written_with_its_place_and_without_id_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure()
+    try:
+        raise ValueError("parameters: 11010519491231002X")
+    except ValueError as error:
+        logs.get().error("call failed", exc_info=error)
+    written = capsys.readouterr().err
+    assert "11010519491231002X" not in written
+    assert "test_logs.py" in written

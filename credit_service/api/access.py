@@ -43,8 +43,8 @@ METHODS: Mapping[str, Access] = {
     "GradeService/ExplainGrade": Access(REGULATOR | {"enterprise"}, True),
     "GradeService/ListGradeHistory": Access(REGULATOR | {"enterprise"}, True),
     "SyncService/GetFeedInfo": Access(EVERYONE),
-    "SyncService/GetSnapshot": Access(OFFICIALS),
-    "SyncService/Subscribe": Access(OFFICIALS),
+    "SyncService/GetSnapshot": Access(OFFICIALS, True),
+    "SyncService/Subscribe": Access(OFFICIALS, True),
     "AuditService/ListQueries": Access(REGULATOR | {"enterprise"}),
 }
 # Not built yet: answered to every authenticated caller with UNIMPLEMENTED.

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import grpc
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from credit_service import logs
 from credit_service.api.access import Access, check_access
@@ -26,6 +27,10 @@ _END = object()
 MUST_KEEP = 200
 
 
+async def _unrecorded(_outcome: str) -> None:
+    """Stands in until the call is opened."""
+
+
 @dataclass(slots=True)
 class Call:
     """Holds what a door may know of the call it answers; `now` is the only clock below."""
@@ -36,6 +41,8 @@ class Call:
     request_id: str
     purpose: str
     executor: Executor
+    # Keeps the query records of what was asked so far; only a conversation calls it itself, before it answers.
+    record: Callable[[str], Awaitable[None]] = _unrecorded
     asked: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -104,6 +111,7 @@ class Around:
 
         async def handle(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
             opened = await self._open(method, context)
+            opened.call.record = partial(self._record, opened.call, opened.access)
             try:
                 async with aclosing(door(_each_readable(requests), opened.call)) as answers:
                     async for answer in answers:
@@ -165,6 +173,8 @@ def _public(error: Exception, call: Call) -> CreditError:
     """Returns what the caller may read of a failure; the rest goes to the log."""
     if isinstance(error, CreditError):
         return error
+    if isinstance(error, PoolTimeout):
+        return CreditError(Reason.OVERLOADED, "database: got no free connection, want a retry")
     logs.get().error("call failed", method=call.method, request_id=call.request_id, exc_info=error)
     return CreditError(Reason.INTERNAL, f"internal error, request id {call.request_id}")
 

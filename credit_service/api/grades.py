@@ -11,7 +11,7 @@ from credit_service.api import wire
 from credit_service.api.access import check_subject
 from credit_service.api.calls import Call
 from credit_service.api.house import House
-from credit_service.api.redaction import redact
+from credit_service.api.redaction import redact, sees_finding
 from credit_service.errors import CreditError, Problem, Reason
 from credit_service.grades.grading import Explained, Graded
 from credit_service.grades.tables import GradeRow, grade_history
@@ -56,8 +56,10 @@ class GradeDoor:
         call.asked.extend(one for one in identified if isinstance(one, str))
         for start in range(0, len(identified), CHUNK):
             chunk = identified[start : start + CHUNK]
+            # Closed before the answer goes out: a slow reader must not keep a connection.
             with self.house.database.reading() as session:
-                yield pb.BatchGetGradesResponse(results=self._results(session, start, chunk, call, frame))
+                results = self._results(session, start, chunk, call, frame)
+            yield pb.BatchGetGradesResponse(results=results)
 
     def ExplainGrade(self, request: pb.ExplainGradeRequest, call: Call) -> pb.ExplainGradeResponse:
         """Explains one grade."""
@@ -65,7 +67,8 @@ class GradeDoor:
         with self.house.database.reading() as session:
             self.house.ask_within(session, call, identifier)
             explained = self.house.assessor.explain(session, identifier, *frame)
-        return _explanation(explained, frame)
+        visible = [f for f in explained.graded.findings if sees_finding(call.caller.role, f.effect)]
+        return _explanation(explained, visible, frame)
 
     def ListGradeHistory(self, request: pb.ListGradeHistoryRequest, call: Call) -> pb.ListGradeHistoryResponse:
         """Lists recorded grades, newest first."""
@@ -152,11 +155,13 @@ def _finding(finding: Finding) -> pb.Finding:
     )  # fmt: skip
 
 
-def _explanation(explained: Explained, frame: tuple[datetime, datetime]) -> pb.ExplainGradeResponse:
+def _explanation(
+    explained: Explained, findings: Sequence[Finding], frame: tuple[datetime, datetime]
+) -> pb.ExplainGradeResponse:
     graded: Graded = explained.graded
     response = pb.ExplainGradeResponse(
         grade=grade_message(graded.document(), frame), base_points=explained.base_points,
-        findings=map(_finding, graded.findings), unmet_zh=[s.text_zh for s in graded.unmet],
+        findings=map(_finding, findings), unmet_zh=[s.text_zh for s in graded.unmet],
         unmet_en=[s.text_en for s in graded.unmet],
     )  # fmt: skip
     for part in explained.contributions:
@@ -167,7 +172,7 @@ def _explanation(explained: Explained, frame: tuple[datetime, datetime]) -> pb.E
     document = {
         **graded.document(), "base_points": explained.base_points,
         "features": [asdict(part) for part in explained.contributions],
-        "findings": [[f.rule_id, f.list, f.effect, list(f.event_ids), day_text(f.found_day)] for f in graded.findings],
+        "findings": [[f.rule_id, f.list, f.effect, list(f.event_ids), day_text(f.found_day)] for f in findings],
         "unmet": [s.id for s in graded.unmet],
     }  # fmt: skip
     response.document = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

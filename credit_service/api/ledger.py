@@ -108,10 +108,13 @@ class LedgerDoor:
 
     def GetEvent(self, request: pb.GetEventRequest, call: Call) -> pb.GetEventResponse:
         """Returns one event."""
-        position = int(request.event_id) if request.event_id.isascii() and request.event_id.isdecimal() else 0
+        is_number = request.event_id.isascii() and request.event_id.isdecimal() and len(request.event_id) < 19
+        position = int(request.event_id) if is_number else 0
         with self.house.database.reading() as session:
-            event = get_event(session, position) if position < 2**63 else None
-            if event is None:
+            event = get_event(session, position)
+            # An enterprise learns nothing of other events, not even that they exist.
+            is_hidden = call.caller.role == "enterprise" and event and event.subject_id != call.caller.subject_id
+            if event is None or is_hidden:
                 raise CreditError(
                     Reason.EVENT_NOT_FOUND, f"event_id: got {shown(request.event_id)}, want a known event"
                 )

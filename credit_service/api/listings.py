@@ -37,6 +37,9 @@ class ListingDoor:
     def SearchListings(self, request: pb.SearchListingsRequest, call: Call) -> pb.SearchListingsResponse:
         """Lists listings, newest first; a role that may not see candidates finds none."""
         wanted = _wanted(request)
+        if subject := wanted.get("subject_id"):
+            # "No listing" is an answer too.
+            call.asked.append(subject)
         size, bond = wire.page_size(request.page_size), ("SearchListings", tuple(sorted(wanted.items())))
         place = wire.page_place(bond, request.page_token, int, str)
         if not sees_listing(call.caller.role, next(iter(INTERNAL_STATES))):

@@ -34,6 +34,8 @@ FIELDS: Mapping[str, Mapping[str, frozenset[str]]] = {
 }
 # Listings in these states are internal: advisory for regulators, invisible to all others.
 INTERNAL_STATES = frozenset({"CANDIDATE", "DROPPED"})
+# Effects of findings that are the authority's own work: a candidate is no listing, a watch is no measure.
+INTERNAL_EFFECTS = frozenset({"CANDIDATE", "WATCH", "ALERT"})
 
 
 def redact(message: M, caller: Caller, region: str | None) -> M:
@@ -57,3 +59,8 @@ def masked_name(name: str) -> str:
 def sees_listing(role: str, state: str) -> bool:
     """Says whether a role may see listings of a state."""
     return role == "regulator" or state not in INTERNAL_STATES
+
+
+def sees_finding(role: str, effect: str) -> bool:
+    """Says whether a role may see findings of an effect; what only prepares a decision is internal."""
+    return role == "regulator" or effect not in INTERNAL_EFFECTS

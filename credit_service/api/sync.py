@@ -15,6 +15,7 @@ from credit_service.api.house import House
 from credit_service.api.identity import Caller
 from credit_service.api.listings import shown_listing
 from credit_service.api.redaction import redact, sees_listing
+from credit_service.audit.tables import EVERYBODY
 from credit_service.changes import ChangeRow, head_revision, read_changes, snapshot_page
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.streams import Watermark
@@ -57,20 +58,28 @@ class SyncDoor:
     def GetSnapshot(self, request: pb.GetSnapshotRequest, call: Call) -> Iterator[pb.GetSnapshotResponse]:
         """Streams the entries standing at the head revision of this moment."""
         kinds = _kinds(request.kinds)
+        call.asked.append(EVERYBODY)
         with self.house.database.reading() as session:
             epoch, revision = head(session).epoch, head_revision(session)
-            key, count = "", 0
-            while rows := snapshot_page(session, revision, kinds, key, PAGE):
-                key = rows[-1].entry_key
-                entries = [
-                    c.entry
-                    for c in self._changes(subjects_by_id(session, {r.subject_id for r in rows}), rows, call.caller)
-                ]
-                count += len(entries)
-                if entries:
-                    yield pb.GetSnapshotResponse(entries=entries)
+        key, count, is_begun = "", 0, False
+        while key or not is_begun:
+            is_begun = True
+            entries, key = self._entries(revision, kinds, key, call.caller)
+            count += len(entries)
+            if entries:
+                yield pb.GetSnapshotResponse(entries=entries)
         token = _token(epoch, call.caller.role, revision)
         yield pb.GetSnapshotResponse(end=pb.SnapshotEnd(revision=revision, entry_count=count, token=token))
+
+    def _entries(self, revision: int, kinds: Sequence[str], key: str, caller: Caller) -> tuple[list[pb.Entry], str]:
+        """Reads one page in a transaction of its own: a slow reader must not keep a connection.
+
+        The revision is pinned, and rows at or below it never change, so that the pages fit together.
+        """
+        with self.house.database.reading() as session:
+            rows, last = snapshot_page(session, revision, kinds, key, PAGE)
+            subjects = subjects_by_id(session, {row.subject_id for row in rows})
+        return [change.entry for change in self._changes(subjects, rows, caller)], last
 
     async def Subscribe(
         self, requests: AsyncIterator[pb.SubscribeRequest], call: Call
@@ -80,25 +89,30 @@ class SyncDoor:
         if opening is None or not opening.HasField("start"):
             raise CreditError(Reason.FIELD_MISSING, "start: got nothing, want an opening as the first message")
         kinds, beat = _kinds(opening.start.kinds), _heartbeat(opening.start.heartbeat_seconds)
+        call.asked.append(EVERYBODY)
+        await call.record("OK")
         epoch, after = await call.run(self._resume, opening.start.token, call.caller.role)
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         leave = self.house.feed.follow(partial(_wake, loop, woken))
         listening = asyncio.ensure_future(_drain(requests))
+        next_beat, is_open = loop.time() + beat, True
         try:
-            while True:
+            while is_open:
                 woken.clear()
                 changes, through, revision = await call.run(self._after, after, kinds, call.caller)
-                if through > after:
-                    after = through
-                    if changes:
-                        token = _token(epoch, call.caller.role, after)
-                        batch = pb.ChangeBatch(changes=changes, through_revision=after, token=token)
-                        yield pb.SubscribeResponse(batch=batch)
-                    continue
-                if not await _wait(woken, listening, beat):
-                    if listening.done():
-                        return
+                after = max(after, through)
+                if changes:
+                    token = _token(epoch, call.caller.role, after)
+                    yield pb.SubscribeResponse(
+                        batch=pb.ChangeBatch(changes=changes, through_revision=after, token=token)
+                    )
+                # Due by the clock, not by quiet: a busy feed must not silence it.
+                if after >= revision and loop.time() >= next_beat:
+                    next_beat = loop.time() + beat
                     yield await call.run(self._heartbeat, epoch, call.caller.role, after, revision)
+                elif after >= revision:
+                    await _wait(woken, listening, next_beat - loop.time())
+                    is_open = not listening.done()
         finally:
             listening.cancel()
             leave()
@@ -218,10 +232,8 @@ def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
     loop.call_soon_threadsafe(woken.set)
 
 
-async def _wait(woken: asyncio.Event, listening: "asyncio.Future[None]", seconds: float) -> bool:
-    """Waits for a wake-up; False when the time passed or the client closed."""
+async def _wait(woken: asyncio.Event, listening: "asyncio.Future[None]", seconds: float) -> None:
+    """Waits for a wake-up, for the client to close, or for the time to pass."""
     waiting: asyncio.Future[Any] = asyncio.ensure_future(woken.wait())
     await asyncio.wait((waiting, listening), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    is_woken = waiting.done()
     waiting.cancel()
-    return is_woken

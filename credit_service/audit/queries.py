@@ -53,6 +53,8 @@ class QueryLog:
     def submit(self, queries: list[Query]) -> Future[None]:
         """Returns a future that is done when the queries are durable."""
         done: Future[None] = Future()
+        # A caller that leaves must not take back a record that shares its commit with others.
+        done.set_running_or_notify_cancel()
         if queries:
             self._waiting.put((queries, done))
         else:

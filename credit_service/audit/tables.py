@@ -42,13 +42,15 @@ class ApprovalRow(SQLModel, table=True):
     second_time: datetime | None = Field(default=None, sa_type=UtcTime, nullable=True)
 
 
+# Stands for all subjects at once: who follows the feed has seen each of them.
+EVERYBODY = "*"
 AUDIT_TABLES: list[Any] = [QueryRow]
 LEDGER_TABLES: list[Any] = [ApprovalRow]
 
 
 def queries_of(session: Session, subject_id: str, before: int | None, limit: int) -> Sequence[QueryRow]:
-    """Returns who asked about a subject, newest first, before a number."""
-    statement = select(QueryRow).where(col(QueryRow.subject_id) == subject_id)
+    """Returns who asked about a subject, by name or with all others, newest first, before a number."""
+    statement = select(QueryRow).where(col(QueryRow.subject_id).in_((subject_id, EVERYBODY)))
     if before is not None:
         statement = statement.where(col(QueryRow.number) < before)
     return session.execute(statement.order_by(col(QueryRow.number).desc()).limit(limit)).scalars().all()

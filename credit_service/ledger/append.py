@@ -22,10 +22,11 @@ from credit_service.ledger.tables import (
     LedgerHead,
     StoredVersion,
     head,
+    registrations,
     stored_versions,
 )
 from credit_service.legal_days import civil_day
-from credit_service.subjects.tables import note_subjects
+from credit_service.subjects.tables import note_subjects, register
 from credit_service.subjects.vault import PersonalValue, Sealed, Vault
 
 # What is in the ledger after the answer.
@@ -98,6 +99,13 @@ def append(
             .values(position=batch.position, chain_hash=batch.chain_hash)
         )
         note_subjects(session, batch.drafts, now)
+        moved = [
+            s
+            for c, r in zip(checked, receipts, strict=True)
+            if c.draft and c.draft.kind == "REG"
+            for s in r.subject_ids
+        ]
+        register(session, registrations(session, list(dict.fromkeys(moved))))
         note_sources(session, Counter(draft.source for draft in batch.drafts), now)
         if any_waiting(session):
             release(session, [draft.key for draft in batch.drafts], now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from credit_service.ledger.tables import LedgerEvent, later_version_known
@@ -47,7 +47,8 @@ def facts_of(session: Session, subject_ids: Sequence[str], as_of: datetime, know
             .where(
                 col(LedgerEvent.subject_id).in_(subject_ids[start : start + CHUNK]),
                 col(LedgerEvent.collect_time) <= known,
-                col(LedgerEvent.occur_time) <= as_of,
+                # The clock of a source may be minutes ahead: what was received has happened.
+                or_(col(LedgerEvent.occur_time) <= as_of, col(LedgerEvent.collect_time) <= as_of),
                 col(LedgerEvent.op) == "ASSERT",
                 ~later_version_known(known),
             )

@@ -1,5 +1,6 @@
 """What the ledger keeps, and how it is found; rows are inserted and never changed."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from credit_service.database import UtcTime, from_microseconds, select_by_pairs
 
 HEAD_ID = 1
 GENESIS = bytes(32)
+REGISTRATIONS_AT_ONCE = 500
 
 
 class LedgerEvent(SQLModel, table=True):
@@ -181,17 +183,36 @@ def superseded(session: Session, positions: Sequence[int], known: datetime) -> s
     return set(session.execute(statement).scalars())
 
 
-def later_version_known(known: datetime) -> Any:
-    """Says in SQL that a later version of the event's record was known by then, whatever its subject."""
-    later = aliased(EventKey)
-    return exists().where(
-        and_(
-            col(later.source) == col(LedgerEvent.source),
-            col(later.record_id) == col(LedgerEvent.record_id),
-            col(later.version) > col(LedgerEvent.version),
-            col(later.collect_time) <= known,
+def registrations(session: Session, subject_ids: Sequence[str]) -> dict[str, tuple[datetime, dict[str, Any]] | None]:
+    """Returns (time, payload) of what the registrations of each subject say together; None without any.
+
+    The latest fact wins field by field: a registration that leaves a field out says nothing of it. Superseded and
+    retracted versions say nothing at all.
+    """
+    found: dict[str, tuple[datetime, dict[str, Any]] | None] = dict.fromkeys(subject_ids)
+    for start in range(0, len(subject_ids), REGISTRATIONS_AT_ONCE):
+        part = subject_ids[start : start + REGISTRATIONS_AT_ONCE]
+        statement = (
+            select(col(LedgerEvent.subject_id), col(LedgerEvent.occur_time), col(LedgerEvent.payload))
+            .where(col(LedgerEvent.subject_id).in_(part), col(LedgerEvent.kind) == "REG")
+            .where(col(LedgerEvent.op) == "ASSERT", ~later_version_known(None))
+            .order_by(col(LedgerEvent.occur_time), col(LedgerEvent.position))
         )
-    )
+        for row in session.execute(statement):
+            former = found[row.subject_id]
+            found[row.subject_id] = (row.occur_time, {**(former[1] if former else {}), **json.loads(row.payload)})
+    return found
+
+
+def later_version_known(known: datetime | None) -> Any:
+    """Says in SQL that a later version of the event's record was known by then, whatever its subject; None: ever."""
+    later = aliased(EventKey)
+    same = [
+        col(later.source) == col(LedgerEvent.source),
+        col(later.record_id) == col(LedgerEvent.record_id),
+        col(later.version) > col(LedgerEvent.version),
+    ]
+    return exists().where(and_(*same, *([] if known is None else [col(later.collect_time) <= known])))
 
 
 def in_ledger_order(after: int, limit: int) -> Select[LedgerEvent]:

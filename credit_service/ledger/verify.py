@@ -2,13 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlmodel import Session, col
 
 from credit_service.ledger.append import chain_hash
 from credit_service.ledger.drafts import content_hash, instant_text
 from credit_service.ledger.tables import GENESIS, EventKey, LedgerEvent, head, in_ledger_order
+from credit_service.legal_days import civil_day
 
 PAGE = 5000
 
@@ -32,7 +34,8 @@ def verify(session: Session) -> Verified:
             content = stored_content_hash(row)
             linked = chain_hash(chain, position + 1, row.collect_time, content, row.personal_commitment)
             is_sound = row.position == position + 1 and content == row.content_hash and linked == row.chain_hash
-            if not is_sound:
+            # The day is derived, not digested; rules read it.
+            if not is_sound or row.occur_day != civil_day(row.occur_time):
                 return Verified(position, chain, position + 1, b"")
             chain, position = linked, row.position
         session.expunge_all()
@@ -41,7 +44,9 @@ def verify(session: Session) -> Verified:
     stored = head(session)
     if (stored.position, stored.chain_hash) != (position, chain):
         return Verified(position, chain, position + 1, b"")
-    broken = _first_key_without_event(session)
+    broken = _first_without_partner(session, EventKey, LedgerEvent) or _first_without_partner(
+        session, LedgerEvent, EventKey
+    )
     return Verified(position, chain, broken, content_root(session))
 
 
@@ -67,18 +72,17 @@ def content_root(session: Session) -> bytes:
     return digest.digest()
 
 
-def _first_key_without_event(session: Session) -> int | None:
-    """Returns the position of a key whose event is missing or differs; None when all agree."""
+_SHARED = ("position", "source", "record_id", "version", "subject_id", "collect_time", "content_hash")
+
+
+def _first_without_partner(session: Session, one: Any, other: Any) -> int | None:
+    """Returns the first position whose key has no equal event, or whose event has no equal key."""
     statement = (
-        select(col(EventKey.position))
-        .outerjoin(
-            LedgerEvent,
-            (col(LedgerEvent.position) == col(EventKey.position))
-            & (col(LedgerEvent.content_hash) == col(EventKey.content_hash))
-            & (col(LedgerEvent.subject_id) == col(EventKey.subject_id)),
-        )
-        .where(col(LedgerEvent.position).is_(None))
-        .order_by(col(EventKey.position))
+        select(col(one.position))
+        .outerjoin(other, and_(*(col(getattr(one, name)) == col(getattr(other, name)) for name in _SHARED)))
+        .where(col(other.position).is_(None))
+        .order_by(col(one.position))
         .limit(1)
     )
-    return session.execute(statement).scalars().first()
+    found: int | None = session.execute(statement).scalars().first()
+    return found

@@ -66,3 +66,8 @@ def is_id_number(code: str) -> bool:
         return len(ric.validate(code)) == 18
     except ValidationError:
         return False
+
+
+def compact_id_number(code: str) -> str:
+    """Returns an ID number in its one form, so that one person has one hash."""
+    return str(ric.compact(code)).upper()

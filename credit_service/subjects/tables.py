@@ -1,11 +1,10 @@
 """Subjects as they are known now, kept from the events; a convenience that the ledger can rebuild."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Index, and_, bindparam, func, or_, select, update
+from sqlalchemy import Index, and_, bindparam, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime, insert_rows
@@ -69,9 +68,6 @@ def note_subjects(session: Session, told: Sequence[Told], now: datetime) -> None
     ]
     if renamed:
         session.connection().execute(_RENAME, renamed)
-    registered = [_registration(record) for record in told if record.kind == "REG" and record.op == "ASSERT"]
-    if registered:
-        session.connection().execute(_REGISTER, registered)
 
 
 def _row(record: Told, now: datetime) -> dict[str, Any]:
@@ -86,29 +82,28 @@ def _row(record: Told, now: datetime) -> dict[str, Any]:
     }
 
 
-_TOLD = ("industry_code", "supervising_region", "headcount", "founded_date")
+# What a registration tells of its subject.
+TOLD = ("industry_code", "supervising_region", "headcount", "founded_date")
 _SUBJECT: Any = getattr(SubjectRow, "__table__")  # noqa: B009  # the mapper adds it
 _RENAME = update(_SUBJECT).where(_SUBJECT.c.subject_id == bindparam("key")).values(name=bindparam("new_name"))
-# A registration says what it says; what it leaves out stays. An older one never overwrites a newer one.
 _REGISTER = (
     update(_SUBJECT)
-    .where(
-        _SUBJECT.c.subject_id == bindparam("key"),
-        or_(_SUBJECT.c.registered_time.is_(None), _SUBJECT.c.registered_time <= bindparam("time", type_=UtcTime)),
-    )
+    .where(_SUBJECT.c.subject_id == bindparam("key"))
     .values(
         registered_time=bindparam("time", type_=UtcTime),
-        **{
-            name: func.coalesce(bindparam(f"new_{name}", type_=_SUBJECT.c[name].type), _SUBJECT.c[name])
-            for name in _TOLD
-        },
+        **{name: bindparam(f"new_{name}", type_=_SUBJECT.c[name].type) for name in TOLD},
     )
 )
 
 
-def _registration(record: Told) -> dict[str, Any]:
-    payload = json.loads(record.payload_text)
-    return {"key": record.subject_id, "time": record.occur_time} | {f"new_{n}": payload.get(n) for n in _TOLD}
+def register(session: Session, registrations: Mapping[str, tuple[datetime, Mapping[str, Any]] | None]) -> None:
+    """Keeps what the registration that counts says of each subject; None: none counts any more."""
+    rows = []
+    for subject_id, counted in registrations.items():
+        time, payload = counted or (None, {})
+        rows.append({"key": subject_id, "time": time} | {f"new_{name}": payload.get(name) for name in TOLD})
+    if rows:
+        session.connection().execute(_REGISTER, rows)
 
 
 def get_subject(session: Session, subject_id: str) -> SubjectRow | None:

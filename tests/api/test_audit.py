@@ -1,8 +1,10 @@
 """Query records over the wire: every question about a subject leaves one, answered or refused, before the answer."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
+import grpc
 import pytest
 
 from credit_service.audit.queries import verify_queries
@@ -151,3 +153,19 @@ def test_district_officer_sees_who_asked_about_own_enterprises_only(street: Stre
     assert queries(street, own, "district").queries == []
     assert street.refused("district", "AuditService/ListQueries", request)[1] == "OUT_OF_JURISDICTION"
     assert queries(street, other).queries == []
+
+
+def test_caller_whose_time_is_up_never_stops_the_query_records(street: Street) -> None:
+    code = a_known_code(street)
+    request = grades_pb2.GetGradeRequest(subject=ref(code))
+    for milliseconds in range(2, 40):
+        with suppress(grpc.RpcError):
+            street.open("regulator", "GradeService/GetGrade", request, timeout=milliseconds / 1000)
+    assert street.ask("regulator", "GradeService/GetGrade", request).grade.subject.code == code
+    assert queries(street, code).queries[0].outcome == "OK"
+
+
+def test_no_listing_is_an_answer_too(street: Street) -> None:
+    code = a_known_code(street)
+    street.ask("regulator", "ListingService/SearchListings", listings_pb2.SearchListingsRequest(subject=ref(code)))
+    assert [q.method for q in queries(street, code).queries] == ["ListingService/SearchListings"]

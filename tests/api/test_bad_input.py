@@ -52,6 +52,15 @@ CASES: dict[str, Case] = {
         "PEN", {"subject.scheme": "PERSON", "subject.code": "Zhang", "subject_kind": 4}, "subject.code",
         "a withheld value", "CODE_INVALID",
     ),
+    "ID number as a code of an enterprise": (
+        "PEN", {"subject.code": " 11010519491231002x"}, "subject.code", "a resident ID number", "CODE_INVALID",
+    ),
+    "version beyond the column": (
+        "PEN", {"source_version": 2**31}, "source_version", str(2**31), "FIELD_OUT_OF_RANGE",
+    ),
+    "retraction without a kind": (
+        "PEN", {"op": 2, "source_version": 2, "payload": None, "kind": 0}, "kind", "", "FIELD_MISSING",
+    ),
     "unknown kind of subject": ("PEN", {"subject_kind": 99}, "subject_kind", "99", "ENUM_UNKNOWN"),
     "long name": ("PEN", {"subject_name": "模" * 201}, "subject.name", "201 characters", "FIELD_OUT_OF_RANGE"),
     "kind not stated": ("PEN", {"kind": 0}, "kind", "", "FIELD_MISSING"),

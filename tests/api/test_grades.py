@@ -8,7 +8,7 @@ import pytest
 
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
-from tests.api.street import NOW, Street, a_code, a_record, major_accident, registered, stop_work
+from tests.api.street import NOW, OWN, Street, a_code, a_record, major_accident, registered, stop_work
 
 
 def ref(code: str, scheme: str = "USCC") -> subjects_pb2.SubjectRef:
@@ -158,3 +158,14 @@ def test_person_has_no_grade(street: Street) -> None:
     street.must_collect(a_record(a_code(), subject=subject))
     request = pb.GetGradeRequest(subject=ref(person, "PERSON"))
     assert street.refused("regulator", "GradeService/GetGrade", request) == ("NOT_FOUND", "GRADE_NOT_FOUND")
+
+
+def test_enterprise_is_not_shown_the_work_of_the_authority(street: Street) -> None:
+    street.must_collect(registered(OWN), *major_accident(OWN))
+    request = pb.ExplainGradeRequest(subject=ref(OWN))
+    official = street.ask("regulator", "GradeService/ExplainGrade", request)
+    own = street.ask("enterprise", "GradeService/ExplainGrade", request)
+    assert "CANDIDATE" in {f.effect for f in official.findings}
+    assert {f.effect for f in own.findings} <= {"RECORD", "ELIGIBLE"}
+    assert b"CANDIDATE" not in own.document
+    assert own.grade.vetoes == official.grade.vetoes

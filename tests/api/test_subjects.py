@@ -16,6 +16,8 @@ from tests.api.street import (
     major_accident,
     ref,
     registered,
+    retraction,
+    status,
 )  # fmt: skip
 
 
@@ -165,3 +167,17 @@ def test_later_registration_counts_whatever_order_it_arrives_in(street: Street) 
     street.must_collect(registered(code, "110108", occur_time="2021-01-01T00:00:00+08:00"))
     found = street.ask("regulator", "SubjectService/GetSubject", pb.GetSubjectRequest(subject=ref(code))).subject
     assert found.supervising_region == "110105"
+
+
+def test_registration_that_counts_is_the_one_that_is_not_superseded(street: Street) -> None:
+    code = a_code()
+    newest = {**registered(code, "110105", headcount=50), "source_version": 2}
+    street.must_collect(newest)
+    late = {**newest, "source_version": 1, "payload": {**newest["payload"], "supervising_region": "110108"}}
+    assert status(street.collect(late)[0]) == "SUPERSEDED_LATE"
+    request = pb.GetSubjectRequest(subject=ref(code))
+    found = street.ask("regulator", "SubjectService/GetSubject", request).subject
+    assert (found.supervising_region, found.headcount) == ("110105", 50)
+    street.must_collect(retraction(newest))
+    gone = street.ask("regulator", "SubjectService/GetSubject", request).subject
+    assert (gone.supervising_region, gone.HasField("headcount")) == ("", False)

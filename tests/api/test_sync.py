@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
@@ -153,6 +154,7 @@ def test_opening_of_another_form_is_refused(street: Street, start: pb.SubscribeS
 
 
 def test_feed_info_names_what_is_in_force(street: Street) -> None:
+    street.must_collect(registered(a_code()))
     info = head(street)
     assert "cn-2026-04" in info.edition_ids
     assert info.model_ids
@@ -229,3 +231,29 @@ def test_digest_of_the_ledger_moves_with_every_event(street: Street) -> None:
     assert after.ledger_digest != before.ledger_digest
     assert after.epoch == before.epoch
     assert after.head_commit_time.ToDatetime(UTC) == NOW
+
+
+def test_busy_feed_never_silences_the_heartbeat(street: Street) -> None:
+    opening = pb.SubscribeRequest(start=pb.SubscribeStart(kinds=["listing"], heartbeat_seconds=1))
+    call = street.open("agency", "SyncService/Subscribe", held_open(opening))
+    stopping = threading.Event()
+
+    def busy() -> None:
+        while not stopping.wait(0.1):
+            street.must_collect(registered(a_code()))
+
+    noise = threading.Thread(target=busy)
+    noise.start()
+    begun = time.monotonic()
+    beats = [next(call).HasField("heartbeat") for _ in range(2)]
+    took = time.monotonic() - begun
+    stopping.set()
+    noise.join()
+    call.cancel()
+    assert beats == [True, True]
+    assert took < 8
+
+
+def held_open(first: pb.SubscribeRequest) -> Iterator[pb.SubscribeRequest]:
+    yield first
+    threading.Event().wait(15)

@@ -83,3 +83,12 @@ def test_broken_link_is_named(database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("UPDATE query_record SET purpose = 'x' WHERE number = 2"))
     assert verify_queries(database) == 2
+
+
+def test_caller_that_leaves_takes_nothing_back_and_stops_nobody(database: Database) -> None:
+    log = QueryLog(database)
+    left = log.submit([a_query()])
+    assert not left.cancel()
+    log.submit([a_query()]).result(10)
+    log.close()
+    assert count(database) == 2

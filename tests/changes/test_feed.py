@@ -62,8 +62,8 @@ def test_snapshot_stands_still_while_changes_go_on(database: Database) -> None:
     write(database, "a", "b", "c")
     write(database, "b", remove=("a",))
     with database.reading() as session:
-        old = snapshot_page(session, 3, [], "", 10)
-        new = snapshot_page(session, 5, [], "", 10)
+        old, _ = snapshot_page(session, 3, [], "", 10)
+        new, _ = snapshot_page(session, 5, [], "", 10)
     assert [(row.entry_key, row.revision) for row in old] == [("grade/a", 1), ("grade/b", 2), ("grade/c", 3)]
     assert [(row.entry_key, row.revision) for row in new] == [("grade/b", 4), ("grade/c", 3)]
 
@@ -72,9 +72,19 @@ def test_snapshot_pages_by_key(database: Database) -> None:
     """A page goes on after the last key."""
     write(database, "a", "b", "c")
     with database.reading() as session:
-        page = snapshot_page(session, 3, ["grade"], "grade/a", 1)
-        assert [row.entry_key for row in page] == ["grade/b"]
-        assert snapshot_page(session, 3, ["listing"], "", 10) == []
+        page, last = snapshot_page(session, 3, ["grade"], "grade/a", 1)
+        assert ([row.entry_key for row in page], last) == (["grade/b"], "grade/b")
+        assert snapshot_page(session, 3, ["listing"], "", 10) == ([], "")
+
+
+def test_page_of_removed_entries_is_short_but_not_the_end(database: Database) -> None:
+    write(database, "a", "b", "c")
+    write(database, remove=("a", "b"))
+    with database.reading() as session:
+        page, last = snapshot_page(session, 5, [], "", 2)
+        assert (list(page), last) == ([], "grade/b")
+        page, last = snapshot_page(session, 5, [], last, 2)
+    assert ([row.entry_key for row in page], last) == (["grade/c"], "grade/c")
 
 
 def test_kinds_filter_changes_and_removals_keep_their_reason(database: Database) -> None:

@@ -56,10 +56,19 @@ def test_record_moved_to_another_subject_leaves_the_former(desk: Desk) -> None:
 
 def test_reference_is_qualified_by_its_source(desk: Desk) -> None:
     """A bare reference names a record of the same source."""
-    desk.submit(a_record(refers_to="ACC-1"), a_record("R2", refers_to="elsewhere/ACC-2"))
+    desk.submit(a_record(refers_to="ACC-1"), a_record("R2", refers_to="bureau/ACC-2"))
+    desk.submit(a_record("R3", refers_to="京应急罚/2026/7"))
     with desk.database.reading() as session:
         found = [f.refers_to for f in facts_of(session, [SUBJECT], NOW, NOW)[SUBJECT]]
-    assert found == ["bureau/ACC-1", "elsewhere/ACC-2"]
+    assert found == ["bureau/ACC-1", "bureau/ACC-2", "bureau/京应急罚/2026/7"]
+
+
+def test_fact_received_with_a_clock_ahead_counts_at_once(desk: Desk) -> None:
+    """The clock of a source may be minutes ahead: what was received has happened, on no later day."""
+    desk.submit(a_record(occur_time=(NOW + timedelta(minutes=3)).isoformat()))
+    with desk.database.reading() as session:
+        (fact,) = facts_of(session, [SUBJECT], NOW, NOW)[SUBJECT]
+    assert fact.day == fact.known_day
 
 
 def test_listing_events_pages_and_marks_the_superseded(desk: Desk) -> None:

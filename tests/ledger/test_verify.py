@@ -15,6 +15,11 @@ TAMPERINGS = {
     "chain rewritten": ("UPDATE ledger_event SET chain_hash = content_hash WHERE position = 1", 1),
     "head moved": ("UPDATE ledger_head SET position = 7", 6),
     "key rewritten": ("UPDATE event_key SET position = 9 WHERE position = 4", 9),
+    "key of a later version made up": ("UPDATE event_key SET version = version + 5 WHERE position = 2", 2),
+    "key under another source": ("UPDATE event_key SET source = 'x' WHERE position = 3", 3),
+    "key received earlier": ("UPDATE event_key SET collect_time = collect_time - 1 WHERE position = 3", 3),
+    "key deleted": ("DELETE FROM event_key WHERE position = 4", 4),
+    "legal day moved": ("UPDATE ledger_event SET occur_day = occur_day - 3650 WHERE position = 2", 2),
 }
 
 
