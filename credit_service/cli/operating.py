@@ -10,8 +10,10 @@ from credit_service import logs, migrations
 from credit_service.audit.queries import verify_queries
 from credit_service.cli.connection import EXIT_FAILED, JsonOption
 from credit_service.cli.doctor import examine
+from credit_service.cli.listening import check_free
 from credit_service.cli.output import complain, print_json, say, show_table
 from credit_service.database import AUDIT_LOCK, Database
+from credit_service.errors import CreditError, Reason
 from credit_service.ledger.verify import verify
 from credit_service.settings import from_environment, mask_url
 
@@ -30,8 +32,12 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     demo: Annotated[
-        Path | None, typer.Option("--demo", help="Folder for a throw-away authority, keys and database.")
+        Path | None,
+        typer.Option("--demo", file_okay=False, help="Folder for a throw-away authority, keys and database."),
     ] = None,
+    enterprise: Annotated[
+        str, typer.Option("--enterprise", help="With --demo: code of the enterprise that enterprise.json is.")
+    ] = "",
     listen: Annotated[str | None, typer.Option("--listen", help="Address; port 0 takes a free one.")] = None,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Print the settings, secrets masked, and stop.")
@@ -42,8 +48,12 @@ def serve(
     from credit_service.cli import throwaway  # as above
 
     settings = from_environment(listen=listen)
+    if enterprise and demo is None:
+        raise CreditError(Reason.SETTING_INVALID, "enterprise: got one without --demo DIR, want both")
+    if not print_settings:
+        check_free(settings.listen)
     if demo is not None:
-        settings = throwaway.prepare(settings, demo, server.system_clock())
+        settings = throwaway.prepare(settings, demo, server.system_clock(), enterprise)
     if print_settings:
         print_json(settings.masked())
         return
@@ -53,7 +63,7 @@ def serve(
         host = settings.listen.rpartition(":")[0] or "127.0.0.1"
         if demo is not None:
             throwaway.write_profiles(demo, f"{host}:{port}")
-            say(throwaway.welcome(demo, f"{host}:{port}"))
+            say(throwaway.welcome(settings, demo, f"{host}:{port}"))
         else:
             say(f"serving on {host}:{port}")
 
