@@ -100,7 +100,7 @@ def test_serving_without_certificates_is_refused_with_a_sentence(
 ) -> None:
     monkeypatch.setenv("CREDIT_SERVICE_DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
     ended = command("serve", "--listen", "127.0.0.1:0")
-    assert (ended.code, "certificate_file: got nothing, want a file" in ended.err) == (1, True)
+    assert (ended.code, "certificate_file: got nothing, want a file" in ended.err) == (2, True)
 
 
 def test_watch_prints_the_snapshot_and_keeps_its_place(filled: ServerProcess, tmp_path: Path) -> None:
