@@ -102,6 +102,8 @@ def test_enterprise_of_the_demo_is_chosen_and_stays_chosen(command: Command, tmp
     assert served_for("--enterprise", ENTERPRISE) == ENTERPRISE
     refused = command("serve", "--demo", str(tmp_path), "--print-settings", "--enterprise", "91350100M000100Y44")
     assert (refused.code, "CHECK_DIGIT" in refused.err) == (2, True)
+    alone = command("serve", "--print-settings", "--enterprise", ENTERPRISE)
+    assert (alone.code, "without --demo" in alone.err) == (2, True)
 
 
 def test_enterprise_of_the_demo_lives_in_the_city_that_the_readme_draws() -> None:
