@@ -62,7 +62,7 @@ def test_every_failure_is_one_line_and_one_code(error: Exception, code: int) -> 
 
 def test_readme_lists_the_exit_codes() -> None:
     for code, words in ((0, "ok"), (1, "failed"), (2, "usage"), (3, "refused by a rule"), (4, "unreachable")):
-        assert f"{code} {words}" in text("README.md")
+        assert f"| {code} {words} |" in text("README.md")
 
 
 @pytest.mark.parametrize("level", ["info", "debug"])
