@@ -4,6 +4,7 @@ from typing import Any
 
 import typer
 
+from credit_service.api.wire import record_of
 from credit_service.cli.asking import name_of
 from credit_service.cli.connection import (
     AllOption,
@@ -48,16 +49,16 @@ def event_show(
     """Show one record with every field that its source sent; ID is the number that explanations and proofs name."""
     request = ledger_pb2.GetEventRequest(event_id=event_id)
     answer = connect(profile, purpose).call(ledger_pb2_grpc.LedgerServiceStub, "GetEvent", request)
-    event, draft = answer.event, answer.event.draft
+    event, draft, record = answer.event, answer.event.draft, record_of(answer.event.draft)[0]
     rows: list[tuple[str, Any]] = [
-        ("event", event.event_id), ("kind", kind_of(draft)), ("domain", events_pb2.Domain.Name(draft.domain)[7:]),
+        ("event", event.event_id), ("kind", kind_of(draft)), ("domain", record["domain"]),
         ("subject", name_of(draft.subject)), ("name", draft.subject_name), ("date", date_text(draft.occur_time)),
         ("document", draft.document_no), ("legal basis", draft.legal_basis), ("refers to", draft.refers_to),
     ]  # fmt: skip
-    rows += [(name, _value(value)) for fields in plain(draft.payload).values() for name, value in fields.items()]
+    rows += [(name, _value(value)) for name, value in record["payload"].items()]
     rows += [
         ("source", f"{draft.source}, record {draft.source_record_id}, version {draft.source_version}"),
-        ("operation", events_pb2.EventOperation.Name(draft.op).removeprefix("EVENT_OPERATION_")),
+        ("operation", record["op"]),
         ("published", time_text(draft.source_publish_time) if draft.HasField("source_publish_time") else ""),
         ("collected", time_text(event.collect_time)),
         ("state", "superseded by a later version" if event.is_superseded else "the newest version"),
@@ -66,6 +67,8 @@ def event_show(
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -84,6 +84,7 @@ def test_records_of_a_subject_are_listed_and_shown(command: Command, as_regulato
     assert all(f"│ {e['event_id']} " in table for e in events)
     penalty = next(e for e in events if e["draft"]["kind"] == "EVENT_KIND_PENALTY")
     shown = command("event", "show", penalty["event_id"]).out
+    assert "PENALTY_TYPE_" not in shown
     for word in ("PENALTY", penalty["draft"]["source_record_id"], "collected", "the newest version"):
         assert word in shown
     assert penalty["draft"]["payload"]["penalty"]["articles"][0] in shown
