@@ -120,7 +120,7 @@ async def start(settings: Settings, clock: Callable[[], datetime] = system_clock
     try:
         server.add_generic_rpc_handlers(tuple(handlers(house, Around(clock, executor, running.queries))))
         await _serve_health(running, settings)
-        running.port = server.add_secure_port(settings.listen, credentials)
+        running.port = _listen(server, settings.listen, credentials)
         house.writer.start()
         await server.start()
         logs.get().info("serving", listen=settings.listen, port=running.port, models=sorted(house.assessor.scorecards))
@@ -128,6 +128,13 @@ async def start(settings: Settings, clock: Callable[[], datetime] = system_clock
         await running.stop(0)
         raise
     return running
+
+
+def _listen(server: grpc.aio.Server, listen: str, credentials: Any) -> int:
+    try:
+        return server.add_secure_port(listen, credentials)
+    except RuntimeError as fault:
+        raise CreditError(Reason.SETTING_INVALID, f"listen: got {listen}, want a free address") from fault
 
 
 async def _serve_health(running: Running, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from credit_service.api.identity import key_fingerprint
 from credit_service.certificates import BACKDATE, VALID_DAYS, Holder, expiry, make_authority, write_profile
-from credit_service.cli.throwaway import HOLDERS, prepare
+from credit_service.cli.throwaway import ENTERPRISE, HOLDERS, prepare
 from credit_service.settings import Settings
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -84,9 +84,9 @@ def test_profile_names_what_a_client_needs(tmp_path: Path) -> None:
 def test_folder_is_prepared_with_every_caller_and_keeps_its_secrets(tmp_path: Path) -> None:
     made = prepare(Settings(), tmp_path, NOW)
     person_key = (tmp_path / "person.key").read_bytes()
-    again = prepare(Settings(), tmp_path, NOW, "USCC:91110108551385082Q")
+    again = prepare(Settings(), tmp_path, NOW)
     assert {path.stem for path in tmp_path.glob("*.pem")} == {"ca", "server", *(h.name for h in HOLDERS)}
     assert made == again
     assert (tmp_path / "person.key").read_bytes() == person_key
-    assert (tmp_path / "enterprise.txt").read_text("utf-8") == "USCC:91110108MA00000070\n"
+    assert (tmp_path / "enterprise.txt").read_text("utf-8") == f"{ENTERPRISE}\n"
     assert made.database_url == f"sqlite:///{tmp_path / 'credit.db'}"

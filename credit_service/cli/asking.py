@@ -1,48 +1,47 @@
-"""Commands that ask: subjects, grades, listings, rules, queries."""
+"""Commands that ask about one subject: its grade, why, and who asked; and as whom one asks."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from credit_service.cli.connection import (
+    EXIT_UNREACHABLE,
+    AllOption,
     AsOfOption,
+    Connection,
     JsonOption,
     KnownOption,
+    LimitOption,
     ProfileOption,
     PurposeOption,
     connect,
+    explain_unreachable,
+    find_profile,
     frame_of,
-    joined,
-    read_profile,
     subject_of,
 )
-from credit_service.cli.output import plain, print_json, show, show_table
+from credit_service.cli.holder import read_identity
+from credit_service.cli.output import complain, plain, print_json, show, show_table, time_text
+from credit_service.cli.pages import LIMIT, collect
+from credit_service.errors import CreditError, Reason
 from credit_service.v1 import (
     audit_pb2,
     audit_pb2_grpc,
     grades_pb2,
     grades_pb2_grpc,
-    listings_pb2,
-    listings_pb2_grpc,
-    rulebook_pb2,
-    rulebook_pb2_grpc,
     subjects_pb2,
     subjects_pb2_grpc,
 )
 
-subject_app = typer.Typer(no_args_is_help=True, help="Find subjects.")
-listing_app = typer.Typer(no_args_is_help=True, help="Show listings and candidates.")
-rulebook_app = typer.Typer(no_args_is_help=True, help="Show the rules.")
+HealthCheck = health_pb2.HealthCheckRequest
+WITHOUT_NAME = frozenset({grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND})
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.add_typer(subject_app, name="subject")
-    app.add_typer(listing_app, name="listing")
-    app.add_typer(rulebook_app, name="rulebook")
-    for command in (grade, explain, screen, queries, whoami):
+    for command in (grade, explain, queries, whoami):
         app.command()(command)
 
 
@@ -56,59 +55,84 @@ def name_of(subject: subjects_pb2.SubjectRef) -> str:
     return f"{subject.scheme}:{subject.code}"
 
 
-@subject_app.command("get")
-def subject_get(
-    code: str, profile: ProfileOption = "", purpose: PurposeOption = "", as_json: JsonOption = False
-) -> None:
-    """Show one subject; CODE is a USCC, or SCHEME:CODE."""
-    request = subjects_pb2.GetSubjectRequest(subject=subject_of(code))
-    answer = connect(profile, purpose).call(subjects_pb2_grpc.SubjectServiceStub, "GetSubject", request)
-    s = answer.subject
-    rows = [
-        ("subject", name_of(s.subject)), ("name", s.name), ("kind", subjects_pb2.SubjectKind.Name(s.kind)),
-        ("region", s.supervising_region), ("industry", s.industry_code), ("workers", s.headcount or None),
-        ("founded", s.founded_date), ("events", s.event_count or None),
-    ]  # fmt: skip
-    show(answer, rows, as_json=as_json)
-
-
-@subject_app.command("search")
-def subject_search(
-    text: str, limit: int = 50, profile: ProfileOption = "", purpose: PurposeOption = "", as_json: JsonOption = False
-) -> None:
-    """List subjects by part of a name (two characters suffice) or the beginning of a code."""
-    request = subjects_pb2.SearchSubjectsRequest(query=text, page_size=limit)
-    answer = connect(profile, purpose).call(subjects_pb2_grpc.SubjectServiceStub, "SearchSubjects", request)
-    if as_json:
-        print_json(plain(answer))
-        return
-    rows = [(name_of(s.subject), s.name, s.supervising_region) for s in answer.subjects]
-    show_table(("subject", "name", "region"), rows)
-
-
-def grade(
+def grade(  # noqa: PLR0913  # a command takes each option as an argument
     code: str,
     as_of: AsOfOption = "",
     known: KnownOption = "",
+    is_history: Annotated[bool, typer.Option("--history", help="List every recorded grade, newest first.")] = False,
     profile: ProfileOption = "",
     purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show the grade of one subject, as of any day."""
-    request = grades_pb2.GetGradeRequest(subject=subject_of(code), time_frame=frame_of(as_of, known))
-    answer = connect(profile, purpose).call(grades_pb2_grpc.GradeServiceStub, "GetGrade", request)
-    show(answer, grade_rows(answer.grade), as_json=as_json)
+    connection, subject = connect(profile, purpose), subject_of(code)
+    if is_history:
+        if as_of or known:
+            raise CreditError(Reason.FIELD_INVALID, "history: got a time too, want --history or --as-of and --known")
+        _history(connection, subject, as_json=as_json)
+        return
+    request = grades_pb2.GetGradeRequest(subject=subject, time_frame=frame_of(as_of, known))
+    answer = connection.call(grades_pb2_grpc.GradeServiceStub, "GetGrade", request)
+    if as_json:
+        print_json(plain(answer))
+    else:
+        show(answer, grade_rows(answer.grade, _name(connection, subject)), as_json=False)
 
 
-def grade_rows(g: grades_pb2.GradeRecord) -> list[tuple[str, object]]:
+def _history(connection: Connection, subject: subjects_pb2.SubjectRef, *, as_json: bool) -> None:
+    request = grades_pb2.ListGradeHistoryRequest(subject=subject)
+    answer = collect(connection, grades_pb2_grpc.GradeServiceStub, "ListGradeHistory", request, None)
+    if as_json:
+        print_json(plain(answer))
+        return
+    rows = [
+        (
+            time_text(g.as_of_time), letter(g), g.score if g.HasField("score") else "",
+            " ".join(v.veto_id for v in g.vetoes), g.edition_id, g.model_id,
+        )
+        for g in answer.grades
+    ]  # fmt: skip
+    show_table(("recorded", "grade", "score", "vetoes", "edition", "model"), rows)
+
+
+def _name(connection: Connection, subject: subjects_pb2.SubjectRef) -> str:
+    """Returns the name as far as the caller may see it."""
+    request = subjects_pb2.GetSubjectRequest(subject=subject)
+    try:
+        answer = connection.call(subjects_pb2_grpc.SubjectServiceStub, "GetSubject", request)
+    except grpc.RpcError as error:
+        if error.code() not in WITHOUT_NAME:
+            raise
+        return ""
+    return str(answer.subject.name)
+
+
+def grade_rows(g: grades_pb2.GradeRecord, name: str = "") -> list[tuple[str, object]]:
     """Returns a grade as rows for people."""
-    rows: list[tuple[str, object]] = [("subject", name_of(g.subject)), ("grade", letter(g))]
+    rows: list[tuple[str, object]] = [("subject", name_of(g.subject)), ("name", name), ("grade", letter(g))]
     if g.HasField("score"):
         rows += [("score", g.score), ("probability", f"{100 * g.probability:.2f} % in 12 months")]
-    rows += [("pending", g.pending_zh), ("review", "open: an officer has to look" if g.is_review_open else "")]
-    rows += [(f"veto {v.veto_id}", f"{v.text_zh} / {v.text_en}") for v in g.vetoes]
-    rows += [(f"{r.points:+d}", f"{r.text_zh} / {r.text_en} (events {', '.join(r.event_ids)})") for r in g.reasons]
+    rows += [("pending", _both(g.pending_zh, g.pending_en))]
+    rows += [("review", "open: an officer has to look" if g.is_review_open else "")]
+    rows += [(f"veto {v.veto_id}", f"{_both(v.text_zh, v.text_en)}{_proof(v.event_ids)}") for v in g.vetoes]
+    rows += [
+        (f"{r.points:+d}", f"{_both(r.text_zh, _readable(r.text_en, r.unit))}{_proof(r.event_ids)}") for r in g.reasons
+    ]
+    rows += [("as of", time_text(g.as_of_time)), ("known", time_text(g.known_time))]
     return [*rows, ("edition", g.edition_id), ("model", g.model_id), ("next review", g.next_review_date)]
+
+
+def _both(zh: str, en: str) -> str:
+    return " / ".join(filter(None, (zh, en)))
+
+
+def _proof(event_ids: Any) -> str:
+    return f" (events {', '.join(event_ids)})" if event_ids else ""
+
+
+def _readable(text: str, unit: str) -> str:
+    """Keeps a number apart from a unit that begins with one: 3 × 10,000 yuan."""
+    return text.replace(f" {unit}", f" × {unit}") if unit[:1].isdigit() else text
 
 
 def explain(
@@ -119,166 +143,69 @@ def explain(
     purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a grade point by point, with the records behind each."""
-    request = grades_pb2.ExplainGradeRequest(subject=subject_of(code), time_frame=frame_of(as_of, known))
-    answer = connect(profile, purpose).call(grades_pb2_grpc.GradeServiceStub, "ExplainGrade", request)
-    show(answer, grade_rows(answer.grade), as_json=as_json)
+    """Explain a grade point by point, with the records behind each; `event show` shows a record."""
+    connection, subject = connect(profile, purpose), subject_of(code)
+    request = grades_pb2.ExplainGradeRequest(subject=subject, time_frame=frame_of(as_of, known))
+    answer = connection.call(grades_pb2_grpc.GradeServiceStub, "ExplainGrade", request)
     if as_json:
+        print_json(plain(answer))
         return
-    rows = [("base", "", answer.base_points, "", "")]
+    show(answer, grade_rows(answer.grade, _name(connection, subject)), as_json=False)
+    rows = [("base", answer.base_points, "", "")]
     rows += [
-        (
-            f.text_zh,
-            f"{f.value:g} {f.unit}" if f.HasField("value") else "-",
-            f.points,
-            f.best_points,
-            " ".join(f.event_ids),
-        )
+        (_both(f.text_zh, _readable(f.text_en, f.unit)), f.points, f.best_points, " ".join(f.event_ids))
         for f in answer.features
     ]
-    rows.append(("score", "", sum(row[2] for row in rows), "", ""))
-    show_table(("feature", "value", "points", "best", "events"), rows)
+    rows.append(("score", sum(row[1] for row in rows), "", ""))
+    show_table(("feature", "points", "best", "events"), rows)
     if answer.findings:
-        found = [(f.rule_id, f.effect, f.found_date, f.text_zh, " ".join(f.event_ids)) for f in answer.findings]
+        found = [
+            (f.rule_id, f.effect, f.found_date, _both(f.text_zh, f.text_en), " ".join(f.event_ids))
+            for f in answer.findings
+        ]
         show_table(("rule", "effect", "since", "text", "events"), found)
-    for text in answer.unmet_zh:
-        show(answer, [("not met for A", text)], as_json=False)
+    unmet = [("not met for A", _both(zh, en)) for zh, en in zip(answer.unmet_zh, answer.unmet_en, strict=True)]
+    if unmet:
+        show(answer, unmet, as_json=False)
 
 
-def screen(
-    codes: Annotated[list[str] | None, typer.Argument(help="Codes to screen.")] = None,
-    file: str = "",
+def queries(
+    code: str,
+    limit: LimitOption = LIMIT,
+    is_all: AllOption = False,
     profile: ProfileOption = "",
     purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Screen many codes at once; a malformed one answers for itself."""
-    wanted = joined(codes or [], file)
-    request = subjects_pb2.ScreenSubjectsRequest(subjects=map(subject_of, wanted))
-    answer = connect(profile, purpose).call(subjects_pb2_grpc.SubjectServiceStub, "ScreenSubjects", request)
-    if as_json:
-        for result in answer.results:
-            print_json({"code": wanted[result.index], **plain(result)})
-        return
-    rows = [
-        (
-            wanted[r.index],
-            r.subject.name,
-            r.grade,
-            " ".join(r.listing_ids),
-            "; ".join(f"{p.field}: got {p.got}, want {p.want}" for p in r.problems),
-        )
-        for r in answer.results
-    ]
-    show_table(("code", "name", "grade", "listings", "problem"), rows)
-
-
-@listing_app.command("list")
-def listing_list(
-    state: str = "CANDIDATE",
-    subject: str = "",
-    limit: int = 50,
-    profile: ProfileOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """List listings, newest first."""
-    request = listings_pb2.SearchListingsRequest(page_size=limit)
-    if state:
-        request.state = listings_pb2.ListingState.Value(f"LISTING_STATE_{state.upper()}")
-    if subject:
-        request.subject.CopyFrom(subject_of(subject))
-    answer = connect(profile, "listing list").call(listings_pb2_grpc.ListingServiceStub, "SearchListings", request)
-    if as_json:
-        print_json(plain(answer))
-        return
-    rows = [
-        (x.listing_id, name_of(x.subject), x.subject_name, x.rule_id, x.text_zh, " ".join(x.event_ids))
-        for x in answer.listings
-    ]
-    show_table(("listing", "subject", "name", "rule", "text", "proof"), rows)
-
-
-@listing_app.command("show")
-def listing_show(listing_id: str, profile: ProfileOption = "", as_json: JsonOption = False) -> None:
-    """Show one listing with its legal bases and moves."""
-    request = listings_pb2.GetListingRequest(listing_id=listing_id)
-    answer = connect(profile, "listing show").call(listings_pb2_grpc.ListingServiceStub, "GetListing", request)
-    x = answer.listing
-    rows = [("listing", x.listing_id), ("subject", name_of(x.subject)), ("name", x.subject_name)]
-    rows += [
-        ("state", listings_pb2.ListingState.Name(x.state)),
-        ("rule", x.rule_id),
-        ("finding", f"{x.text_zh} / {x.text_en}"),
-    ]
-    rows += [("basis", f"{b.instrument} {b.article} ({b.source})") for b in x.bases]
-    rows += [("proof", " ".join(x.event_ids))]
-    rows += [("move", f"{m.move_time.ToJsonString()} {m.actor}: {m.reason}") for m in x.moves]
-    show(answer, rows, as_json=as_json)
-
-
-@rulebook_app.command("show")
-def rulebook_show(edition: str = typer.Argument(""), profile: ProfileOption = "", as_json: JsonOption = False) -> None:
-    """Show an edition; by default the one in force today."""
-    request = rulebook_pb2.GetRulebookRequest(edition_id=edition)
-    answer = connect(profile).call(rulebook_pb2_grpc.RulebookServiceStub, "GetRulebook", request)
-    if as_json:
-        print_json(plain(answer))
-        return
-    e = answer.edition
-    show(
-        answer,
-        [("edition", e.edition_id), ("from", e.valid_from), ("schemes", " ".join(e.schemes)), ("model", e.model)],
-        as_json=False,
-    )
-    rows = [
-        (
-            r.rule_id,
-            r.list,
-            r.effect,
-            r.term,
-            "; ".join(f"{b.instrument} {b.article} ({b.source})" for b in r.bases),
-            r.text_zh,
-        )
-        for r in e.rules
-    ]
-    show_table(("rule", "list", "effect", "term", "basis", "text"), rows)
-
-
-def queries(code: str, limit: int = 50, profile: ProfileOption = "", as_json: JsonOption = False) -> None:
     """List who asked about a subject, newest first."""
-    request = audit_pb2.ListQueriesRequest(subject=subject_of(code), page_size=limit)
-    answer = connect(profile).call(audit_pb2_grpc.AuditServiceStub, "ListQueries", request)
+    stub, request = audit_pb2_grpc.AuditServiceStub, audit_pb2.ListQueriesRequest(subject=subject_of(code))
+    answer = collect(connect(profile, purpose), stub, "ListQueries", request, None if is_all else limit)
     if as_json:
         print_json(plain(answer))
         return
     rows = [
-        (q.query_time.ToJsonString(), q.role, q.agency, q.officer, q.purpose, q.method, q.outcome)
-        for q in answer.queries
+        (time_text(q.query_time), q.role, q.agency, q.officer, q.purpose, q.method, q.outcome) for q in answer.queries
     ]
     show_table(("when", "role", "agency", "officer", "purpose", "method", "outcome"), rows)
 
 
 def whoami(profile: ProfileOption = "", as_json: JsonOption = False) -> None:
     """Show as whom the profile calls, and whether the service answers."""
-    from cryptography import x509  # only this command reads a certificate
-
-    found = read_profile(profile)
-    with open(found.certificate, "rb") as file:
-        certificate = x509.load_pem_x509_certificate(file.read())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    identity = str(names.get_values_for_type(x509.UniformResourceIdentifier)[0])
+    found = find_profile(profile)
+    identity, fault = read_identity(found), ""
     try:
-        answer = connect(profile).call(health_pb2_grpc.HealthStub, "Check", health_pb2.HealthCheckRequest(), timeout=5)
-        state = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        answer = Connection(found).call(health_pb2_grpc.HealthStub, "Check", HealthCheck(), timeout=5)
+        state = str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
     except grpc.RpcError as error:
-        state = str(error.code().name)
+        state, fault = str(error.code().name), explain_unreachable(str(error.details()))
     facts = {
-        "identity": identity,
-        "target": found.target,
-        "until": certificate.not_valid_after_utc.isoformat(),
-        "service": state,
-    }
+        "identity": identity.uri, "target": found.target, "until": identity.until.isoformat(), "service": state,
+    }  # fmt: skip
     if as_json:
         print_json(facts)
     else:
         show(health_pb2.HealthCheckResponse(), list(facts.items()), as_json=False)
+    if fault:
+        complain(fault)
+    if state != "SERVING":
+        raise typer.Exit(EXIT_UNREACHABLE)

@@ -2,8 +2,9 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,12 +26,20 @@ ProfileOption = Annotated[
         "--profile", envvar="CREDIT_SERVICE_PROFILE", help="Profile file of a caller, such as regulator.json."
     ),
 ]
-PurposeOption = Annotated[str, typer.Option("--purpose", help="Why you ask; agencies and insurers must say.")]
+PurposeOption = Annotated[
+    str,
+    typer.Option(
+        "--purpose",
+        help="Why you ask, kept in the query record; agencies and insurers must say. Default: the profile's.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout (one object a line for streams).")]
 AsOfOption = Annotated[str, typer.Option("--as-of", help="Valid time: a date or a time with offset. Default: now.")]
 KnownOption = Annotated[
     str, typer.Option("--known", help="Knowledge time: a date or a time with offset. Default: now.")
 ]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most this many.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Every one, however many there are.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +54,46 @@ class Profile:
 
 
 def read_profile(path: str) -> Profile:
-    """Reads a profile file; fails with a sentence that names the missing part."""
+    """Reads a profile file; fails with a sentence that names what is wrong with it."""
     if not path:
-        raise typer.BadParameter(
-            "no profile: give --profile FILE or set CREDIT_SERVICE_PROFILE; `serve --demo DIR` writes profiles"
+        raise CreditError(
+            Reason.FIELD_MISSING,
+            "profile: got nothing, want --profile FILE or CREDIT_SERVICE_PROFILE; `serve --demo DIR` writes profiles",
         )
     try:
-        values = json.loads(Path(path).read_text("utf-8"))
-        return Profile(**values)
-    except (OSError, ValueError, TypeError) as fault:
-        raise CreditError(
-            Reason.FILE_INVALID, f"profile: got {shown(str(fault))}, want a profile file", file=path
-        ) from fault
+        values = json.loads(read_text("profile", Path(path)))
+    except ValueError:
+        raise _no_profile(path, "a file that is not JSON") from None
+    if not isinstance(values, dict):
+        raise _no_profile(path, "JSON that is not an object")
+    known = {field.name: field.default is MISSING for field in fields(Profile)}
+    if missing := [name for name, is_needed in known.items() if is_needed and not values.get(name)]:
+        raise _no_profile(path, f"no {', '.join(missing)}")
+    if unknown := sorted(set(values) - set(known)):
+        raise _no_profile(path, f"the unknown {shown(', '.join(unknown))}")
+    if odd := [name for name, value in values.items() if not isinstance(value, str)]:
+        raise _no_profile(path, f"a value that is not text for {', '.join(odd)}")
+    return Profile(**values)
+
+
+def _no_profile(path: str, got: str) -> CreditError:
+    want = f"a JSON object with {', '.join(field.name for field in fields(Profile))}"
+    return CreditError(Reason.FILE_INVALID, f"profile: got {got} in {path}, want {want}", file=path)
+
+
+def read_text(name: str, path: Path) -> str:
+    """Reads a small file of text that the caller named; fails with FILE_INVALID, in words."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        fault = f"{path}, which is not there"
+    except IsADirectoryError:
+        fault = f"the folder {path}"
+    except UnicodeDecodeError:
+        fault = f"{path}, which is not UTF-8 text"
+    except OSError as error:
+        fault = f"{path}, which cannot be read ({error.strerror})"
+    raise CreditError(Reason.FILE_INVALID, f"{name}: got {fault}, want a file", file=str(path))
 
 
 class Connection:
@@ -68,7 +105,7 @@ class Connection:
         missing = next((name for name in names if not Path(name).is_file()), None)
         if missing is not None:
             raise CreditError(
-                Reason.FILE_INVALID, f"profile: got no file {missing}, want certificate files", file=missing
+                Reason.FILE_INVALID, f"profile: got no file {missing}, want its ca, certificate and key", file=missing
             )
         credentials = grpc.ssl_channel_credentials(*(Path(name).read_bytes() for name in names))
         options = [("grpc.max_receive_message_length", MESSAGE_LIMIT)]
@@ -88,7 +125,12 @@ class Connection:
 
 def connect(profile: str, purpose: str = "") -> Connection:
     """Connects as the profile says."""
-    return Connection(read_profile(profile or os.environ.get("CREDIT_SERVICE_PROFILE", "")), purpose)
+    return Connection(find_profile(profile), purpose)
+
+
+def find_profile(path: str) -> Profile:
+    """Reads the profile that was named on the command line, else in the environment."""
+    return read_profile(path or os.environ.get("CREDIT_SERVICE_PROFILE", ""))
 
 
 def subject_of(code: str) -> subjects_pb2.SubjectRef:
@@ -106,16 +148,22 @@ def frame_of(as_of: str, known: str) -> subjects_pb2.TimeFrame:
     return frame
 
 
-def parse_time(name: str, text: str) -> datetime:
-    """Reads a time; a date alone means its end in Shanghai, as far as it is not in the future."""
+def parse_time(name: str, text: str, now: datetime | None = None) -> datetime:
+    """Reads a time; a date alone means its end in Shanghai, today's means now; the future is refused."""
+    moment = now or datetime.now(SHANGHAI)
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{name}: got {text}, want 2026-06-30 or 2026-06-30T12:00:00+08:00") from None
+        raise CreditError(
+            Reason.FIELD_INVALID, f"{name}: got {shown(text)}, want 2026-06-30 or 2026-06-30T12:00:00+08:00"
+        ) from None
+    is_date = not {"T", " ", ":"} & set(text.upper())
     if time.tzinfo is None:
         time = time.replace(tzinfo=SHANGHAI)
-        is_date = len(text) == len("2026-06-30")
-        time = min(time.replace(hour=23, minute=59, second=59), datetime.now(SHANGHAI)) if is_date else time
+    if is_date and time <= moment:
+        return min(time.replace(hour=23, minute=59, second=59), moment)
+    if time > moment:
+        raise CreditError(Reason.TIME_IN_FUTURE, f"{name}: got {text}, want a time not after now: nothing is known yet")
     return time
 
 
@@ -134,6 +182,8 @@ def explain_unreachable(text: str) -> str:
 
 
 def joined(codes: Sequence[str], file: str) -> list[str]:
-    """Returns codes from the command line and from a file, one a line."""
-    lines = Path(file).read_text("utf-8").split() if file else []
-    return [*codes, *lines]
+    """Returns codes from the command line and from a file, separated by white space; `-` is standard input."""
+    if not file:
+        return list(codes)
+    text = sys.stdin.read() if file == "-" else read_text("file", Path(file))
+    return [*codes, *text.split()]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from credit_service import migrations
 from credit_service.certificates import expiry
+from credit_service.cli.databases import HINT, absent_file, check_ready
+from credit_service.cli.ending import database_fault
 from credit_service.database import Database
 from credit_service.errors import CreditError
 from credit_service.grades.artefact import load_champions, load_keys
@@ -20,6 +22,7 @@ from credit_service.settings import Settings, mask_url
 SOON = timedelta(days=14)
 PACKAGES = ("grpcio", "protobuf", "sqlmodel", "SQLAlchemy", "structlog", "numpy", "cryptography")
 CALENDAR_MONTH = 11
+REMEDY = "mend the database first, then `credit-service verify-ledger`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +61,30 @@ def _libgomp() -> Result:
 
 def _migrations(settings: Settings) -> Result:
     url = mask_url(settings.database_url)
+    if absent_file(settings.database_url):
+        remedy = f"{HINT}; a new one is made by `credit-service migrate`"
+        return Result("fail", "migrations", f"{url}: there is no such file", remedy)
     try:
         migrations.check(settings.database_url, settings.audit_database_url())
     except CreditError as error:
         return Result("fail", "migrations", error.message, "run `credit-service migrate`")
     except Exception as error:  # noqa: BLE001  # whatever the driver says is the finding
-        return Result(
-            "fail", "database", f"{url}: {type(error).__name__}", "check database_url and that the server runs"
-        )
+        found = f"{url}: {database_fault(error)}"
+        return Result("fail", "database", found, "check database_url and that the server runs")
     return Result("ok", "migrations", f"newest, {url}")
 
 
 def _ledger(settings: Settings) -> Result:
     try:
-        migrations.check(settings.database_url, settings.audit_database_url())
+        check_ready(settings)
         database = Database(settings.database_url)
         with database.reading() as session:
             row = head(session)
         database.close()
+    except CreditError as error:
+        return Result("fail", "ledger", f"not read: {error.message}", REMEDY)
     except Exception as error:  # noqa: BLE001  # as above
-        return Result("fail", "ledger", type(error).__name__, "migrate, then `credit-service verify-ledger`")
+        return Result("fail", "ledger", f"not read: {database_fault(error)}", REMEDY)
     return Result("ok", "ledger", f"{row.position} events, head {row.chain_hash.hex()[:16]}, epoch {row.epoch[:8]}")
 
 

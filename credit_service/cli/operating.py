@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import func, select
 
 from credit_service import logs, migrations
 from credit_service.audit.queries import verify_queries
+from credit_service.audit.tables import QueryRow
 from credit_service.cli.connection import EXIT_FAILED, JsonOption
+from credit_service.cli.databases import check_ready
 from credit_service.cli.doctor import examine
+from credit_service.cli.listening import check_free
 from credit_service.cli.output import complain, print_json, say, show_table
 from credit_service.database import AUDIT_LOCK, Database
-from credit_service.ledger.verify import verify
+from credit_service.errors import CreditError, Reason
+from credit_service.ledger.verify import Verified, verify
 from credit_service.settings import from_environment, mask_url
 
 UrlOption = Annotated[
@@ -30,8 +35,12 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     demo: Annotated[
-        Path | None, typer.Option("--demo", help="Folder for a throw-away authority, keys and database.")
+        Path | None,
+        typer.Option("--demo", file_okay=False, help="Folder for a throw-away authority, keys and database."),
     ] = None,
+    enterprise: Annotated[
+        str, typer.Option("--enterprise", help="With --demo: code of the enterprise that enterprise.json is.")
+    ] = "",
     listen: Annotated[str | None, typer.Option("--listen", help="Address; port 0 takes a free one.")] = None,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Print the settings, secrets masked, and stop.")
@@ -42,8 +51,12 @@ def serve(
     from credit_service.cli import throwaway  # as above
 
     settings = from_environment(listen=listen)
+    if enterprise and demo is None:
+        raise CreditError(Reason.SETTING_INVALID, "enterprise: got one without --demo DIR, want both")
+    if not print_settings:
+        check_free(settings.listen)
     if demo is not None:
-        settings = throwaway.prepare(settings, demo, server.system_clock())
+        settings = throwaway.prepare(settings, demo, server.system_clock(), enterprise)
     if print_settings:
         print_json(settings.masked())
         return
@@ -53,7 +66,7 @@ def serve(
         host = settings.listen.rpartition(":")[0] or "127.0.0.1"
         if demo is not None:
             throwaway.write_profiles(demo, f"{host}:{port}")
-            say(throwaway.welcome(demo, f"{host}:{port}"))
+            say(throwaway.welcome(settings, demo, f"{host}:{port}"))
         else:
             say(f"serving on {host}:{port}")
 
@@ -77,32 +90,53 @@ def migrate(
 
 
 def verify_ledger(url: UrlOption = "", as_json: JsonOption = False) -> None:
-    """Recompute every hash of the ledger and the query records; name the first broken link."""
+    """Recompute every hash of the ledger and the query records; name the first broken link of each."""
     settings = from_environment(database_url=url or None)
+    check_ready(settings)
     database = Database(settings.database_url)
     with database.reading() as session:
         found = verify(session)
     database.close()
     audit = Database(settings.audit_database_url(), AUDIT_LOCK)
-    broken_query = verify_queries(audit)
+    broken_query, queries = verify_queries(audit), _count_queries(audit)
     audit.close()
-    facts = {
-        "verified": found.broken_position is None and broken_query is None, "events": found.events,
-        "head": found.head.hex(), "content_root": found.content_root.hex(), "algorithm": "SHA-256",
-        "broken_position": found.broken_position, "broken_query": broken_query,
-    }  # fmt: skip
+    is_sound = found.broken_position is None and broken_query is None
     if as_json:
-        print_json(facts)
-    elif facts["verified"]:
-        say(f"the chain of {found.events} events holds")
-        say(f"head {found.head.hex()}, content root {found.content_root.hex()}")
+        print_json(
+            {
+                "verified": is_sound, "events": found.events, "head": found.head.hex(),
+                "content_root": found.content_root.hex(), "algorithm": "SHA-256",
+                "broken_position": found.broken_position, "queries": queries, "broken_query": broken_query,
+            }
+        )  # fmt: skip
     else:
-        broken = (
-            f"event {found.broken_position}" if found.broken_position is not None else f"query record {broken_query}"
-        )
-        complain(f"CHAIN_BROKEN: the first broken link is {broken}; {found.events} events before it are sound")
-    if not facts["verified"]:
+        _tell_ledger(found)
+        _tell_queries(queries, broken_query)
+    if not is_sound:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _count_queries(audit: Database) -> int:
+    with audit.reading() as session:
+        count: int = session.execute(select(func.count()).select_from(QueryRow)).scalar_one()
+    return count
+
+
+def _tell_ledger(found: Verified) -> None:
+    if found.broken_position is not None:
+        sound = f"{found.events} events before it are sound"
+        complain(f"CHAIN_BROKEN: ledger: the first broken link is event {found.broken_position}; {sound}")
+        return
+    say(f"ledger: {found.events} events, sound: the chain holds")
+    say(f"head {found.head.hex()}, content root {found.content_root.hex()}")
+
+
+def _tell_queries(count: int, broken: int | None) -> None:
+    if broken is not None:
+        sound = f"{broken - 1} records before it are sound"
+        complain(f"CHAIN_BROKEN: query records: the first broken link is query record {broken}; {sound}")
+        return
+    say(f"query records: {count}, sound")
 
 
 def doctor(as_json: JsonOption = False) -> None:

@@ -1,16 +1,33 @@
 """Data on stdout, words on stderr: tables on a terminal, JSON on request."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC
+from typing import Any, Never
 
+import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from credit_service.legal_days import SHANGHAI
 
 WIDE = 300
+
+
+def time_text(time: Timestamp) -> str:
+    """Returns a time as people in the jurisdiction read it."""
+    return time.ToDatetime(UTC).astimezone(SHANGHAI).isoformat(sep=" ", timespec="seconds")
+
+
+def date_text(time: Timestamp) -> str:
+    """Returns the civil date of a time."""
+    return time_text(time)[: len("2026-06-30")]
 
 
 def plain(message: Message) -> dict[str, Any]:
@@ -21,8 +38,11 @@ def plain(message: Message) -> dict[str, Any]:
 
 def print_json(value: Any) -> None:
     """Prints one JSON value on one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_quietly()
 
 
 def show(message: Message, rows: Sequence[tuple[str, Any]], *, as_json: bool) -> None:
@@ -33,7 +53,7 @@ def show(message: Message, rows: Sequence[tuple[str, Any]], *, as_json: bool) ->
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in rows:
         if value not in (None, "", []):
-            table.add_row(f"[bold]{name}[/bold]", str(value))
+            table.add_row(Text(name, "bold"), Text(str(value)))
     _console().print(table)
 
 
@@ -43,13 +63,29 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], title: str
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        # Texts, not markup: brackets in a name or a document number are what they are.
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     _console().print(table)
+
+
+class _Console(Console):
+    """Ends well when the reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Ends the command."""
+        _end_quietly()
+
+
+def _end_quietly() -> Never:
+    """Ends a command whose reader has read enough, such as `head`: that is no failure."""
+    # The interpreter flushes standard output once more at its end, and must find somebody there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(0)
 
 
 def _console() -> Console:
     """Writes as wide as the terminal; into a pipe or a file, wide enough that nothing is folded."""
-    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+    return _Console() if sys.stdout.isatty() else _Console(width=WIDE)
 
 
 def say(text: str) -> None:

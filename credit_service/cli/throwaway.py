@@ -2,17 +2,25 @@
 
 import secrets
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
 
 from credit_service import migrations
 from credit_service.api.identity import Caller, identity_uri
 from credit_service.certificates import Holder, make_authority, write_profile, write_secret
 from credit_service.ledger.sources import load_sources
-from credit_service.settings import Settings
+from credit_service.settings import Settings, mask_url
+from credit_service.subjects.schemes import split, subject_id
 
+# Certificates that end sooner than this are made anew.
+LEAST_LEFT = timedelta(days=1)
 BUREAU = "bj-emergency-management"
-ENTERPRISE = "USCC:91110108MA00000070"
+# A firm of the simulated city, with an accident and a penalty: the enterprise of the demo has something to see.
+ENTERPRISE = "USCC:91110107MNR8W0D16A"
 
 
 def _holder(name: str, role: str, agency: str, **bound: str) -> Holder:
@@ -31,18 +39,22 @@ HOLDERS = (
 )
 
 
-def prepare(settings: Settings, folder: Path, now: datetime, enterprise: str = ENTERPRISE) -> Settings:
-    """Makes the folder ready and returns the settings that serve from it; an existing database is kept."""
+def prepare(settings: Settings, folder: Path, now: datetime, enterprise: str = "") -> Settings:
+    """Makes the folder ready and returns the settings that serve from it.
+
+    What is there and good stays: the database, the person key, and certificates that have not run out, so that
+    clients of a server that already runs on the folder go on.
+    """
+    chosen = _identified(enterprise) if enterprise else ""
     folder = folder.resolve()
-    authority = make_authority(folder, now)
-    certificate, key = authority.issue_server()
-    bound = folder / "enterprise.txt"
-    if not bound.is_file():
-        bound.write_text(enterprise + "\n", "utf-8")
-    subject = bound.read_text("utf-8").strip()
-    for holder in HOLDERS:
-        uri = identity_uri(Caller("enterprise", "enterprise", "", subject_id=subject))
-        authority.issue_client(replace(holder, uri=uri) if holder.name == "enterprise" else holder)
+    folder.mkdir(parents=True, exist_ok=True)
+    holders = [_bound(holder, _enterprise(folder, chosen)) for holder in HOLDERS]
+    if not _are_good(folder, holders, now):
+        authority = make_authority(folder, now)
+        authority.issue_server()
+        for holder in holders:
+            authority.issue_client(holder)
+    certificate, key = folder / "server.pem", folder / "server.key"
     person_key = folder / "person.key"
     if not person_key.is_file():
         write_secret(person_key, secrets.token_hex(32).encode())
@@ -58,6 +70,45 @@ def prepare(settings: Settings, folder: Path, now: datetime, enterprise: str = E
     return made
 
 
+def _identified(enterprise: str) -> str:
+    scheme, code = split(enterprise) if ":" in enterprise else ("USCC", enterprise)
+    return subject_id(scheme, code)
+
+
+def _enterprise(folder: Path, chosen: str) -> str:
+    """Returns to whom the enterprise's certificate is bound: as chosen now, else as before, else the default."""
+    bound = folder / "enterprise.txt"
+    if chosen or not bound.is_file():
+        bound.write_text(f"{chosen or ENTERPRISE}\n", "utf-8")
+    return bound.read_text("utf-8").strip()
+
+
+def _bound(holder: Holder, subject: str) -> Holder:
+    if holder.name != "enterprise":
+        return holder
+    return replace(holder, uri=identity_uri(Caller("enterprise", "enterprise", "", subject_id=subject)))
+
+
+def _are_good(folder: Path, holders: list[Holder], now: datetime) -> bool:
+    """Says whether every certificate is there, has its key, is of one authority, in force and for whom it should be."""
+    try:
+        root = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        wanted = [("server", ""), *((holder.name, holder.uri) for holder in holders)]
+        return all(_is_good(folder, name, uri, root, now) for name, uri in wanted)
+    except (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+
+
+def _is_good(folder: Path, name: str, uri: str, root: x509.Certificate, now: datetime) -> bool:
+    found = x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes())
+    key = serialization.load_pem_private_key((folder / f"{name}.key").read_bytes(), None)
+    found.verify_directly_issued_by(root)
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    is_named = not uri or names.get_values_for_type(x509.UniformResourceIdentifier) == [uri]
+    is_in_force = found.not_valid_before_utc <= now < found.not_valid_after_utc - LEAST_LEFT
+    return is_named and is_in_force and key.public_key() == found.public_key()
+
+
 def write_profiles(folder: Path, target: str) -> None:
     """Writes a profile for every holder; the last one written says that the server is ready."""
     for holder in HOLDERS:
@@ -66,12 +117,14 @@ def write_profiles(folder: Path, target: str) -> None:
     (folder / "ready").write_text(target + "\n", "utf-8")
 
 
-def welcome(folder: Path, target: str) -> str:
+def welcome(settings: Settings, folder: Path, target: str) -> str:
     """Says where the service is and what to try."""
     names = ", ".join(f"{holder.name}.json" for holder in HOLDERS)
     return (
         f"serving on {target} with mutual TLS and a throw-away authority; profiles in {folder}: {names}\n"
-        f"try:  credit-service whoami --profile {folder}/regulator.json\n"
-        f"      credit-service import FILE --source SOURCE --profile {folder}/source.json\n"
-        f"      credit-service listing list --profile {folder}/regulator.json"
+        f"try:  export CREDIT_SERVICE_DATABASE_URL={mask_url(settings.database_url)}\n"
+        f"      credit-service whoami --profile {folder}/regulator.json\n"
+        f"      credit-service import FILE --profile {folder}/source.json\n"
+        f"      credit-service listing list --profile {folder}/regulator.json\n"
+        f"      credit-service explain {_enterprise(folder, '').partition(':')[2]} --profile {folder}/enterprise.json"
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from credit_service.cli.connection import Connection, JsonOption, ProfileOption, connect
+from credit_service.cli.connection import Connection, JsonOption, ProfileOption, PurposeOption, connect, read_text
 from credit_service.cli.output import plain, print_json, say
 from credit_service.v1 import sync_pb2, sync_pb2_grpc
 
@@ -46,12 +46,13 @@ def watch(
     kind: Annotated[list[str] | None, typer.Option("--kind", help="grade or listing; default both.")] = None,
     heartbeats: Annotated[bool, typer.Option("--heartbeats", help="Print heartbeats too.")] = False,
     profile: ProfileOption = "",
+    purpose: PurposeOption = "",
     as_json: JsonOption = True,
 ) -> None:
     """Follow the feed: snapshot entries first, then changes, as JSON lines; stop with Ctrl-C."""
     del as_json
-    connection, kinds = connect(profile, "watch"), list(kind or [])
-    token = token_file.read_text("utf-8").strip() if token_file and token_file.is_file() else ""
+    connection, kinds = connect(profile, purpose), list(kind or [])
+    token = read_text("token", token_file).strip() if token_file and token_file.exists() else ""
     if not token:
         for part in snapshot(connection, kinds):
             for entry in part.entries:

@@ -1,6 +1,7 @@
 """Operating from the command line: migrate, verify, doctor, settings, watch."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,31 +35,77 @@ def test_verify_ledger_tells_head_and_root(command: Command, filled: ServerProce
     facts = command("verify-ledger", "--url", url, "--json").json()
     assert facts["verified"] is True
     assert (len(facts["head"]), facts["algorithm"]) == (64, "SHA-256")
-    assert "holds" in command("verify-ledger", "--url", url).err
+    said = command("verify-ledger", "--url", url).err
+    assert "the chain holds" in said
+    assert re.search(r"^query records: \d+, sound$", said, re.MULTILINE)
+
+
+BREAK = {
+    "credit.db": "UPDATE ledger_head SET position = 3",
+    "credit.audit.db": "INSERT INTO query_record VALUES (7,'s',0,'a','r',NULL,'p','m','o','q',x'00')",
+}
 
 
 @pytest.mark.parametrize(
-    ("name", "statement", "word"),
+    ("names", "told"),
     [
-        ("credit.db", "UPDATE ledger_head SET position = 3", "event 1"),
-        (
-            "credit.audit.db",
-            "INSERT INTO query_record VALUES (7,'s',0,'a','r',NULL,'p','m','o','q',x'00')",
-            "query record 1",
-        ),
+        (["credit.db"], ["ledger: the first broken link is event 1; 0 events", "query records: 0, sound"]),
+        (["credit.audit.db"], ["ledger: 0 events, sound", "query records: the first broken link is query record 1"]),
+        (list(BREAK), ["ledger: the first broken link is event 1", "the first broken link is query record 1"]),
     ],
+    ids=["ledger", "queries", "both"],
 )
-def test_verify_ledger_names_the_first_broken_link(
-    command: Command, tmp_path: Path, name: str, statement: str, word: str
+def test_verify_ledger_names_the_first_broken_link_of_each_chain(
+    command: Command, tmp_path: Path, names: list[str], told: list[str]
 ) -> None:
     url = f"sqlite:///{tmp_path / 'credit.db'}"
     migrations.upgrade(url, f"sqlite:///{tmp_path / 'credit.audit.db'}")
-    database = Database(f"sqlite:///{tmp_path / name}")
-    with database.transaction() as session:
-        session.execute(text(statement))
-    database.close()
+    for name in names:
+        database = Database(f"sqlite:///{tmp_path / name}")
+        with database.transaction() as session:
+            session.execute(text(BREAK[name]))
+        database.close()
     ended = command("verify-ledger", "--url", url)
-    assert (ended.code, word in ended.err) == (1, True)
+    assert ended.code == 1
+    assert [words in ended.err for words in told] == [True, True]
+    assert ended.err.count("CHAIN_BROKEN") == len(names)
+
+
+def test_verify_ledger_never_makes_a_database(command: Command, tmp_path: Path) -> None:
+    ended = command("verify-ledger", "--url", f"sqlite:///{tmp_path / 'nosuch.db'}")
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    assert "CREDIT_SERVICE_DATABASE_URL" in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_ledger_of_a_file_without_tables_asks_to_migrate(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    ended = command("verify-ledger", "--url", f"sqlite:///{tmp_path / 'empty.db'}")
+    assert (ended.code, "run `credit-service migrate`" in ended.err, len(ended.err.splitlines())) == (1, True, 1)
+
+
+NOBODY = "postgresql://clerk:secret@127.0.0.1:1/credit"
+
+
+@pytest.mark.parametrize("arguments", [("verify-ledger", "--url", NOBODY), ("migrate", "--url", NOBODY)])
+def test_database_that_does_not_answer_is_one_line(command: Command, arguments: tuple[str, ...]) -> None:
+    ended = command(*arguments)
+    assert (ended.code, len(ended.err.splitlines())) == (4, 1)
+    assert "UNREACHABLE: database" in ended.err
+    assert "secret" not in ended.err
+
+
+@pytest.mark.parametrize("url", [NOBODY, "sqlite:///nosuch.db"])
+def test_doctor_tells_causes_and_no_class_names(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("CREDIT_SERVICE_DATABASE_URL", url.replace("nosuch", str(tmp_path / "nosuch")))
+    ended = command("doctor", "--json")
+    failed = {line["what"]: line["found"] for line in ended.lines() if line["state"] == "fail"}
+    assert ended.code == 1
+    assert "ledger" in failed
+    assert not any("Error" in found or "secret" in found for found in failed.values())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_says_what_to_do(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +147,7 @@ def test_serving_without_certificates_is_refused_with_a_sentence(
 ) -> None:
     monkeypatch.setenv("CREDIT_SERVICE_DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
     ended = command("serve", "--listen", "127.0.0.1:0")
-    assert (ended.code, "certificate_file: got nothing, want a file" in ended.err) == (1, True)
+    assert (ended.code, "certificate_file: got nothing, want a file" in ended.err) == (2, True)
 
 
 def test_watch_prints_the_snapshot_and_keeps_its_place(filled: ServerProcess, tmp_path: Path) -> None:
