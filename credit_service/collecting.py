@@ -19,10 +19,12 @@ from credit_service.assessment import Assessor
 from credit_service.changes import Feed
 from credit_service.database import Database, is_storage_failure
 from credit_service.errors import CreditError, Reason
+from credit_service.grades.tables import due_subjects
 from credit_service.ledger.append import Receipt, append
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.streams import StreamPlace, keep_offset
 from credit_service.ledger.tables import head, judged_window, keep_judged, last_collect_time
+from credit_service.legal_days import civil_day
 from credit_service.subjects.vault import Vault
 
 # Records in one commit: more would only lengthen the wait of the others, the sync is shared by then.
@@ -37,6 +39,8 @@ SUBJECTS_AT_ONCE = 200
 QUIET_SECONDS = 0.2
 LAG_SECONDS = 30.0
 RETRY_SECONDS = 1.0
+# How soon a new civil day is noticed while nothing comes in.
+DAY_CHECK_SECONDS = 60.0
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -71,6 +75,7 @@ class Writer:
         self._waiting: deque[Submission] = deque()
         self._waiting_records = 0
         self._is_closing = False
+        self._ticked_day: int | None = None
         self._arrived = self._behind_since = 0.0
         self._open_stamp: datetime | None = None
         with database.reading() as session:
@@ -135,9 +140,9 @@ class Writer:
             return group
 
     def _pause(self) -> float:
-        """Returns the seconds before judging may begin: none when it is wanted now, for ever when it is done."""
+        """Returns the seconds before there is something to judge: none when it is wanted now."""
         if self._judged >= self._position:
-            return threading.TIMEOUT_MAX
+            return DAY_CHECK_SECONDS if self._ticked_day == civil_day(self._clock()) else 0.0
         now = time.monotonic()
         if now - self._behind_since >= LAG_SECONDS:
             return 0.0
@@ -197,6 +202,7 @@ class Writer:
         """Judges; whatever fails is said in the log and tried again, and never ends the writer."""
         try:
             self._judge_some()
+            self._judge_due()
         except Exception as error:  # noqa: BLE001  # as said
             logs.get().error("judging failed", after_position=self._judged, exc_info=error)
             with self._wakeup:
@@ -216,6 +222,19 @@ class Writer:
             keep_judged(session, through)
         with self._wakeup:
             self._judged = through
+
+    def _judge_due(self) -> None:
+        """Judges, once a civil day and at the start, the subjects that time alone may have changed."""
+        day, seen = civil_day(self._clock()), set[str]()
+        while self._ticked_day != day and not (self._waiting or self._is_closing):
+            with self._database.reading() as session:
+                due = due_subjects(session, day, SUBJECTS_AT_ONCE)
+            if seen.issuperset(due):
+                # Nothing is left, or only what stays due after it was judged.
+                self._ticked_day = day
+            else:
+                self._judge(due)
+                seen.update(due)
 
     def _judge(self, subjects: Sequence[str]) -> None:
         """Judges subjects in one transaction; a subject that cannot be judged never holds up the others."""

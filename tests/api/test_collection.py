@@ -1,6 +1,7 @@
 """Collection over the wire: all or nothing, receipts, quarantine, named streams, watermarks, quota, overload."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +16,8 @@ from credit_service.api import wire
 from credit_service.api.status import DETAILS_KEY
 from credit_service.cli.settling import wait_until_judged
 from credit_service.collecting import WAITING_LIMIT
+from credit_service.v1 import grades_pb2, listings_pb2, sync_pb2
 from credit_service.v1 import ledger_pb2 as pb
-from credit_service.v1 import listings_pb2, sync_pb2
 from tests.api.street import (
     NOW,
     Clock,
@@ -275,3 +276,24 @@ def details_of(street: Street, request: pb.SubmitEventsRequest) -> dict[str, Any
     error: Any = refused.value
     (sent,) = [value for key, value in error.trailing_metadata() if key == DETAILS_KEY]
     return {any_.TypeName().rpartition(".")[2]: any_ for any_ in status_pb2.Status.FromString(sent).details}
+
+
+@pytest.mark.moves_clock
+def test_grade_in_the_feed_follows_time_without_any_new_fact(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code), a_record(code))
+    before = standing(street, code)
+    street.clock.now = NOW + timedelta(days=6 * 365)
+    street.must_collect(registered(a_code()))
+    limit = time.monotonic() + 20
+    while (after := standing(street, code)).score == before.score and time.monotonic() < limit:
+        time.sleep(0.05)
+    now = street.ask("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code))).grade
+    assert after.score > before.score
+    assert (after.grade, after.score) == (now.grade, now.score)
+
+
+def standing(street: Street, code: str) -> Any:
+    parts = street.ask("regulator", "SyncService/GetSnapshot", sync_pb2.GetSnapshotRequest(kinds=["grade"]))
+    (found,) = [e.grade for part in parts for e in part.entries if e.grade.subject.code == code]
+    return found
