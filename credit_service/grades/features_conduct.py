@@ -81,15 +81,20 @@ def _policies(columns: Columns, as_of_day: int) -> Bools:
 
 
 def _lapsed(columns: Columns, as_of_day: int) -> Bools:
-    """The last record of each licence decides: a renewal ends a lapse, a suspension begins one."""
-    lapsed = columns.flag & ((columns.over_day <= as_of_day) | (columns.mark > VALID))
+    """The last record of each licence decides: a renewal ends a lapse, a suspension begins one.
+
+    A licence is mandatory when any of its records says so; a later one that leaves it out lifts nothing.
+    """
+    lapsed = (columns.over_day <= as_of_day) | (columns.mark > VALID)
     places = np.flatnonzero(columns.of_kind("LIC"))
     order = places[np.lexsort((places, columns.topic[places], columns.subject[places]))]
     subject, topic = columns.subject[order], columns.topic[order]
     is_last = np.ones(len(order), dtype=np.bool_)
     is_last[:-1] = (subject[1:] != subject[:-1]) | (topic[1:] != topic[:-1])
     last = np.zeros(len(columns.day), dtype=np.bool_)
-    last[order[is_last]] = True
+    if len(order):
+        begins = np.flatnonzero(np.concatenate(([True], is_last[:-1])))
+        last[order[is_last]] = np.logical_or.reduceat(columns.flag[order], begins)
     return last & lapsed
 
 

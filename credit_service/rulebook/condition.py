@@ -117,10 +117,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Excuse:
-    """Excuses a fact while another of the kind is in the state and has the same field value."""
+    """Excuses a fact while another of the kind is in the state and has the same field value.
+
+    `is_later` wants the other to have happened later: an older licence is no answer to its own revocation.
+    """
 
     pattern: "FactPattern"
     same: str
+    is_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,8 @@ def _excuse(table: Table, kind: str, states: States) -> Excuse:
     inner = table.table("unless")
     pattern = _pattern(inner, "fact", states)
     shared = [key for key in KINDS[kind] if key in KINDS[pattern.kind]]
-    excuse = Excuse(pattern, inner.choice("same", shared))
-    inner.finish(("fact", "same", *_PATTERN_KEYS))
+    excuse = Excuse(pattern, inner.choice("same", shared), inner.flag("later", default=False))
+    inner.finish(("fact", "same", "later", *_PATTERN_KEYS))
     return excuse
 
 

@@ -171,21 +171,25 @@ def _fact(pattern: FactPattern, view: View) -> list[Match]:
     excuse = pattern.unless
     others = _values(excuse, view)
     facts = {fact.event_id: fact for fact in view.by_kind[pattern.kind]}
-    return [
-        match
-        for match in matches
-        if not others.get(facts[match.anchor[0]].payload.get(excuse.same), set()) - set(match.anchor)
-    ]
+    return [match for match in matches if not _is_excused(facts[match.anchor[0]], excuse, others)]
 
 
-def _values(excuse: Excuse, view: View) -> dict[Any, set[int]]:
-    """Returns the current facts that excuse, by the value that both must share."""
+def _is_excused(fact: Fact, excuse: Excuse, others: Mapping[Any, tuple[int, int]]) -> bool:
+    latest = others.get(fact.payload.get(excuse.same))
+    if latest is None or latest[1] == fact.event_id:
+        return False
+    return not excuse.is_later or latest > (fact.day, fact.event_id)
+
+
+def _values(excuse: Excuse, view: View) -> dict[Any, tuple[int, int]]:
+    """Returns (day, event id) of the latest current fact that excuses, by the value that both must share."""
     facts = {fact.event_id: fact for fact in view.by_kind.get(excuse.pattern.kind, ())}
-    values: dict[Any, set[int]] = {}
+    values: dict[Any, tuple[int, int]] = {}
     for match in _fact(excuse.pattern, view):
-        value = facts[match.anchor[0]].payload.get(excuse.same)
+        fact = facts[match.anchor[0]]
+        value = fact.payload.get(excuse.same)
         if value is not None:
-            values.setdefault(value, set()).update(match.anchor)
+            values[value] = max(values.get(value, (0, 0)), (fact.day, fact.event_id))
     return values
 
 
