@@ -4,14 +4,16 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from credit_service.errors import CreditError, Reason, shown
+from credit_service.normal.amounts import Unit, fen
+from credit_service.normal.dates import Calendar, civil_date
 
 SHIPPED = Path(__file__).parent / "sources"
 REGISTRATIONS = ("backfill", "live")
-FORMS = ("text", "whole", "yuan", "day", "day_start", "choice", "articles")
 PARTS = ("event", "subject", "payload")
 ARTICLE_LIMIT = 50
 ARTICLE_LENGTH = 200
@@ -159,24 +161,38 @@ def _whole(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdecimal() else text
 
 
-def _fen(text: str) -> int | str:
-    """Reads yuan with at most two decimals as whole fen."""
-    found = re.fullmatch(r"(\d+)(?:\.(\d{1,2}))?", text.replace(",", ""), re.ASCII)
-    return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else text
+def _amount(text: str, unit: Unit = Unit.YUAN) -> int | str:
+    """Reads an amount as whole fen; what is none stays as it is, for the checks to name it."""
+    try:
+        return fen(text, unit)
+    except CreditError:
+        return text
 
 
-def _day_start(text: str) -> str:
+def _day(text: str, calendar: Calendar = "ce") -> str:
+    """Reads a civil date in any written form; what is none stays as it is."""
+    try:
+        return civil_date(text, calendar)
+    except CreditError:
+        return text
+
+
+def _day_start(text: str, calendar: Calendar = "ce") -> str:
     """Reads a civil date as midnight at the sources' common offset, UTC+8."""
-    return f"{text}T00:00:00+08:00"
+    return f"{_day(text, calendar)}T00:00:00+08:00"
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "text": str,
     "whole": _whole,
-    "yuan": _fen,
-    "day": str,
+    "yuan": _amount,
+    "wan_yuan": partial(_amount, unit=Unit.WAN),
+    "day": _day,
     "day_start": _day_start,
+    "roc_day": partial(_day, calendar="roc"),
+    "roc_day_start": partial(_day_start, calendar="roc"),
 }
+FORMS = (*_READERS, "choice", "articles")
 
 _NUMERAL = re.compile(r"(?<=第)([一二三四五六七八九十百]+)(?=[條項款条])")
 _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")}
