@@ -211,3 +211,19 @@ def test_source_without_a_layout_has_no_rows(tmp_path: Path) -> None:
     source = a_source(tmp_path, MINIMAL.split("[layout]", maxsplit=1)[0])
     with pytest.raises(CreditError, match="a source with a layout"):
         next(drafts(source, [ROW]))
+
+
+@pytest.mark.parametrize(
+    ("form", "written", "read"),
+    [
+        ("yuan", "1,234.5", 123_450), ("wan_yuan", "3.5", 3_500_000), ("wan_yuan", "0.000001", 1),
+        ("wan_yuan", "三万", "三万"), ("day", "2026/3/1", "2026-03-01"), ("day", "2026年3月1日", "2026-03-01"),
+        ("day", "2026-02-30", "2026-02-30"), ("roc_day", "115/03/01", "2026-03-01"),
+        ("roc_day_start", "民国115年3月1日", "2026-03-01T00:00:00+08:00"),
+    ],
+)  # fmt: skip
+def test_amounts_and_dates_are_read_in_every_written_form(tmp_path: Path, form: str, written: str, read: Any) -> None:
+    """What cannot be read stays as it was written, for the checks to name it."""
+    source = a_source(tmp_path, MINIMAL.replace('column = "yuan", form = "yuan"', f'column = "yuan", form = "{form}"'))
+    (event,) = drafts(source, [{**ROW, "yuan": written}])
+    assert event["payload"]["fine_fen"] == read
