@@ -6,7 +6,7 @@ import grpc
 import typer
 
 from credit_service.api.status import reason_of
-from credit_service.cli import asking, importing, operating, watching
+from credit_service.cli import asking, importing, keeping, operating, watching
 from credit_service.cli.connection import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, explain_unreachable
 from credit_service.cli.output import complain
 from credit_service.errors import CreditError
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Safety credit: collect events, ask grades and listings, watch changes, operate the service.",
 )
-for part in (operating, importing, asking, watching):
+for part in (operating, keeping, importing, asking, watching):
     part.register(app)
 
 
