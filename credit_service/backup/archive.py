@@ -198,16 +198,18 @@ def members(file: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 def check_archive(file: Path) -> Manifest:
     """Reads an archive to its end and compares every member with the manifest; needs no database."""
-    manifest: Manifest | None = None
+    content: bytes | None = None
     found: dict[str, Digest] = {}
     with telling_damage():
         for name, stream in members(file):
             if name == MANIFEST:
-                manifest = Manifest.read(stream.read(MANIFEST_LIMIT))
+                content = stream.read(MANIFEST_LIMIT)
             else:
                 found[name] = _digest(stream)
-    if manifest is None:
+    if content is None:
         raise invalid(MANIFEST, "nothing", "the manifest of a backup")
+    # Only now: the checksum of the whole file, which tells damage from another form, comes last.
+    manifest = Manifest.read(content)
     for member in manifest.members:
         if member.name not in found:
             raise invalid(member.name, "nothing", f"a member of {member.rows} rows")
