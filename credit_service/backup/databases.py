@@ -140,7 +140,7 @@ def stand(sessions: Sessions) -> dict[str, Any]:
 def encoded(session: Session, shape: Shape) -> Iterator[tuple[int, bytes]]:
     """Yields the rows of a table in order of its key as pieces of (rows, JSON lines); bytes are base64."""
     statement = select(shape.clause).order_by(*(shape.clause.c[name] for name in shape.key))
-    streamed = session.execute(statement, execution_options={"stream_results": True, "yield_per": ROWS_AT_ONCE})
+    streamed = session.execute(statement, execution_options={"yield_per": ROWS_AT_ONCE})
     for rows in streamed.partitions():
         yield len(rows), "".join(JSON_LINES.encode(tuple(row)) + "\n" for row in rows).encode()
 

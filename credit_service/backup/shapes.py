@@ -106,7 +106,10 @@ def _shape(inspector: Any, chain: str, name: str) -> Shape:
 
 
 def _kind(given: Any) -> str:
-    return next(kind for sql_type, kind in KINDS if isinstance(given, sql_type))
+    for sql_type, kind in KINDS:
+        if isinstance(given, sql_type):
+            return kind
+    raise TypeError(f"a backup has no kind for columns of type {given!r}")
 
 
 def _config(chain: str) -> Config:

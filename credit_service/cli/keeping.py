@@ -13,7 +13,7 @@ from credit_service.backup import restore as restore_databases
 from credit_service.cli.connection import JsonOption
 from credit_service.cli.operating import UrlOption
 from credit_service.cli.output import print_json, say
-from credit_service.settings import Settings, from_environment, mask_url
+from credit_service.settings import from_environment, mask_url
 
 
 def register(app: typer.Typer) -> None:
@@ -58,21 +58,20 @@ def restore(
     The restored ledger gets a new epoch: partners are told EPOCH_CHANGED and take a new snapshot. No key is in a
     backup: serve with the person key that was in use when it was made.
     """
-    settings = from_environment(database_url=url or None)
-    epoch = secrets.token_hex(16)
-    done = restore_databases(file, (settings.database_url, settings.audit_database_url()), epoch)
+    urls, epoch = _urls(url), secrets.token_hex(16)
+    done = restore_databases(file, urls, epoch)
     if as_json:
         facts = {**_facts(done.manifest), "content_root": done.ledger.content_root.hex(), "verified": True}
         print_json({**facts, "former_epoch": done.manifest.epoch, "epoch": epoch})
         return
-    say(f"restored {_rows(done.manifest)} rows to {mask_url(settings.database_url)}")
+    say(f"restored {_rows(done.manifest)} rows to {mask_url(urls[0])}")
     say(f"the chain of {done.ledger.events} events holds, and so does that of {done.manifest.query_number} queries")
     say(f"head {done.ledger.head.hex()}, content root {done.ledger.content_root.hex()}")
     say(f"epoch {epoch}: partners must take a new snapshot")
 
 
 def _urls(url: str) -> tuple[str, str]:
-    settings: Settings = from_environment(database_url=url or None)
+    settings = from_environment(database_url=url or None)
     return settings.database_url, settings.audit_database_url()
 
 

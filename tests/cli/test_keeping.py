@@ -7,10 +7,11 @@ import subprocess
 import sys
 import tarfile
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, event, text
 
 from credit_service import migrations
 from credit_service.backup import archive
@@ -21,6 +22,7 @@ from credit_service.ledger.tables import head
 from tests.cli.conftest import Command
 from tests.ledger.conftest import NOW
 from tests.stories.processes import ServerProcess
+from tests.test_backup import both, table_names
 
 MANY = 20_000
 
@@ -31,6 +33,13 @@ def small(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'small.db'}"
     migrations.upgrade(url, url.replace("small.db", "small.audit.db"))
     return url
+
+
+@pytest.fixture
+def archived(command: Command, small: str, tmp_path: Path) -> Path:
+    """Makes a backup of the empty house."""
+    assert command("backup", str(tmp_path / "archived.tar.gz"), "--url", small).code == 0
+    return tmp_path / "archived.tar.gz"
 
 
 def left(folder: Path) -> list[str]:
@@ -151,6 +160,42 @@ def test_database_of_a_newer_program_is_refused(command: Command, small: str, tm
     ended = command("backup", str(tmp_path / "b.tar.gz"), "--url", small)
     assert (ended.code, "DATABASE_NEWER: ledger database: got 9999" in ended.err) == (1, True)
     assert left(tmp_path) == []
+
+
+def test_member_that_disagrees_with_the_manifest_is_refused(
+    command: Command, tmp_path: Path, archived: Path, database_url: str
+) -> None:
+    name, file = "ledger/ledger_head.jsonl", tmp_path / "changed.tar.gz"
+    with tarfile.open(archived) as whole, tarfile.open(file, "w:gz") as changed:
+        for header in whole:
+            opened = whole.extractfile(header)
+            assert opened is not None
+            content = opened.read()
+            changed.addfile(header, BytesIO(content.replace(b"[1,", b"[2,") if header.name == name else content))
+    for arguments in (("backup", str(file), "--verify"), ("restore", str(file), "--url", database_url)):
+        ended = command(*arguments)
+        assert (ended.code, f"{name}: got other content, want 1 rows of SHA-256" in ended.err) == (1, True), ended.err
+    assert table_names(both(database_url)) == set()
+
+
+def test_file_that_changes_while_it_is_restored_is_refused(command: Command, small: str, tmp_path: Path) -> None:
+    file, other, new = tmp_path / "b.tar.gz", tmp_path / "other.tar.gz", f"sqlite:///{tmp_path / 'new.db'}"
+    command("backup", str(file), "--url", small)
+    database = Database(small)
+    with database.transaction() as session:
+        session.execute(text("UPDATE ledger_head SET epoch = 'another'"))
+    database.close()
+    command("backup", str(other), "--url", small)
+
+    def swap(connection: Connection) -> None:
+        if str(connection.engine.url) == new:
+            file.write_bytes(other.read_bytes())
+
+    event.listen(Engine, "begin", swap)
+    ended = command("restore", str(file), "--url", new)
+    event.remove(Engine, "begin", swap)
+    assert (ended.code, "other content than a moment ago" in ended.err) == (1, True), ended.err
+    assert command("restore", str(other), "--url", new).code == 0
 
 
 def test_restore_refuses_a_database_in_use(command: Command, small: str, tmp_path: Path) -> None:
