@@ -240,7 +240,8 @@ def import_file(
 def _fingerprint(file: Path, source: str) -> str:
     """Names the file and the mapping by content, so that a changed file is never resumed halfway."""
     if not file.is_file():
-        raise CreditError(Reason.FILE_INVALID, f"file: got {file}, want a file that exists", file=str(file))
+        got, want = (f"the folder {file}", "one file") if file.is_dir() else (str(file), "a file that exists")
+        raise CreditError(Reason.FILE_INVALID, f"file: got {got}, want {want}", file=str(file))
     digest = sha256(source.encode())
     with file.open("rb") as content:
         while block := content.read(1 << 20):

@@ -44,7 +44,7 @@ def forward(days: Ints, months: Ints) -> Ints:
     inside = (dates - start.astype("datetime64[D]")).astype(np.int64)
     target = start + months.astype("timedelta64[M]")
     first = target.astype("datetime64[D]")
-    length = ((target + 1).astype("datetime64[D]") - first).astype(np.int64)
+    length = ((target + np.timedelta64(1, "M")).astype("datetime64[D]") - first).astype(np.int64)
     moved: Ints = first.astype(np.int64) + np.minimum(inside, length - 1) + _EPOCH
     return moved
 

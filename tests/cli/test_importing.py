@@ -88,6 +88,13 @@ def test_source_of_another_agency_is_refused_whole(
     assert (ended.code, "SOURCE_FORBIDDEN" in ended.err) == (3, True)
 
 
+def test_folder_in_place_of_a_file_is_said(command: Command, filled: ServerProcess, tmp_path: Path) -> None:
+    folder = tmp_path / "city.jsonl"
+    folder.mkdir()
+    ended = command("import", str(folder), "--profile", filled.profile("source"))
+    assert (ended.code, f"got the folder {folder}, want one file" in ended.err) == (2, True)
+
+
 def test_place_of_a_changed_file_is_not_resumed(
     command: Command, filled: ServerProcess, events: list[dict[str, Any]], lines_file: Write
 ) -> None:
