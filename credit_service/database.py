@@ -111,20 +111,25 @@ def insert_tuples(session: Session, model: Any, names: Sequence[str], rows: Sequ
 
     Collection meets thousands of rows a second, and neither mapper nor statement compiler may see each of them.
     """
+    table = model.__table__
+    times = frozenset(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcTime))
+    insert_stored(session, model, names, rows if not times else [_stored(row, times) for row in rows])
+
+
+def insert_stored(session: Session, model: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Inserts rows whose values are already as they are kept: times as microseconds."""
     session.flush()
     table, connection = model.__table__, session.connection()
-    times = frozenset(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcTime))
-    values = rows if not times else [_stored(row, times) for row in rows]
     columns = ", ".join(f'"{name}"' for name in names)
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
         sql = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608  # names of our own tables
-        connection.exec_driver_sql(sql, list(values))
+        connection.exec_driver_sql(sql, list(rows))
         return
     driver: Any = connection.connection
     with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
-        for value in values:
-            copy.write_row(value)
+        for row in rows:
+            copy.write_row(row)
 
 
 def _stored(row: tuple[Any, ...], times: frozenset[int]) -> tuple[Any, ...]:

@@ -37,7 +37,7 @@ class River:
 
     def submit(self, *records: dict[str, Any], now: datetime = NOW) -> list[Receipt]:
         """Appends and judges in one transaction."""
-        checked = [self.house.checker.check(record, now) for record in records]
+        checked = [self.house.checking.checker.check(record, now) for record in records]
         with self.house.database.transaction() as session:
             receipts = append(session, checked, now, self.house.vault)
             touched = [subject for receipt in receipts for subject in receipt.subject_ids]

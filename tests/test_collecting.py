@@ -54,7 +54,7 @@ class Desk:
     now: datetime = NOW
 
     def checked(self, *records: dict[str, Any]) -> list[CheckedDraft]:
-        return [self.house.checker.check(record, NOW) for record in records]
+        return [self.house.checking.checker.check(record, NOW) for record in records]
 
     def collect(self, *records: dict[str, Any], **named: Any) -> list[Receipt]:
         return self.writer.submit(Submission(self.checked(*records), **named)).result(20)

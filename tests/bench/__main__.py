@@ -16,7 +16,7 @@ OUT = Path("build/bench.json")
 def main() -> None:
     """Measures what was asked for and merges it into the figures of the same commit."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000, help="events collected on each database")
+    parser.add_argument("--events", type=int, default=200_000, help="events collected on each database")
     parser.add_argument("--only", choices=["sqlite", "postgresql"], help="one database instead of both")
     given = parser.parse_args()
     found: dict[str, object] = {

@@ -24,13 +24,6 @@ CODE = "91350100M000100Y43"
 OTHER = "91110108551385082Q"
 
 
-@dataclass(frozen=True)
-class Source:
-    """Stands for a registered source."""
-
-    scheme: str
-
-
 def steady_bytes() -> Any:
     """Yields bytes that differ from call to call and repeat from run to run."""
     numbers = count(1)
@@ -92,7 +85,7 @@ def desk(database_url: str) -> Iterator[Desk]:
     vault = Vault(bytes(32), steady_bytes())
     accidents = load_edition(SHIPPED / "cn-2026-04.toml").accidents
     checker = Checker(
-        {"bureau": Source("USCC"), "taiwan": Source("TW-OSH")},
+        {"bureau": "USCC", "taiwan": "TW-OSH"},
         lambda deaths, injuries, loss: accident_level(accidents, deaths, injuries, loss),
         vault.person_code,
     )
