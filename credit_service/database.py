@@ -1,7 +1,7 @@
 """Engine, transactions and column types: the only place that knows the database dialect."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel, create_engine
 from credit_service.errors import CreditError, Reason
 
 PAIRS_AT_ONCE = 500
+KEYS_AT_ONCE = 500
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -162,6 +163,25 @@ def select_by_pairs(
             sql = f'SELECT {wanted} FROM {source} JOIN "{table}" t ON {place}'  # noqa: S608  # as above
             values = ([a for a, _ in part], [b for _, b in part])
         found.extend(connection.exec_driver_sql(sql, values).all())
+    return found
+
+
+def select_by_keys(
+    session: Session, model: Any, columns: Sequence[str], key: str, values: Iterable[str]
+) -> Sequence[Any]:
+    """Returns plain rows of a table whose text column equals one of the values; times as microseconds."""
+    table, connection, wanted = model.__table__.name, session.connection(), ", ".join(f'"{c}"' for c in columns)
+    found: list[Any] = []
+    keys = list(values)
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        part = keys[start : start + KEYS_AT_ONCE]
+        if connection.dialect.name == "sqlite":
+            condition = f"IN ({', '.join('?' * len(part))})"
+            given: tuple[Any, ...] = tuple(part)
+        else:
+            condition, given = "= ANY(%s)", (part,)
+        sql = f'SELECT {wanted} FROM "{table}" WHERE "{key}" {condition}'  # noqa: S608  # names of our own tables
+        found.extend(connection.exec_driver_sql(sql, given).all())
     return found
 
 

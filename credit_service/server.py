@@ -33,6 +33,7 @@ from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import load_champions, load_keys
 from credit_service.grades.scorecard import Scorecard
+from credit_service.ledger.append import Reception
 from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import SHIPPED as SHIPPED_SOURCES
 from credit_service.ledger.sources import Source, load_sources
@@ -112,10 +113,11 @@ def _furnished(settings: Settings, clock: Callable[[], datetime], database: Data
     _check_models(shipped, scorecards)
     schemes = {name: source.scheme for name, source in sources.items()}
     checker = Checker(schemes, partial(accident_level, levels), vault.person_code)
+    strict = frozenset(name for name, source in sources.items() if source.needs_registration)
     assessor, feed = Assessor(editions, scorecards), Feed()
     return House(
         database=database, audit=audit, assessor=assessor,
-        writer=Writer(database, vault, assessor, feed, clock),
+        writer=Writer(database, Reception(vault, strict), assessor, feed, clock),
         quota=Quota(settings.quota_events_per_second), checking=Checking(checker, settings.checking_processes),
         vault=vault, feed=feed, sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
         all_editions=(*overlays, *shipped), clock=clock,

@@ -13,7 +13,8 @@ from sqlmodel import Session, col
 
 from credit_service.database import from_microseconds, insert_rows, insert_stored, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason
-from credit_service.ledger.drafts import CheckedDraft, Draft
+from credit_service.ledger.doubt import Doubt
+from credit_service.ledger.drafts import CheckedDraft, Draft, record_of
 from credit_service.ledger.quarantine import any_waiting, put_aside, release
 from credit_service.ledger.streams import note_sources
 from credit_service.ledger.tables import (
@@ -45,6 +46,14 @@ class Receipt(NamedTuple):
     subject_ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Holds what receiving needs: the vault of personal values, and the sources that speak of registered subjects."""
+
+    vault: Vault
+    strict_sources: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class _Batch:
     """Gathers what one append is going to write."""
@@ -73,20 +82,26 @@ class _Known:
 
 
 def append(
-    session: Session, checked: Sequence[CheckedDraft], now: datetime, vault: Vault, is_all_or_nothing: bool = False
+    session: Session,
+    checked: Sequence[CheckedDraft],
+    now: datetime,
+    reception: Reception,
+    is_all_or_nothing: bool = False,
 ) -> list[Receipt]:
     """Appends what is well formed and new; the caller commits before anybody is told.
 
-    Same key and content answer DUPLICATE with the first receipt; same key and other content CONFLICT.
+    Same key and content answer DUPLICATE with the first receipt; same key and other content CONFLICT. A record whose
+    subject is in doubt waits in quarantine.
     All or nothing fails with BATCH_REFUSED, before anything is written, when one record would not be kept.
     """
     row = head(session)
     batch = _Batch(row.position, row.chain_hash, now, to_microseconds(now))
     known = _Known(session, [c.draft for c in checked if c.draft])
-    receipts = [_receive(session, c, known, batch, vault) for c in checked]
+    doubt = Doubt(session, [c.draft for c in checked if c.draft], reception.strict_sources)
+    receipts = [_receive(session, c, (known, doubt, reception.vault), batch) for c in checked]
     if is_all_or_nothing:
         _refuse_partial(receipts)
-    put_aside(session, [c for c in checked if c.draft is None and c.is_mendable], now)
+    put_aside(session, [_aside(c, r) for c, r in zip(checked, receipts, strict=True) if r.status == "QUARANTINED"], now)
     if batch.events:
         insert_stored(session, LedgerEvent, _EVENT_COLUMNS, batch.events)
         insert_stored(session, EventKey, StoredVersion._fields, batch.keys)
@@ -99,8 +114,8 @@ def append(
         )
         told = [(c.draft, r) for c, r in zip(checked, receipts, strict=True) if c.draft and c.draft.kind == "REG"]
         first = _first_registrations(told)
-        known_subjects = note_subjects(session, batch.drafts, first, now)
-        moved = dict.fromkeys(s for _, r in told for s in r.subject_ids if s in known_subjects or s not in first)
+        note_subjects(session, batch.drafts, doubt.known, first, now)
+        moved = dict.fromkeys(s for _, r in told for s in r.subject_ids if s in doubt.known or s not in first)
         register(session, registrations(session, list(moved)))
         note_sources(session, Counter(draft.source for draft in batch.drafts), now)
         if any_waiting(session):
@@ -138,8 +153,13 @@ def _refuse_partial(receipts: Sequence[Receipt]) -> None:
             )
 
 
-def _receive(session: Session, checked: CheckedDraft, known: _Known, batch: _Batch, vault: Vault) -> Receipt:
-    draft = checked.draft
+def _aside(checked: CheckedDraft, receipt: Receipt) -> CheckedDraft:
+    """Returns what quarantine keeps of a record."""
+    return CheckedDraft(None, receipt.problems, record_of(checked.draft)) if checked.draft else checked
+
+
+def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt, Vault], batch: _Batch) -> Receipt:
+    draft, (known, doubt, vault) = checked.draft, desk
     if draft is None:
         status = "QUARANTINED" if checked.is_mendable else "REJECTED"
         return Receipt(status, problems=checked.problems)
@@ -152,6 +172,8 @@ def _receive(session: Session, checked: CheckedDraft, known: _Known, batch: _Bat
         if any(other.version > draft.version for other in versions):
             status = "SUPERSEDED_LATE"
         subjects = tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in versions)]))
+    if problem := doubt.about(draft):
+        return Receipt("QUARANTINED", problems=[problem])
     sealed = vault.seal(session, draft.subject_id, draft.person_name) if draft.person_name else None
     versions.append(_chain(batch, draft, sealed))
     return Receipt(status, batch.position, batch.now, draft.content_hash, (), subjects)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from credit_service.database import to_microseconds
+from credit_service.database import from_microseconds, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
 from credit_service.legal_days import civil_day_at
-from credit_service.subjects.schemes import compact_id_number, is_id_number, subject_id
+from credit_service.subjects.schemes import compact_id_number, is_id_number, split, subject_id
 
 OPERATIONS = frozenset({"ASSERT", "RETRACT"})
 DOMAINS = frozenset({"WORK", "FIRE"})
@@ -23,7 +23,9 @@ CLOCK_SKEW = timedelta(minutes=5)
 # Made once: json.dumps with options builds a new encoder for every record.
 _PAYLOAD = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 # Faults that a source can mend without losing the record: they are kept aside, not refused.
-MENDABLE = frozenset({Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING})
+MENDABLE = frozenset(
+    {Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING, Reason.CLAUSE_MISSING}
+)
 
 
 # Deaths, serious injuries, direct loss in fen (None: unknown) to the level of State Council Order 493.
@@ -83,6 +85,21 @@ def time_text(time: datetime) -> str:
 def payload_json(payload: Mapping[str, Any]) -> str:
     """Writes a payload the same way whatever the order of its fields."""
     return _PAYLOAD.encode(payload)
+
+
+def record_of(draft: Draft) -> dict[str, Any]:
+    """Returns a draft as a record in the form of the contract; a person's without code and name."""
+    scheme, code = split(draft.subject_id)
+    is_person = draft.subject_kind == "PERSON"
+    subject = {"scheme": scheme, "code": "" if is_person else code, "name": draft.subject_name}
+    times = {"occur_time": draft.occur_time, "source_publish_time": draft.publish_time}
+    return {
+        "source": draft.source, "source_record_id": draft.record_id, "source_version": draft.version, "op": draft.op,
+        "subject": {**subject, "kind": draft.subject_kind}, "kind": draft.kind, "domain": draft.domain,
+        "document_no": draft.document_no, "legal_basis": draft.legal_basis, "refers_to": draft.refers_to or "",
+        "payload": json.loads(draft.payload),
+        **{name: time_text(from_microseconds(time)) for name, time in times.items() if time is not None},
+    }  # fmt: skip
 
 
 class CheckedDraft(NamedTuple):

@@ -21,6 +21,8 @@ class Field:
     values: frozenset[str] = frozenset()
     least: float = 0
     most: float = MONEY_LIMIT
+    # What it means when a required field is not there.
+    missing: Reason = Reason.FIELD_MISSING
 
 
 def _enum(values: str, *, required: bool = False) -> Field:
@@ -56,7 +58,7 @@ PAYLOADS: Mapping[str, Mapping[str, Field]] = {
         "cause": TEXT,
     },
     "PEN": {
-        "articles": Field("texts", is_required=True),
+        "articles": Field("texts", is_required=True, missing=Reason.CLAUSE_MISSING),
         "penalty_types": _enums(
             "WARNING CRITICISM FINE CONFISCATION LICENCE_SUSPENDED QUALIFICATION_LOWERED "
             "LICENCE_REVOKED BUSINESS_RESTRICTED PRODUCTION_STOPPED CLOSURE "
@@ -176,7 +178,7 @@ def check_payload(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
     """Returns every fault of a payload of a known kind; an empty list means it is well formed."""
     table = PAYLOADS[kind]
     problems = [
-        Problem(f"payload.{name}", "", f"a value ({table[name].form})", Reason.FIELD_MISSING)
+        Problem(f"payload.{name}", "", f"a value ({table[name].form})", table[name].missing)
         for name in _REQUIRED[kind]
         if payload.get(name) in _EMPTY
     ]

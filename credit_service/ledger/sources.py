@@ -63,6 +63,8 @@ class Source:
     layout: Layout | None
     # Agreed days between signs of life (an event or a declared watermark); None: silence means nothing.
     interval_days: int | None = None
+    # Its records may speak only of subjects whose registration was collected; others wait in quarantine.
+    needs_registration: bool = False
 
 
 def load_sources(directory: Path = SHIPPED) -> dict[str, Source]:
@@ -100,7 +102,14 @@ def load_source(path: Path) -> Source:
         title_en=table["title_en"],
         layout=layout,
         interval_days=_interval(path.name, table.get("interval_days")),
+        needs_registration=_flag(path.name, "needs_registration", table.get("needs_registration", False)),
     )
+
+
+def _flag(name: str, key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _invalid(name, key, value, "true or false")
+    return value
 
 
 def _interval(name: str, days: object) -> int | None:

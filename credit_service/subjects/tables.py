@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Index, and_, bindparam, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, insert_rows
+from credit_service.database import UtcTime, insert_rows, select_by_keys
 from credit_service.subjects.schemes import split
 
 LIKE_ESCAPE = "\\"
+# The event kind that registers.
+REGISTRATION = "REG"
 
 
 class SubjectRow(SQLModel, table=True):
@@ -40,35 +42,54 @@ class Told(Protocol):
     def subject_name(self) -> str: ...  # noqa: D102
     @property
     def subject_kind(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
 
 
 # When the latest registration of a subject took place, and what its registrations say together.
 Registration = tuple[datetime, Mapping[str, Any]]
 
 
-def note_subjects(
-    session: Session, told: Sequence[Told], registrations: Mapping[str, Registration], now: datetime
-) -> set[str]:
-    """Adds subjects seen for the first time, with their registrations, and keeps names up to date.
+class Named(NamedTuple):
+    """Holds the name a subject is known by, and whether a registration gave it."""
 
-    Returns those that were known before; their registrations are not touched.
+    name: str
+    is_registered: bool
+
+
+def names_of(session: Session, subject_ids: Iterable[str]) -> dict[str, Named]:
+    """Returns the known ones of the given subjects by id."""
+    rows = select_by_keys(session, SubjectRow, ("subject_id", "name", "registered_time"), "subject_id", subject_ids)
+    return {row[0]: Named(row[1], row[2] is not None) for row in rows}
+
+
+def note_subjects(
+    session: Session,
+    told: Sequence[Told],
+    known: Mapping[str, Named],
+    registrations: Mapping[str, Registration],
+    now: datetime,
+) -> None:
+    """Adds subjects seen for the first time, with their registrations, and keeps the names of those known before.
+
+    A registered name changes by a registration alone; another one follows the newest record.
     """
     newest: dict[str, Told] = {}
     for record in told:
-        newest[record.subject_id] = record
-    statement = select(col(SubjectRow.subject_id), col(SubjectRow.name)).where(col(SubjectRow.subject_id).in_(newest))
-    known = {row.subject_id: row.name for row in session.execute(statement)}
+        former = newest.get(record.subject_id)
+        if former is None or former.kind != REGISTRATION or record.kind == REGISTRATION:
+            newest[record.subject_id] = record
     # The caller holds the write lock: what was not known a moment ago still is not.
     new = [_row(record, registrations.get(key), now) for key, record in newest.items() if key not in known]
     insert_rows(session, SubjectRow, new)
     renamed = [
         {"key": key, "new_name": record.subject_name}
         for key, record in newest.items()
-        if key in known and record.subject_name and record.subject_name != known[key]
+        if key in known and record.subject_name and record.subject_name != known[key].name
+        if record.kind == REGISTRATION or not known[key].is_registered
     ]
     if renamed:
         session.connection().execute(_RENAME, renamed)
-    return set(known)
 
 
 def _row(record: Told, registration: Registration | None, now: datetime) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Desk:
         """Checks and appends the records in one transaction."""
         checked = [self.checker.check(record, now) for record in records]
         with self.database.transaction() as session:
-            return appending.append(session, checked, now, self.vault)
+            return appending.append(session, checked, now, appending.Reception(self.vault))
 
 
 def all_tables() -> list[Any]:
