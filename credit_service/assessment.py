@@ -14,6 +14,7 @@ from credit_service.grades.grading import Case, Explained, Graded, explain, grad
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades
 from credit_service.ledger.facts import Fact, facts_of
+from credit_service.ledger.relations import bearers
 from credit_service.legal_days import civil_day
 from credit_service.listings.lifecycle import propose
 from credit_service.listings.tables import ListingRow, listings_of
@@ -39,7 +40,7 @@ class Assessor:
 
         Repeating it changes nothing. Runs inside the caller's writing transaction.
         """
-        ids = list(dict.fromkeys(subject_ids))
+        ids = bearers(session, subject_ids)
         known = subjects_by_id(session, ids)
         facts = facts_of(session, ids, now, now)
         graded = self._grade([known[i] for i in ids if i in known], facts, now)

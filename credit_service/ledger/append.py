@@ -16,6 +16,7 @@ from credit_service.errors import CreditError, Problem, Reason
 from credit_service.ledger.doubt import Doubt
 from credit_service.ledger.drafts import CheckedDraft, Draft, record_of
 from credit_service.ledger.quarantine import any_waiting, put_aside, release
+from credit_service.ledger.relations import note_relations
 from credit_service.ledger.streams import note_sources
 from credit_service.ledger.tables import (
     HEAD_ID,
@@ -114,6 +115,7 @@ def append(
         )
         told = [(c.draft, r) for c, r in zip(checked, receipts, strict=True) if c.draft and c.draft.kind == "REG"]
         first = _first_registrations(told)
+        note_relations(session, zip(batch.drafts, (event[1] for event in batch.events), strict=True))
         note_subjects(session, batch.drafts, doubt.known, first, now)
         moved = dict.fromkeys(s for _, r in told for s in r.subject_ids if s in doubt.known or s not in first)
         register(session, registrations(session, list(moved)))

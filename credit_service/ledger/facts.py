@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
+from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, later_version_known
 from credit_service.legal_days import civil_day
 
@@ -36,8 +37,20 @@ class Fact:
 def facts_of(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
-    Each list is sorted by (day, event id); subjects without facts map to an empty list.
+    What a subject bears of others is among them. Each list is sorted by (day, event id); subjects without facts map
+    to an empty list.
     """
+    borne = givers(session, subject_ids, as_of, known)
+    wanted = dict.fromkeys([*subject_ids, *(giver for mine in borne.values() for giver in mine)])
+    own = _own_facts(session, list(wanted), as_of, known)
+    found = {subject_id: own[subject_id] for subject_id in subject_ids}
+    for subject_id, mine in borne.items():
+        others = [f for giver, kinds in mine.items() for f in own[giver] if kinds is None or f.kind in kinds]
+        found[subject_id] = sorted([*own[subject_id], *others], key=lambda fact: (fact.day, fact.event_id))
+    return found
+
+
+def _own_facts(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
     latest_day = civil_day(as_of)
     columns = [col(getattr(LedgerEvent, name)) for name in _COLUMNS]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from credit_service.errors import Problem, Reason, shown
+from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.subjects import uscc
 
 TEXT_LIMIT = 4000
 ARTICLE_LIMIT = 50
@@ -141,6 +142,9 @@ PAYLOADS: Mapping[str, Mapping[str, Field]] = {
             "BUILDING_MATERIALS MACHINERY LIGHT_INDUSTRY TEXTILE TOBACCO COMMERCE SAFETY_SERVICE "
             "CONSTRUCTION TRANSPORT FISHERY CIVIL_EXPLOSIVES METAL_SMELTING CROWDED_PLACE OTHER"
         ),
+        "predecessor_codes": Field("codes"),
+        "succession": _enum("RENUMBERED MERGED SPLIT"),
+        "branch_of_code": Field("code"),
     },
     "LIC": {
         "licence_type": TEXT_REQUIRED,
@@ -171,6 +175,8 @@ DATE_ORDER = (
     ("from_date", "lifted_date"),
     ("order_date", "due_date"),
 )
+# Fields that mean nothing without each other.
+TOGETHER: Mapping[str, tuple[tuple[str, str], ...]] = {"REG": (("predecessor_codes", "succession"),)}
 _ORDERED = {k: tuple(p for p in DATE_ORDER if p[0] in t and p[1] in t) for k, t in PAYLOADS.items()}
 
 
@@ -188,7 +194,16 @@ def check_payload(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
             problems.append(Problem(f"payload.{name}", shown(value), f"no such field in {kind}", Reason.FIELD_UNKNOWN))
         elif (problem := _CHECKS[field.form](name, field, value)) and not (field.is_required and value in _EMPTY):
             problems.append(problem)
-    return problems or _check_order(kind, payload)
+    return problems or [*_check_together(kind, payload), *_check_order(kind, payload)]
+
+
+def _check_together(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
+    return [
+        Problem(f"payload.{one}", "", f"a value, because {other} is given", Reason.FIELD_MISSING)
+        for pair in TOGETHER.get(kind, ())
+        for one, other in (pair, pair[::-1])
+        if not payload.get(one) and payload.get(other)
+    ]
 
 
 def _check_order(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
@@ -278,7 +293,24 @@ def _industry(name: str, _field: Field, value: Any) -> Problem | None:
     return _fault(name, value, "a GB/T 4754 code such as C2611")
 
 
+def _code(name: str, _field: Field, value: Any) -> Problem | None:
+    try:
+        is_canonical = isinstance(value, str) and uscc.canonical(value) == value
+    except CreditError:
+        is_canonical = False
+    return (
+        None if is_canonical else _fault(name, value, "a social credit code in its canonical form", Reason.CODE_INVALID)
+    )
+
+
+def _codes(name: str, field: Field, value: Any) -> Problem | None:
+    if not isinstance(value, list) or not 1 <= len(value) <= ARTICLE_LIMIT:
+        return _fault(name, value, f"1 to {ARTICLE_LIMIT} codes", Reason.FIELD_OUT_OF_RANGE)
+    return next((p for p in (_code(name, field, v) for v in value) if p), None)
+
+
 _CHECKS = {
+    "code": _code, "codes": _codes,
     "text": _text, "texts": _texts, "date": _date, "enum": _enum_value, "enums": _enum_values,
     "bool": _bool, "int": _number, "number": _number, "region": _region, "industry": _industry,
 }  # fmt: skip

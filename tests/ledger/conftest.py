@@ -11,7 +11,7 @@ import pytest
 from credit_service import changes
 from credit_service.database import Database
 from credit_service.ledger import append as appending
-from credit_service.ledger import quarantine, streams, tables
+from credit_service.ledger import quarantine, relations, streams, tables
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.drafts import Checker
 from credit_service.rulebook.accidents import accident_level
@@ -65,6 +65,7 @@ def all_tables() -> list[Any]:
     models = [
         *tables.TABLES,
         *streams.TABLES,
+        *relations.TABLES,
         *quarantine.TABLES,
         SubjectRow,
         SubjectKey,
