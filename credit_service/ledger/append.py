@@ -64,7 +64,7 @@ class _Batch:
     now: datetime
     clock: int
     events: list[tuple[Any, ...]] = field(default_factory=list)
-    keys: list[tuple[Any, ...]] = field(default_factory=list)
+    keys: list[StoredVersion] = field(default_factory=list)
     personal: list[dict[str, Any]] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ def append(
         )
         told = [(c.draft, r) for c, r in zip(checked, receipts, strict=True) if c.draft and c.draft.kind == "REG"]
         first = _first_registrations(told)
-        note_relations(session, zip(batch.drafts, (event[1] for event in batch.events), strict=True))
+        note_relations(session, [(d, r.event_id) for d, r in told if r.event_id and r.subject_ids])
         note_subjects(session, batch.drafts, doubt.known, first, now)
         moved = dict.fromkeys(s for _, r in told for s in r.subject_ids if s in doubt.known or s not in first)
         register(session, registrations(session, list(moved)))
@@ -183,14 +183,15 @@ def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt,
 
 def _replay(draft: Draft, stored: StoredVersion) -> Receipt:
     if stored.content_hash == draft.content_hash:
-        return Receipt("DUPLICATE", stored.position, stored.collect_time, stored.content_hash)
+        return Receipt("DUPLICATE", stored.position, from_microseconds(stored.collect_time), stored.content_hash)
     problem = Problem(
         "source_record_id",
         f"{draft.record_id} version {draft.version} with another content",
         "the stored content, or a higher version that corrects it",
         Reason.KEY_CONFLICT,
     )
-    return Receipt("CONFLICT", stored.position, stored.collect_time, stored.content_hash, [problem])
+    first_time = from_microseconds(stored.collect_time)
+    return Receipt("CONFLICT", stored.position, first_time, stored.content_hash, [problem])
 
 
 _EVENT_COLUMNS = (
@@ -207,7 +208,8 @@ def _chain(batch: _Batch, draft: Draft, sealed: Sealed | None) -> StoredVersion:
     batch.events.append(
         (draft.subject_id, position, *draft[1:12], clock, *draft[12:16], commitment, content, batch.chain_hash)
     )
-    batch.keys.append((draft.source, draft.record_id, draft.version, draft.subject_id, position, clock, content))
+    key = StoredVersion(draft.source, draft.record_id, draft.version, draft.subject_id, position, clock, content)
+    batch.keys.append(key)
     batch.drafts.append(draft)
     if sealed:
         batch.personal.append(
@@ -218,7 +220,7 @@ def _chain(batch: _Batch, draft: Draft, sealed: Sealed | None) -> StoredVersion:
                 "sealed": sealed.ciphertext,
             }
         )
-    return StoredVersion(draft.source, draft.record_id, draft.version, draft.subject_id, position, batch.now, content)
+    return key
 
 
 def chain_hash(previous: bytes, position: int, clock: int, content: bytes, commitment: bytes | None) -> bytes:

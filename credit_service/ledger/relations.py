@@ -16,8 +16,9 @@ from credit_service.database import insert_rows
 from credit_service.ledger.drafts import Draft
 from credit_service.ledger.tables import LedgerEvent, later_version_known
 from credit_service.subjects.schemes import split
-from credit_service.subjects.tables import REGISTRATION
 
+# Fields of a registration that tell of others; most have neither.
+_TELLING = ("predecessor_codes", "branch_of_code")
 RENUMBERED, BRANCH = "RENUMBERED", "BRANCH"
 # A branch is no legal person: liability for its accidents is its head's. Its penalties name the branch itself.
 BRANCH_KINDS = frozenset({"ACC"})
@@ -49,10 +50,10 @@ class Relation(NamedTuple):
 
 
 def note_relations(session: Session, placed: Iterable[tuple[Draft, int]]) -> None:
-    """Keeps what registrations say of other subjects; `placed` pairs drafts with their positions."""
+    """Keeps what registrations say of other subjects; `placed` pairs them with their positions."""
     rows: list[dict[str, Any]] = []
     for draft, position in placed:
-        if draft.kind != REGISTRATION or "_code" not in draft.payload:
+        if not any(name in draft.payload for name in _TELLING):
             continue
         payload, scheme = json.loads(draft.payload), split(draft.subject_id)[0]
         former = dict.fromkeys(f"{scheme}:{code}" for code in payload.get("predecessor_codes", ()))
