@@ -43,7 +43,7 @@ class Assessor:
         ids = bearers(session, subject_ids)
         known = subjects_by_id(session, ids)
         facts = facts_of(session, ids, now, now)
-        graded = self._grade([known[i] for i in ids if i in known], facts, now)
+        graded = self.judge([known[i] for i in ids if i in known], facts, now)
         recorder = Recorder(now)
         existing: dict[str, list[ListingRow]] = {}
         for row in listings_of(session, ids):
@@ -61,7 +61,7 @@ class Assessor:
         rows = subjects_by_id(session, subject_ids)
         facts = facts_of(session, list(rows), as_of, known)
         seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
-        found = {g.subject_id: g for g in self._grade(list(seen.values()), facts, as_of)}
+        found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
 
     def explain(self, session: Session, subject_id: str, as_of: datetime, known: datetime) -> Explained:
@@ -74,7 +74,8 @@ class Assessor:
         case = Case(subject_id, graded.subject_kind, facts)
         return explain(edition, self._scorecard(edition), case, civil_day(as_of))
 
-    def _grade(self, rows: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], as_of: datetime) -> list[Graded]:
+    def judge(self, rows: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], as_of: datetime) -> list[Graded]:
+        """Judges subjects by given facts under the editions in force on the day, grouped by scheme; reads nothing."""
         day = civil_day(as_of)
         by_scheme: dict[str, list[SubjectRow]] = {}
         for row in rows:
