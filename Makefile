@@ -124,7 +124,7 @@ simulate: $(RUN) ## Make a simulated city of any size
 	$(BIN)/python -m training simulate $(ARGS)
 
 lock: $(DEV) ## Rewrite the hashed requirement files from pyproject.toml; ARGS=--upgrade takes newer versions
-	$(LOCK) pyproject.toml --extra postgres --group build --group training --output-file requirements.txt
+	$(LOCK) pyproject.toml --extra postgres --extra import --group build --group training --output-file requirements.txt
 	$(LOCK) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) --group proto --output-file requirements-proto.txt
 

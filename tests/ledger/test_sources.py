@@ -10,7 +10,8 @@ import pytest
 
 from credit_service.errors import CreditError, Reason
 from credit_service.ledger.drafts import Checker
-from credit_service.ledger.sources import Source, articles, drafts, load_source, load_sources
+from credit_service.ledger.layouts import articles
+from credit_service.ledger.sources import Source, drafts, load_source, load_sources
 from training import tw_osh
 
 MINIMAL = """

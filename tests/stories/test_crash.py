@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 from credit_service.cli.connection import Connection, read_profile
+from credit_service.cli.files import placed
 from credit_service.cli.importing import Importer, Tally
 from credit_service.database import Database
 from credit_service.grades.tables import grade_counts
@@ -40,7 +41,7 @@ def import_from(server: ServerProcess, given: Iterable[dict[str, Any]], tally: T
     importer = Importer(connection, lambda _line: None, lambda _tally: None)
     importer.tally = tally
     try:
-        return importer.run(given)
+        return importer.run(placed(given))
     finally:
         connection.channel.close()
 
