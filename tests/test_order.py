@@ -41,7 +41,7 @@ KINDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "REG": _fixed(
         industry_code=st.sampled_from(["C2611", "B0610"]), headcount=st.sampled_from([15, 120]),
         supervising_region=st.sampled_from(["110108", "110101"]), founded_date="2010-05-04", status="ACTIVE",
-        sectors=st.sampled_from([["CHEMICAL"], ["MINE"]]),
+        sectors=st.sampled_from([["CHEMICAL"], ["FIREWORKS"]]),
     ),
     "ACC": _fixed(accident_kind="WORK", deaths=st.sampled_from([1, 4, 12]), liability="LIABLE"),
     "PEN": _fixed(
@@ -136,7 +136,7 @@ class Life:
                     asked.append(reason_of(error)[0])
         return asked
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Any:
         """Returns what stands now, in words that every order shares: no positions, clocks, revisions or ids."""
         asked = [a if isinstance(a, str) else MessageToDict(a) for a in self.answers(frame())]
         state = listings_pb2.LISTING_STATE_CANDIDATE

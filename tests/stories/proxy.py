@@ -4,6 +4,7 @@ import selectors
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 BLOCK = 16 * 1024
@@ -45,7 +46,7 @@ class CuttingProxy:
         """Cuts once, when the next answer to a request that contains the word is due: it was done, unheard."""
         self._word = word
 
-    def _start(self, work: "threading._Target", *given: object) -> None:
+    def _start(self, work: Callable[..., None], *given: object) -> None:
         thread = threading.Thread(target=work, args=given, name="proxy")
         self._threads.append(thread)
         thread.start()
@@ -61,11 +62,11 @@ class CuttingProxy:
     def _forward(self, near: socket.socket) -> None:
         with near, socket.create_connection(self._target) as far, selectors.DefaultSelector() as ready:
             other, is_due = {near: far, far: near}, False
-            for end in other:
-                ready.register(end, selectors.EVENT_READ)
+            for each in other:
+                ready.register(each, selectors.EVENT_READ)
             while not self._is_closing:
                 for key, _ in ready.select(0.2):
-                    end: socket.socket = key.fileobj  # type: ignore[assignment]  # only sockets were registered
+                    end: socket.socket = key.fileobj  # type: ignore[assignment]  # sockets were registered
                     content = _received(end)
                     if not content or (is_due and end is far) or not self._pass(content, other[end]):
                         for each in other:

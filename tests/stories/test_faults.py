@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -81,7 +82,7 @@ def test_killed_client_resumes_where_its_report_says(module_site: Site, faults: 
     for _ in range(CLIENT_KILLS):
         before = read(state)
         client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda b=before, c=client: read(state) != b or c.poll() is not None, 60)
+        until(partial(is_answered_or_ended, client, state, before), 60)
         kills += client.poll() is None
         client.kill()
         client.wait()
@@ -93,6 +94,11 @@ def test_killed_client_resumes_where_its_report_says(module_site: Site, faults: 
     assert "resuming after record" in resumed.stderr
     site.check([], records)
     faults.add("kill_client", site.dialect, kills)
+
+
+def is_answered_or_ended(client: "subprocess.Popen[bytes]", state: Path, before: str) -> bool:
+    """Says whether the client wrote down one more answer, or ended."""
+    return read(state) != before or client.poll() is not None
 
 
 def read(path: Path) -> str:
