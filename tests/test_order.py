@@ -25,6 +25,7 @@ BOUNDED = settings(
     max_examples=12 * ROUNDS, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
+pytestmark = pytest.mark.timeout(60 + 60 * ROUNDS)
 SECOND = timedelta(seconds=1)
 # Few days, so that facts often share one.
 DAYS = st.sampled_from(["2024-03-01", "2026-02-10", "2026-06-01"])

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# `make soak` asks for more; `make test` takes what fits into a minute.
+# `make soak` asks for more rounds; `make test` takes what fits into a minute.
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "1"))
 KINDS = ("kill_server", "kill_database", "kill_client", "disk_full", "cut_connection", "race")
 DIALECTS = ("sqlite", "postgresql")
