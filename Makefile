@@ -25,7 +25,7 @@ generate = PATH="$(CURDIR)/.venv-proto/bin:$$PATH" python -m grpc_tools.protoc -
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup setup-dev demo test check format-check lint types imports proto-lint proto-breaking \
-	proto-fresh fix proto cover migrate bench bench-large verify-ledger train evaluate publish-model simulate lock clean
+	proto-fresh fix proto cover soak migrate bench bench-large verify-ledger train evaluate publish-model simulate lock clean
 
 help: ## Show this list
 	@echo "make <target>    ($(PYTHON), $(VENV); give a command its own arguments with ARGS=\"…\")"
@@ -98,6 +98,9 @@ proto: $(PROTO) ## Generate credit_service/v1 from the contract
 
 cover: $(DEV) ## Run the tests and write the branch coverage as pages under build/coverage-pages
 	$(BIN)/python -m pytest --cov --cov-report=html $(ARGS)
+
+soak: $(DEV) ## Try 12 times as many faults and orders as `make test`, SOAK_ROUNDS=n for another figure; writes build/faults.json
+	SOAK_ROUNDS=$${SOAK_ROUNDS:-12} $(BIN)/python -m pytest --no-cov --durations=12 tests/stories tests/test_order.py $(ARGS)
 
 bench: $(DEV) ## Measure collection against the plain driver, as ratios; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -80,7 +80,7 @@ class Graded:
 
     def fingerprint(self) -> str:
         """Digests what makes a grade another grade: everything but the day it was looked at."""
-        kept = {k: v for k, v in self.document().items() if k not in {"as_of", "next_review_date"}}
+        kept = {k: v for k, v in self.document().items() if k != "as_of"}
         return hashlib.sha256(json.dumps(kept, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
