@@ -174,6 +174,8 @@ DATE_ORDER = (
     ("from_date", "due_date"),
     ("from_date", "lifted_date"),
     ("order_date", "due_date"),
+    ("order_date", "closed_date"),
+    ("due_date", "extended_due_date"),
 )
 # Fields that mean nothing without each other.
 TOGETHER: Mapping[str, tuple[tuple[str, str], ...]] = {"REG": (("predecessor_codes", "succession"),)}
