@@ -1,0 +1,99 @@
+"""Learns a task from what was known on a cut-off: earlier cut-offs whose year had matured by then."""
+
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_service.errors import CreditError, Reason
+from credit_service.grades.columns import Floats
+from credit_service.grades.windows import cutoff as months_before
+from credit_service.legal_days import add_months, day_text
+from training.fit import Fitted, fit_signed, level
+from training.tasks.records import Records
+from training.tasks.task import Sample, Task, join, sample
+
+SETTINGS: Mapping[str, Any] = tomllib.loads((Path(__file__).parent / "settings.toml").read_text("utf-8"))
+HORIZON_MONTHS = 12
+# A file that begins late has cut-offs with less history than their windows ask for: better than none.
+SHORT_HISTORY_MONTHS = 12
+LETTERS = np.array(["A", "B", "C", "D"])
+_DIGITS = 10  # significant
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Holds a model and its level, the rows it learned from, and the population of its cut-off."""
+
+    fitted: Fitted
+    shift: float
+    base_rate: float
+    cutoffs: tuple[int, ...]
+    learned_from: Sample
+    population: Sample
+
+    def probability(self, features: Floats) -> Floats:
+        """Returns the probability of the label within 12 months; equal rows have equal ones in every batch."""
+        # A vectorised exponential differs in its last bit with the place of a row, a scalar one does not.
+        log_odds = np.round(self.fitted.log_odds(features) + self.shift, _DIGITS)
+        values, places = np.unique(log_odds, return_inverse=True)
+        return np.array([float(f"{1 / (1 + math.exp(-one)):.{_DIGITS}g}") for one in values])[places]
+
+
+def learn(task: Task, records: Records, cutoff: int) -> Learned:
+    """Fits a task for a cut-off by nothing but what was known on it.
+
+    The level is that of the last matured cut-off: as large a share, or as many, as came true after it.
+    """
+    known = records.known(cutoff)
+    cutoffs = matured(task, known, cutoff)
+    past = [sample(task, known, day) for day in cutoffs]
+    together = join(past)
+    least, found = SETTINGS["least_positives"], int(together.labels.sum())
+    if found < least or not past[-1].labels.any():
+        raise refused(cutoff, f"{found} positives known by then", f"{least}, one of them after {day_text(cutoffs[-1])}")
+    signs = {measure.name: measure.sign for measure in task.measures}
+    fitted = fit_signed(together.features, together.labels, signs, SETTINGS["booster"], SETTINGS["seed"])
+    now = sample(task, known, cutoff)
+    shift, base_rate = leveled(task, fitted.log_odds, past[-1], now)
+    return Learned(fitted, shift, base_rate, cutoffs, together, now)
+
+
+def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:
+    """Returns the cut-offs to learn from, rising: their years had ended and been published by the cut-off."""
+    rules = SETTINGS["family"][task.family]
+    if not len(known.day):
+        raise refused(cutoff, "no record known by then", "a cut-off inside the period of the files")
+    last = months_before(cutoff, HORIZON_MONTHS + rules["maturity_months"])
+    steps = [months_before(last, n * rules["step_months"]) for n in range(rules["cutoffs"])]
+    first_known = int(known.known_day.min())
+    for history in (rules["history_months"], SHORT_HISTORY_MONTHS):
+        found = [day for day in steps if day >= add_months(first_known, history)]
+        if found:
+            return tuple(reversed(found))
+    months = SHORT_HISTORY_MONTHS + HORIZON_MONTHS + rules["maturity_months"]
+    raise refused(cutoff, f"records since {day_text(first_known)}", f"records of {months} months before it")
+
+
+def leveled(task: Task, log_odds: Callable[[Floats], Floats], last: Sample, now: Sample) -> tuple[float, float]:
+    """Returns the shift of log-odds and the base rate for what stayed the same since the last matured cut-off."""
+    reference = now if SETTINGS["level"][task.name] == "count" else last
+    positives = min(int(last.labels.sum()), len(reference) - 1)
+    return level(log_odds(reference.features), positives), positives / len(reference)
+
+
+def grades(probability: Floats, base_rate: float) -> NDArray[np.str_]:
+    """Grades by how the odds compare with those of the base rate; a larger probability never grades better."""
+    ratio = probability / (1 - probability) / (base_rate / (1 - base_rate))
+    found: NDArray[np.str_] = LETTERS[np.searchsorted(list(SETTINGS["grades"].values()), ratio, side="left")]
+    return found
+
+
+def refused(cutoff: int, got: str, want: str) -> CreditError:
+    """Makes the refusal of a cut-off."""
+    return CreditError(Reason.FILE_INVALID, f"cutoff: got {day_text(cutoff)} with {got}, want {want}")
