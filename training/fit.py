@@ -79,7 +79,7 @@ def fit(
 def fit_signed(
     matrix: Floats, labels: Labels, signs: Mapping[str, int], options: Mapping[str, Any], seed: int
 ) -> Fitted:
-    """Fits a sum of trees: none mixes inputs; with sign 1 more never lowers the probability, with -1 never raises it."""
+    """Fits a sum of trees that mix no inputs: sign 1, and more never lowers the chance; -1, and it never raises it."""
     settings = dict(options)
     rounds = settings.pop("rounds")
     parameters = settings | {

@@ -1,11 +1,8 @@
 """Learns a task from what was known on a cut-off: earlier cut-offs whose year had matured by then."""
 
 import math
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +13,9 @@ from credit_service.grades.windows import cutoff as months_before
 from credit_service.legal_days import add_months, day_text
 from training.fit import Fitted, fit_signed, level
 from training.tasks.records import Records
+from training.tasks.settings import SETTINGS
 from training.tasks.task import Sample, Task, join, sample
 
-SETTINGS: Mapping[str, Any] = tomllib.loads((Path(__file__).parent / "settings.toml").read_text("utf-8"))
 HORIZON_MONTHS = 12
 # A file that begins late has cut-offs with less history than their windows ask for: better than none.
 SHORT_HISTORY_MONTHS = 12
@@ -28,13 +25,14 @@ _DIGITS = 10  # significant
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Holds a model and its level, the rows it learned from, and the population of its cut-off."""
+    """Holds a model and its level, the rows it learned from, the last of them, and the population of its cut-off."""
 
     fitted: Fitted
     shift: float
     base_rate: float
     cutoffs: tuple[int, ...]
     learned_from: Sample
+    last: Sample
     population: Sample
 
     def probability(self, features: Floats) -> Floats:
@@ -61,7 +59,7 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     fitted = fit_signed(together.features, together.labels, signs, SETTINGS["booster"], SETTINGS["seed"])
     now = sample(task, known, cutoff)
     shift, base_rate = leveled(task, fitted.log_odds, past[-1], now)
-    return Learned(fitted, shift, base_rate, cutoffs, together, now)
+    return Learned(fitted, shift, base_rate, cutoffs, together, past[-1], now)
 
 
 def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from training.metrics import Labels
 from training.tasks import msha, tw
 from training.tasks.measure import Measure, matrix
 from training.tasks.records import Records
+from training.tasks.rule_score import rule_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,6 @@ class Sample:
     subject: Ints
     features: Floats
     labels: Labels
-    rule: Floats
 
     def __len__(self) -> int:
         """Counts the rows."""
@@ -53,10 +53,10 @@ class Sample:
 TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
-        Task("tw-a", "a major accident", tw.read, tw.population, tw.accident, tw.rule, tw.MEASURES),
+        Task("tw-a", "a major accident", tw.read, tw.population, tw.accident, tw.rule, tw.MEASURES, rule_score),
         Task("tw-b", "a major accident, or a notice that cites Art. 37-2",
-             tw.read, tw.population, tw.harm, tw.rule, tw.MEASURES),
-        Task("tw-c", "any new notice", tw.read, tw.population, tw.notice, tw.rule, tw.MEASURES),
+             tw.read, tw.population, tw.harm, tw.rule, tw.MEASURES, rule_score),
+        Task("tw-c", "any new notice", tw.read, tw.population, tw.notice, tw.rule, tw.MEASURES, rule_score),
         Task("msha-a", "a death or permanent disability",
              msha.read, msha.population, msha.serious, msha.rule, msha.MEASURES),
         Task("msha-b", "an injury with days lost",
@@ -73,7 +73,6 @@ def sample(task: Task, held: Records, cutoff: int) -> Sample:
         subject=members,
         features=matrix(task.measures, seen, cutoff)[members],
         labels=task.label(held, cutoff)[members],
-        rule=task.rule(seen, cutoff)[members],
     )
 
 
@@ -83,5 +82,4 @@ def join(samples: Sequence[Sample]) -> Sample:
         subject=np.concatenate([one.subject for one in samples]),
         features=np.concatenate([one.features for one in samples]),
         labels=np.concatenate([one.labels for one in samples]),
-        rule=np.concatenate([one.rule for one in samples]),
     )
