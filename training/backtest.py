@@ -126,9 +126,11 @@ def measured(task: Task, held: Records, cutoff: int) -> dict[str, Any]:
 
 def summary(tasks: Mapping[str, Mapping[str, Any]]) -> str:
     """Writes the table that is printed at the end."""
-    heads = ("task", "cut-off", "n", "bad", "AUC", "95 %", "rule", "score", "logistic", "free", "over rule", "over free",
-             "top 5 %", "O/E", "ECE", "noise", "A<B<C<D")  # fmt: skip
-    rows = [heads]
+    heads = (
+        "task", "cut-off", "n", "bad", "AUC", "95 %", "rule", "score", "logistic", "free", "over rule", "over free",
+        "top 5 %", "O/E", "ECE", "noise", "A<B<C<D",
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = [heads]
     for name, one in tasks.items():
         rows.append((name, one["reason"]) if one["auc"] is None else (name, *_cells(one)))
     widths = [max(len(row[n]) for row in rows if len(row) > 2 and n < len(row)) for n in range(len(heads))]

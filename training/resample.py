@@ -30,7 +30,9 @@ def aucs(labels: Labels, scores: Floats, weights: Floats) -> Floats:
     good = np.add.reduceat(sorted_weights * ~labels[order], starts, axis=1)
     below = np.cumsum(good, axis=1) - good / 2
     pairs = bad.sum(axis=1) * good.sum(axis=1)
-    return np.divide((bad * below).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    found: Floats = np.full(len(weights), np.nan)
+    np.divide((bad * below).sum(axis=1), pairs, out=found, where=pairs > 0)
+    return found
 
 
 def bootstrapped(

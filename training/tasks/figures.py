@@ -1,6 +1,7 @@
 """The figures of one contender on one set, and of each grade; what cannot be measured is None."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,4 +74,4 @@ def is_rising(grades: Mapping[str, Mapping[str, Any]]) -> bool:
     """Says whether the observed rate rises from grade to grade among those that hold enough entities."""
     least = SETTINGS["backtest"]["least_in_grade"]
     rates = [one["observed"] for one in grades.values() if one["n"] >= least]
-    return all(low < high for low, high in zip(rates, rates[1:], strict=False))
+    return all(low < high for low, high in pairwise(rates))

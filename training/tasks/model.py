@@ -11,10 +11,10 @@ from credit_service.errors import CreditError, Reason
 from credit_service.grades.columns import Floats
 from credit_service.grades.windows import cutoff as months_before
 from credit_service.legal_days import add_months, day_text
-from training.fit import Fitted, fit_signed, level
+from training.fit import Fitted, calibrate, fit_signed, level
 from training.tasks.records import Records
 from training.tasks.settings import SETTINGS
-from training.tasks.task import Sample, Task, join, sample
+from training.tasks.task import TASKS, Sample, Task, join, sample
 
 HORIZON_MONTHS = 12
 # A file that begins late has cut-offs with less history than their windows ask for: better than none.
@@ -28,6 +28,7 @@ class Learned:
     """Holds a model and its level, the rows it learned from, the last of them, and the population of its cut-off."""
 
     fitted: Fitted
+    slope: float
     shift: float
     base_rate: float
     cutoffs: tuple[int, ...]
@@ -38,7 +39,7 @@ class Learned:
     def probability(self, features: Floats) -> Floats:
         """Returns the probability of the label within 12 months; equal rows have equal ones in every batch."""
         # A vectorised exponential differs in its last bit with the place of a row, a scalar one does not.
-        log_odds = np.round(self.fitted.log_odds(features) + self.shift, _DIGITS)
+        log_odds = np.round(self.slope * self.fitted.log_odds(features) + self.shift, _DIGITS)
         values, places = np.unique(log_odds, return_inverse=True)
         return np.array([float(f"{1 / (1 + math.exp(-one)):.{_DIGITS}g}") for one in values])[places]
 
@@ -46,6 +47,7 @@ class Learned:
 def learn(task: Task, records: Records, cutoff: int) -> Learned:
     """Fits a task for a cut-off by nothing but what was known on it.
 
+    A rare label is ranked by a frequent one, where the settings name it, and brought to its own chances after.
     The level is that of the last matured cut-off: as large a share, or as many, as came true after it.
     """
     known = records.known(cutoff)
@@ -56,10 +58,14 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     if found < least or not past[-1].labels.any():
         raise refused(cutoff, f"{found} positives known by then", f"{least}, one of them after {day_text(cutoffs[-1])}")
     signs = {measure.name: measure.sign for measure in task.measures}
-    fitted = fit_signed(together.features, together.labels, signs, SETTINGS["booster"], SETTINGS["seed"])
+    proxy = TASKS[SETTINGS["ranked_by"].get(task.name, task.name)]
+    frequent = np.concatenate([proxy.label(known, day)[one.subject] for day, one in zip(cutoffs, past, strict=True)])
+    fitted = fit_signed(together.features, frequent, signs, SETTINGS["booster"], SETTINGS["seed"])
+    raw = fitted.log_odds(together.features)
+    slope = 1.0 if proxy is task else calibrate(raw, together.labels, 1).slope
     now = sample(task, known, cutoff)
-    shift, base_rate = leveled(task, fitted.log_odds, past[-1], now)
-    return Learned(fitted, shift, base_rate, cutoffs, together, past[-1], now)
+    shift, base_rate = leveled(task, lambda features: slope * fitted.log_odds(features), past[-1], now)
+    return Learned(fitted, slope, shift, base_rate, cutoffs, together, past[-1], now)
 
 
 def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:

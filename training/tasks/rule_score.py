@@ -23,8 +23,9 @@ def rule_score(seen: Records, cutoff: int) -> Floats:
     factor = np.where(cited_again(columns, rules["repeat_months"]), rules["repeat_factor"], 1.0)
     left = 1.0 - np.clip((cutoff - columns.day) / MONTH / rules["months"], 0.0, 1.0)
     lost = rules["penalty"] * factor * penalties + rules["accident"] * left * accidents
-    found = rules["base"] - seen.total(lost) + rules["clean"] * ~seen.has(penalties | accidents)
-    return np.clip(found, 0.0, 1000.0)
+    found: Floats = rules["base"] - seen.total(lost) + rules["clean"] * ~seen.has(penalties | accidents)
+    bounded: Floats = np.clip(found, 0.0, 1000.0)
+    return bounded
 
 
 def cited_again(columns: Columns, months: int) -> Bools:
