@@ -38,6 +38,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("backtest", help=text, description=text)
     parser.add_argument("--tw", type=Path, default=tw_osh.SHIPPED, help="records of Taiwan instead of the shipped")
     parser.add_argument("--msha", type=Path, default=MSHA, help="quarters of US mines")
+    parser.add_argument("--task", choices=tuple(TASKS), action="append", help="only this task; may be given again")
     parser.add_argument("--out", type=Path, default=Path("build/backtest.json"))
     parser.set_defaults(run=_backtest)
 
@@ -45,7 +46,9 @@ def add_parser(subparsers: Any) -> None:
 def _backtest(given: argparse.Namespace) -> int:
     files = {"tw": given.tw, "msha": given.msha}
     try:
-        measured = {name: _task(task, files[task.family]) for name, task in TASKS.items()}
+        measured = {
+            name: _task(task, files[task.family]) for name, task in TASKS.items() if name in (given.task or TASKS)
+        }
     except CreditError as fault:
         print(f"backtest: {fault}", file=sys.stderr)
         return USAGE

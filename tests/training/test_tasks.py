@@ -9,7 +9,7 @@ from credit_service.legal_days import add_months, parse_day
 from tests.training.made_up import ARTICLES, MSHA_COLUMNS, TW_COLUMNS, Row, msha_row, tw_row, write
 from training.tasks import msha, tw
 from training.tasks.measure import Measure
-from training.tasks.records import Records
+from training.tasks.records import Records, after
 from training.tasks.rule_score import rule_score
 from training.tasks.task import TASKS, sample
 
@@ -132,7 +132,9 @@ def test_measure_counts_only_what_was_known_and_had_happened(tmp_path: Path) -> 
 def test_one_line_rules_count_notices_and_violations(tmp_path: Path) -> None:
     firm = held(tmp_path, *(tw_row("a", "2019-01-01", day) for day in ("2017-12-31", "2018-01-01", "2020-12-31")))
     assert tw.rule(firm.known(T), T).tolist() == [2]
-    mine = held(tmp_path, *(msha_row("1", 2019, 4, viol=5), msha_row("1", 2020, 1, viol=3), msha_row("1", 2020, 4, viol=4)))
+    mine = held(
+        tmp_path, *(msha_row("1", 2019, 4, viol=5), msha_row("1", 2020, 1, viol=3), msha_row("1", 2020, 4, viol=4))
+    )
     assert msha.rule(mine.seen(T), T).tolist() == [7]
 
 
@@ -144,7 +146,10 @@ def test_one_line_rules_count_notices_and_violations(tmp_path: Path) -> None:
         ([tw_row("a", "2020-02-01", "2020-08-01"), tw_row("a", "2020-06-01", "2020-08-01")], 850 - 30 - 45),
         ([tw_row("a", "2018-02-01", "2020-08-01"), tw_row("a", "2020-06-01", "2020-08-01")], 850 - 60),
         ([tw_row("a", "2020-06-01", "2020-08-01"), tw_row("a", "2020-06-01", "2020-08-01")], 850 - 60),
-        ([tw_row("a", "2020-06-01", "2020-08-01"), tw_row("a", "2020-06-02", "2020-08-01", legal_basis=ARTICLES[1])], 790),
+        (
+            [tw_row("a", "2020-06-01", "2020-08-01"), tw_row("a", "2020-06-02", "2020-08-01", legal_basis=ARTICLES[1])],
+            790,
+        ),
         ([tw_row("a", "2020-12-31", "2020-12-31", "accident")], 850 - 120),
         ([tw_row("a", "2020-12-31", "2020-12-31", "accident")] * 8, 0),
     ],
@@ -162,6 +167,6 @@ def test_windows_of_months_clamp_to_the_end_of_the_month() -> None:
     assert add_months(parse_day("2020-02-29"), -36) == parse_day("2017-02-28")
     for cutoff in ("2021-02-28", "2020-02-29"):
         day = parse_day(cutoff)
-        assert msha.after(np.array([day, day + 1, add_months(day, 12), add_months(day, 12) + 1]), day, 12).tolist() == [
+        assert after(np.array([day, day + 1, add_months(day, 12), add_months(day, 12) + 1]), day, 12).tolist() == [
             False, True, True, False,
         ]  # fmt: skip
