@@ -74,6 +74,7 @@ def test_order_of_rows_number_of_files_and_gzip_change_no_byte(task: str, folder
     halves = [made.write(folder / f"{task}-{n}.csv", shuffled[n::2]) for n in (0, 1)]
     halves[1].write_bytes(gzip.compress(halves[1].read_bytes()))
     assert predicted(task, halves, parse_day(made.cutoff)) == whole
+    assert predicted(task, [*halves, *halves], parse_day(made.cutoff)) == whole
 
 
 def test_what_becomes_known_after_the_cutoff_changes_no_byte(task: str, folder: Path, whole: str) -> None:

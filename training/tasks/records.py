@@ -114,17 +114,20 @@ def after(days: Ints, cutoff: int, months: int) -> Bools:
 
 
 def read_rows(paths: Sequence[Path], columns: Iterable[str]) -> list[Row]:
-    """Reads files of one layout one after the other, plain or gzip; says which column a file lacks."""
-    rows: list[Row] = []
+    """Reads files of one layout one after the other, plain or gzip; says which column a file lacks.
+
+    A row that was published twice, or stands in two files, counts once.
+    """
+    rows: dict[tuple[tuple[str, str], ...], Row] = {}
     for path in paths:
         reader = csv.DictReader(io.StringIO(_text(path), newline=""))
         lacking = sorted(set(columns) - set(reader.fieldnames or ()))
         if lacking:
             raise refused("events", f"{path.name} without {', '.join(lacking)}", "a file with these columns")
-        rows.extend(reader)
+        rows.update((tuple(row.items()), row) for row in reader)
     if not rows:
         raise refused("events", "no rows", "at least one record")
-    return rows
+    return list(rows.values())
 
 
 def _text(path: Path) -> str:
