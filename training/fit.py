@@ -170,7 +170,7 @@ def _plain(cut: float, values: Floats) -> float:
     return next((short for n in range(1, 12) if low <= (short := round(cut, n)) < high), cut)
 
 
-def level(raw: Floats, positives: int) -> float:
+def level(raw: Floats, positives: float) -> float:
     """Finds the shift after which so many positives are expected, by halving."""
     low, high = -20.0, 20.0
     for _ in range(100):

@@ -1,7 +1,7 @@
 """Learns a task from what was known on a cut-off: earlier cut-offs whose year had matured by then."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ class Learned:
     base_rate: float
     cutoffs: tuple[int, ...]
     learned_from: Sample
-    last: Sample
+    years: tuple[Sample, ...]
     population: Sample
 
     def probability(self, features: Floats) -> Floats:
@@ -48,7 +48,7 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     """Fits a task for a cut-off by nothing but what was known on it.
 
     A rare label is ranked by a frequent one, where the settings name it, and brought to its own chances after.
-    The level is that of the last matured cut-off: as large a share, or as many, as came true after it.
+    The level is that of the last matured years: as large a share, or as many, as came true in them.
     """
     known = records.known(cutoff)
     cutoffs = matured(task, known, cutoff)
@@ -64,8 +64,11 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     raw = fitted.log_odds(together.features)
     slope = 1.0 if proxy is task else calibrate(raw, together.labels, 1).slope
     now = sample(task, known, cutoff)
-    shift, base_rate = leveled(task, lambda features: slope * fitted.log_odds(features), past[-1], now)
-    return Learned(fitted, slope, shift, base_rate, cutoffs, together, past[-1], now)
+    by_cutoff = dict(zip(cutoffs, past, strict=True))
+    ends = [months_before(cutoffs[-1], HORIZON_MONTHS * n) for n in range(SETTINGS["level"][task.name]["years"])]
+    years = tuple(by_cutoff[day] for day in ends if day in by_cutoff)
+    shift, base_rate = leveled(task, lambda features: slope * fitted.log_odds(features), years, now)
+    return Learned(fitted, slope, shift, base_rate, cutoffs, together, years, now)
 
 
 def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:
@@ -84,11 +87,16 @@ def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:
     raise refused(cutoff, f"records since {day_text(first_known)}", f"records of {months} months before it")
 
 
-def leveled(task: Task, log_odds: Callable[[Floats], Floats], last: Sample, now: Sample) -> tuple[float, float]:
-    """Returns the shift of log-odds and the base rate for what stayed the same since the last matured cut-off."""
-    reference = now if SETTINGS["level"][task.name] == "count" else last
-    positives = min(int(last.labels.sum()), len(reference) - 1)
-    return level(log_odds(reference.features), positives), positives / len(reference)
+def leveled(
+    task: Task, log_odds: Callable[[Floats], Floats], years: Sequence[Sample], now: Sample
+) -> tuple[float, float]:
+    """Returns the shift of log-odds and the base rate for what stays the same from year to year."""
+    positives = sum(int(year.labels.sum()) for year in years)
+    if SETTINGS["level"][task.name]["same"] == "count":
+        reference, expected = now, min(positives / len(years), len(now) - 1)
+    else:
+        reference, expected = join(years), float(positives)
+    return level(log_odds(reference.features), expected), expected / len(reference)
 
 
 def grades(probability: Floats, base_rate: float) -> NDArray[np.str_]:

@@ -42,7 +42,7 @@ def rivals(task: Task, seen: Records, cutoff: int, learned: Learned) -> Mapping[
 
 
 def _level(task: Task, learned: Learned, log_odds: Callable[[Floats], Floats]) -> Rival:
-    shift, _ = leveled(task, log_odds, learned.last, learned.population)
+    shift, _ = leveled(task, log_odds, learned.years, learned.population)
     chances = sigmoid(log_odds(learned.population.features) + shift)
     return Rival(chances, chances)
 
