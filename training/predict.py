@@ -41,7 +41,7 @@ def _predict(given: argparse.Namespace) -> int:
 def predicted(name: str, events: Sequence[Path], cutoff: int) -> str:
     """Returns the predictions as CSV, sorted by entity; the same records give the same bytes."""
     task = TASKS[name]
-    records = task.read(events, cutoff)
+    records = task.read(events)
     learned = learn(task, records, cutoff)
     probability = learned.probability(learned.population.features)
     out = io.StringIO(newline="")

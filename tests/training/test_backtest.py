@@ -16,7 +16,6 @@ from training.tasks.figures import by_grade, figures, is_rising
 from training.tasks.rivals import Rival
 from training.tasks.task import TASKS
 
-EVER = 10**6
 FIGURES = {
     "auc", "auc_ci", "pr_auc", "capture_at_5pct", "capture_at_10pct", "brier", "brier_reference", "ece", "oe_ratio",
     "slope", "paired_vs_rule_ci", "paired_vs_free_ci",
@@ -87,9 +86,9 @@ def test_table_of_mines_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_latest_cutoff_leaves_a_year_and_the_time_of_publication(tmp_path: Path) -> None:
-    tw = TASKS["tw-b"].read([write(tmp_path / "a", [tw_row("a", "2023-10-01", "2023-12-12")], TW_COLUMNS)], EVER)
+    tw = TASKS["tw-b"].read([write(tmp_path / "a", [tw_row("a", "2023-10-01", "2023-12-12")], TW_COLUMNS)])
     assert day_text(latest_cutoff(TASKS["tw-b"], tw)) == "2022-06-30"
-    mines = TASKS["msha-a"].read([write(tmp_path / "b", [msha_row("a", 2013, 4, viol=1)], MSHA_COLUMNS)], EVER)
+    mines = TASKS["msha-a"].read([write(tmp_path / "b", [msha_row("a", 2013, 4, viol=1)], MSHA_COLUMNS)])
     assert day_text(latest_cutoff(TASKS["msha-a"], mines)) == "2012-12-31"
 
 

@@ -60,7 +60,7 @@ def whole(task: str, folder: Path) -> str:
 @pytest.fixture(scope="module")
 def learned(task: str, folder: Path, whole: str) -> Learned:
     cutoff = parse_day(MADE[task].cutoff)
-    return learn(TASKS[task], TASKS[task].read([folder / f"{task}.csv"], cutoff), cutoff)
+    return learn(TASKS[task], TASKS[task].read([folder / f"{task}.csv"]), cutoff)
 
 
 def known_day(row: Row) -> str:

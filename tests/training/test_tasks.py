@@ -14,14 +14,13 @@ from training.tasks.rule_score import rule_score
 from training.tasks.task import TASKS, sample
 
 T = parse_day("2020-12-31")
-EVER = 10**6
 
 
 def held(folder: Path, *rows: Row) -> Records:
     """Reads rows as a file of their layout."""
     if "known_on" in rows[0]:
-        return tw.read([write(folder / "tw.csv", rows, TW_COLUMNS)], EVER)
-    return msha.read([write(folder / "msha.csv", rows, MSHA_COLUMNS)], EVER)
+        return tw.read([write(folder / "tw.csv", rows, TW_COLUMNS)])
+    return msha.read([write(folder / "msha.csv", rows, MSHA_COLUMNS)])
 
 
 def values(records: Records, measures: tuple[Measure, ...]) -> dict[str, float]:

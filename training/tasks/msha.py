@@ -21,14 +21,13 @@ LABEL_MONTHS = 12
 MEMORY_QUARTERS = 60
 
 
-def read(paths: Sequence[Path], known_by: int) -> Records:
-    """Reads files of quarters as far as known by the day; a quarter happens, and is known, on its last day.
+def read(paths: Sequence[Path]) -> Records:
+    """Reads files of quarters; a quarter happens, and is known, on its last day.
 
     Quarters without violation or injury are left out, as they are absent from the public file.
     """
-    days = [(_last_day(row), row) for row in read_rows(paths, COLUMNS)]
-    held = [(row["mine_id"], day, *(_count(row, c) for c in COUNTS)) for day, row in days if day <= known_by]
-    held = sorted(row for row in held if any(row[2:]))
+    rows = [(row["mine_id"], _last_day(row), *(_count(row, c) for c in COUNTS)) for row in read_rows(paths, COLUMNS)]
+    held = sorted(row for row in rows if any(row[2:]))
     ids = tuple(sorted({str(row[0]) for row in held}))
     places = {mine_id: place for place, mine_id in enumerate(ids)}
     day = np.array([row[1] for row in held], dtype=np.int64)

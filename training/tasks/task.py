@@ -24,7 +24,7 @@ class Task:
 
     name: str
     text: str
-    read: Callable[[Sequence[Path], int], Records]
+    read: Callable[[Sequence[Path]], Records]
     population: Callable[[Records, int], Bools]
     label: Callable[[Records, int], Bools]
     rule: Callable[[Records, int], Floats]

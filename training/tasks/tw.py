@@ -36,14 +36,14 @@ _VALUES: Mapping[str, Callable[[Row], bool]] = {
 }
 
 
-def read(paths: Sequence[Path], known_by: int) -> Records:
-    """Reads files of the public layout as far as known by the day.
+def read(paths: Sequence[Path]) -> Records:
+    """Reads files of the public layout.
 
     Rows that are neither notice nor accident are left out. The order of files and rows does not
     matter: rows are sorted by entity, days and content.
     """
     layout = load_sources()[NOTICES].layout
-    rows = [row for row in read_rows(paths, COLUMNS) if row["kind"] in KINDS and _day(row, "known_on") <= known_by]
+    rows = [row for row in read_rows(paths, COLUMNS) if row["kind"] in KINDS]
     rows.sort(key=lambda row: tuple(row[c] or "" for c in ("entity_id", "occurred_on", *sorted(COLUMNS))))
     ids = tuple(sorted({row["entity_id"] for row in rows}))
     facts: dict[str, list[Fact]] = {entity_id: [] for entity_id in ids}
