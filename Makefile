@@ -25,7 +25,8 @@ generate = PATH="$(CURDIR)/.venv-proto/bin:$$PATH" python -m grpc_tools.protoc -
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup setup-dev demo test check format-check lint types imports proto-lint proto-breaking \
-	proto-fresh fix proto cover soak migrate bench bench-large verify-ledger train evaluate publish-model simulate lock clean
+	proto-fresh fix proto cover soak migrate bench bench-large verify-ledger train evaluate backtest publish-model \
+	simulate lock clean
 
 help: ## Show this list
 	@echo "make <target>    ($(PYTHON), $(VENV); give a command its own arguments with ARGS=\"…\")"
@@ -119,6 +120,9 @@ train: $(RUN) ## Train a model from the records under training/data
 
 evaluate: $(RUN) ## Measure a model against its baselines
 	$(BIN)/python -m training evaluate $(ARGS)
+
+backtest: $(RUN) ## Measure the evaluation tasks on real records beside simple rivals; writes build/backtest.json
+	$(BIN)/python -m training backtest $(ARGS)
 
 publish-model: $(RUN) ## Sign a trained model with a key file outside the repository and put it under models
 	$(BIN)/python -m training publish $(ARGS)

@@ -22,9 +22,9 @@ from training.metrics import (
     average_precision,
     bootstrap,
     brier,
+    calibration_slope,
     captured,
     ece,
-    logit,
     observed_to_expected,
 )
 from training.recipe import Recipe
@@ -84,7 +84,7 @@ def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str
         "brier_reference": base_rate * (1 - base_rate),
         "ece": ece(labels, chance),
         "observed_to_expected": observed_to_expected(labels, chance),
-        "calibration_slope": _slope(labels, chance),
+        "calibration_slope": calibration_slope(labels, chance),
         "fitting": _told(given.fitting, made.task) | {"cutoffs": [day_text(d) for d in recipe.fit_cutoffs]},
         "calibration": _told(given.calibration, made.task)
         | {
@@ -152,11 +152,6 @@ def _logistic() -> Pipeline:
 
 def _logs(features: Floats) -> Floats:
     return np.log1p(np.nan_to_num(features))
-
-
-def _slope(labels: Labels, chance: Floats) -> float:
-    model = LogisticRegression(C=1e6, max_iter=1000).fit(logit(chance)[:, None], labels)
-    return float(model.coef_[0, 0])
 
 
 def _told(given: Sample, task: str) -> dict[str, Any]:

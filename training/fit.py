@@ -69,23 +69,32 @@ def fit(
     reluctance: Mapping[str, float],
     seed: int,
 ) -> Fitted:
-    """Fits a sum of trees: none mixes features, every feature keeps its declared sign."""
+    """Fits a sum of trees over features of the service, each with its declared sign."""
+    # A feature that is better when larger must not raise the probability of harm.
+    signs = {name: -BY_NAME[name].sign for name in names}
+    wanted = dict(options) | {"feature_contri": [reluctance.get(name, 1.0) for name in names]}
+    return fit_signed(matrix, labels, signs, wanted, seed)
+
+
+def fit_signed(
+    matrix: Floats, labels: Labels, signs: Mapping[str, int], options: Mapping[str, Any], seed: int
+) -> Fitted:
+    """Fits a sum of trees that mix no inputs: sign 1, and more never lowers the chance; -1, and it never raises it."""
     settings = dict(options)
     rounds = settings.pop("rounds")
     parameters = settings | {
         "objective": "binary",
-        "interaction_constraints": [[place] for place in range(len(names))],
-        # A feature that is better when larger must not raise the probability of harm.
-        "monotone_constraints": [-BY_NAME[name].sign for name in names],
+        "interaction_constraints": [[place] for place in range(len(signs))],
+        "monotone_constraints": list(signs.values()),
         "monotone_constraints_method": "basic",
-        "feature_contri": [reluctance.get(name, 1.0) for name in names],
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": 1,
         "seed": seed,
         "verbose": -1,
     }
-    data = lightgbm.Dataset(matrix, labels.astype(np.float64), feature_name=list(names), free_raw_data=False)
+    names = list(signs)
+    data = lightgbm.Dataset(matrix, labels.astype(np.float64), feature_name=names, free_raw_data=False)
     booster = lightgbm.train(parameters, data, num_boost_round=rounds)
     fitted = export(booster, names)
     gap = float(np.max(np.abs(fitted.log_odds(matrix) - booster.predict(matrix, raw_score=True))))
@@ -117,7 +126,7 @@ def calibrate(raw: Floats, labels: Labels, least_positives_for_slope: int) -> Ca
     if positives >= least_positives_for_slope:
         model = LogisticRegression(C=1e6, tol=1e-10, max_iter=1000).fit(raw[:, None], labels)
         return Calibration(float(model.intercept_[0]), float(model.coef_[0, 0]), len(raw), positives)
-    return Calibration(_level(raw, labels), 1.0, len(raw), positives)
+    return Calibration(level(raw, positives), 1.0, len(raw), positives)
 
 
 def points(
@@ -161,12 +170,12 @@ def _plain(cut: float, values: Floats) -> float:
     return next((short for n in range(1, 12) if low <= (short := round(cut, n)) < high), cut)
 
 
-def _level(raw: Floats, labels: Labels) -> float:
-    """Finds the shift after which as many positives are expected as came, by halving."""
+def level(raw: Floats, positives: float) -> float:
+    """Finds the shift after which so many positives are expected, by halving."""
     low, high = -20.0, 20.0
     for _ in range(100):
         middle = (low + high) / 2
-        low, high = (middle, high) if sigmoid(raw + middle).sum() < labels.sum() else (low, middle)
+        low, high = (middle, high) if sigmoid(raw + middle).sum() < positives else (low, middle)
     return (low + high) / 2
 
 

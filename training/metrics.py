@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from credit_service.grades.columns import Floats
 
@@ -71,6 +72,12 @@ def captured(labels: Labels, scores: Floats, share: float) -> float:
     """Returns the share of positives among the given share of highest scores."""
     top = np.argsort(-scores, kind="stable")[: max(1, round(share * len(scores)))]
     return float(labels[top].sum() / labels.sum())
+
+
+def calibration_slope(labels: Labels, probabilities: Floats) -> float:
+    """Returns by how much the log-odds that came true rise with those that were said; 1 is right."""
+    model = LogisticRegression(C=1e6, max_iter=1000).fit(logit(probabilities)[:, None], labels)
+    return float(model.coef_[0, 0])
 
 
 def bootstrap(measure: Callable[[NDArray[Any]], float], n: int, times: int, seed: int) -> list[float]:

@@ -1,0 +1,189 @@
+"""Predictions of the evaluation tasks: the same every time, blind to what became known later, monotone."""
+
+import csv
+import gzip
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from credit_service.legal_days import parse_day
+from tests.training.made_up import MSHA_COLUMNS, TW_COLUMNS, Row, msha_row, msha_rows, tw_row, tw_rows, write
+from training.__main__ import main
+from training.predict import predicted
+from training.tasks.model import Learned, grades, learn
+from training.tasks.task import TASKS
+
+
+@dataclass(frozen=True)
+class Made:
+    """Holds made-up records of one family, and a cut-off in the midst of them."""
+
+    rows: list[Row]
+    columns: tuple[str, ...]
+    cutoff: str
+
+    def predict(self, task: str, path: Path) -> str:
+        return predicted(task, [path], parse_day(self.cutoff))
+
+    def write(self, path: Path, rows: list[Row]) -> Path:
+        return write(path, rows, self.columns)
+
+
+MADE: Mapping[str, Made] = {
+    "tw-a": Made(tw_rows(), TW_COLUMNS, "2021-06-30"),
+    "msha-b": Made(msha_rows(), MSHA_COLUMNS, "2005-12-31"),
+}
+
+
+@pytest.fixture(params=sorted(MADE), scope="module")
+def task(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("events")
+
+
+@pytest.fixture(scope="module")
+def whole(task: str, folder: Path) -> str:
+    """Predicts from all made-up records."""
+    made = MADE[task]
+    return made.predict(task, made.write(folder / f"{task}.csv", made.rows))
+
+
+@pytest.fixture(scope="module")
+def learned(task: str, folder: Path, whole: str) -> Learned:
+    cutoff = parse_day(MADE[task].cutoff)
+    return learn(TASKS[task], TASKS[task].read([folder / f"{task}.csv"]), cutoff)
+
+
+def known_day(row: Row) -> str:
+    """Returns the day on which a made-up record was known."""
+    return row["known_on"] if "known_on" in row else f"{row['year']}-{int(row['quarter']) * 3:02}-30"
+
+
+def test_order_of_rows_number_of_files_and_gzip_change_no_byte(task: str, folder: Path, whole: str) -> None:
+    made = MADE[task]
+    shuffled = random.Random(3).sample(made.rows, len(made.rows))
+    halves = [made.write(folder / f"{task}-{n}.csv", shuffled[n::2]) for n in (0, 1)]
+    halves[1].write_bytes(gzip.compress(halves[1].read_bytes()))
+    assert predicted(task, halves, parse_day(made.cutoff)) == whole
+    assert predicted(task, [*halves, *halves], parse_day(made.cutoff)) == whole
+
+
+def test_what_becomes_known_after_the_cutoff_changes_no_byte(task: str, folder: Path, whole: str) -> None:
+    made = MADE[task]
+    early = [row for row in made.rows if known_day(row) <= made.cutoff]
+    assert len(early) < len(made.rows) - 100
+    assert made.predict(task, made.write(folder / f"{task}-early.csv", early)) == whole
+    twice = [*made.rows, *(row | {"entity_id": "new", "mine_id": "new"} for row in made.rows if row not in early)]
+    assert made.predict(task, made.write(folder / f"{task}-twice.csv", twice)) == whole
+
+
+def test_records_published_only_after_the_cutoff_are_as_good_as_absent(folder: Path) -> None:
+    made = MADE["tw-a"]
+    before = (date.fromisoformat(made.cutoff) - timedelta(300)).isoformat()
+    moved = {n for n, row in enumerate(made.rows) if before < row["known_on"] <= made.cutoff and n % 3 == 0}
+    late = [row | {"known_on": "2021-07-01"} if n in moved else row for n, row in enumerate(made.rows)]
+    without = [row for n, row in enumerate(made.rows) if n not in moved]
+    shifted = made.predict("tw-a", made.write(folder / "late.csv", late))
+    assert shifted == made.predict("tw-a", made.write(folder / "without.csv", without))
+    assert shifted != made.predict("tw-a", made.write(folder / "all.csv", made.rows))
+
+
+def test_every_member_of_the_population_is_written_once_in_order(task: str, whole: str) -> None:
+    made = MADE[task]
+    rows = list(csv.DictReader(whole.splitlines()))
+    ids = [row["entity_id"] for row in rows]
+    assert ids == sorted(set(ids))
+    first, kind = ("2018-06-30", "penalty") if task == "tw-a" else ("2003-12-31", None)
+    known = [row for row in made.rows if first < known_day(row) <= made.cutoff and row.get("kind") == kind]
+    assert set(ids) == {row.get("entity_id", row.get("mine_id")) for row in known}
+    chances = [float(row["probability"]) for row in rows]
+    assert all(0 < chance < 1 for chance in chances)
+    assert len(set(chances)) > len(chances) / 4
+
+
+def test_more_of_what_is_worse_never_lowers_the_chance(task: str, learned: Learned) -> None:
+    features = learned.population.features
+    for place, measure in enumerate(TASKS[task].measures):
+        low, high = features[:, place].min(), features[:, place].max()
+        steps = []
+        for value in np.linspace(low - 1, high * 1.5 + 1, 9):
+            moved = features.copy()
+            moved[:, place] = value
+            steps.append(learned.probability(moved) * measure.sign)
+        assert (np.diff(steps, axis=0) >= 0).all(), measure.name
+
+
+def test_level_is_the_count_or_the_rate_of_the_last_matured_years(task: str, learned: Learned) -> None:
+    counts = [int(year.labels.sum()) for year in learned.years]
+    reference = learned.population if task == "tw-a" else learned.years[0]
+    assert len(counts) == (3 if task == "tw-a" else 1)
+    assert min(counts) > 0
+    assert learned.probability(reference.features).sum() == pytest.approx(np.mean(counts), rel=1e-6)
+    assert learned.base_rate == pytest.approx(np.mean(counts) / len(reference))
+
+
+def test_cutoffs_that_teach_had_matured_and_been_published(learned: Learned, task: str) -> None:
+    newest = {"tw-a": "2020-02-29", "msha-b": "2004-12-31"}[task]
+    assert learned.cutoffs[-1] == parse_day(newest)
+    assert list(learned.cutoffs) == sorted(set(learned.cutoffs))
+
+
+def test_grade_depends_on_the_odds_beside_those_of_the_base_rate() -> None:
+    chances = np.array([0.0100, 0.0102, 0.0391, 0.0393, 0.1403, 0.1405])
+    assert "".join(grades(chances, 0.02)) == "ABBCCD"
+    assert "".join(grades(np.array([0.01, 0.5, 0.99]), 0.5)) == "ABD"
+
+
+def test_words_of_columns_that_nobody_knows_do_no_harm(folder: Path) -> None:
+    made = MADE["tw-a"]
+    odd = [row | {"agency": "?", "severity": "unheard of"} if n % 7 == 0 else row for n, row in enumerate(made.rows)]
+    odd.append(tw_row("other", "2020-01-01", "2020-03-01", "warning"))
+    odd.append(tw_row("person", "2020-01-01", "2020-03-01", entity_kind="person"))
+    text = made.predict("tw-a", made.write(folder / "odd.csv", odd))
+    assert "firm" in text
+    assert "other" not in text
+    assert "person" not in text
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "cutoff", "want"),
+    [
+        ("tw-a", [], "2021-06-30", "events: got no rows, want at least one record"),
+        ("tw-a", [tw_row("a", "2020-01-32", "2020-03-01")], "2021-06-30", "occurred_on: got '2020-01-32', want YYYY"),
+        ("tw-a", [tw_row("a", "2020-01-01", "soon")], "2021-06-30", "known_on: got 'soon', want YYYY-MM-DD"),
+        ("tw-a", MADE["tw-a"].rows, "2010-01-01", "cutoff: got 2010-01-01 with no record known by then"),
+        ("tw-a", MADE["tw-a"].rows, "2016-01-31", "with records since 2014-"),
+        ("tw-a", MADE["tw-a"].rows[:300], "2019-12-31", "positives known by then"),
+        ("tw-a", MADE["tw-a"].rows, "2021-13-01", "date: got '2021-13-01', want YYYY-MM-DD"),
+        ("msha-a", [msha_row("1", 2001, 5, viol=1)], "2005-12-31", "quarter: got '5', want 1 to 4"),
+        ("msha-a", [msha_row("1", 2001, 1, viol=-1)], "2005-12-31", "viol: got -1.0, want 0 or more"),
+        ("msha-a", [tw_row("a", "2020-01-01", "2020-03-01")], "2005-12-31", "columns"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_named(
+    task: str, rows: list[Row], cutoff: str, want: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = tuple(rows[0]) if rows else TW_COLUMNS
+    events = write(tmp_path / "events.csv", rows, columns)
+    out = tmp_path / "out.csv"
+    code = main(["predict", "--task", task, "--events", str(events), "--cutoff", cutoff, "--out", str(out)])
+    assert code == 2
+    assert want in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_absent_file_and_unknown_task_are_usage_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--events", str(tmp_path / "absent.csv"), "--cutoff", "2021-06-30", "--out", str(tmp_path / "out.csv")]
+    assert main(["predict", "--task", "tw-a", *given]) == 2
+    assert "absent.csv" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", "--task", "tw-z", *given])
