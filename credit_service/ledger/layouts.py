@@ -225,9 +225,9 @@ def _number(numeral: str) -> int:
     return total + digit
 
 
-def _citation(instruments: Iterable[str]) -> re.Pattern[str]:
+def _citation(instruments: Iterable[str], paragraph: str) -> re.Pattern[str]:
     names = "|".join(sorted((re.escape(name) for name in instruments), key=len, reverse=True))
-    return re.compile(rf"({names})[》〉]?第*(\d+)(?:-(\d+))?[條条]?(?:之(\d+))?(?:第?(\d+)[項款])?", re.ASCII)
+    return re.compile(rf"({names})[》〉]?第*(\d+)(?:-(\d+))?[條条]?(?:之(\d+))?(?:第?(\d+){paragraph})?", re.ASCII)
 
 
 def load_layouts(directory: Path = SHIPPED) -> tuple[Layout, ...]:
@@ -262,7 +262,7 @@ def read_layout(file: str, table: Mapping[str, Any], name: str = "") -> Layout:
     return Layout(
         id=name, rows=table.get("rows", {}), key=tuple(key), is_numbered="key" not in table,
         event=parts["event"], subject=parts["subject"], payload=parts["payload"],
-        citation=_citation(cited["instruments"]) if cited.get("instruments") else None,
+        citation=_citation(cited["instruments"], cited.get("paragraph", "項")) if cited.get("instruments") else None,
         enabling=tuple(cited.get("enabling", ())), header=tuple(table.get("header", ())),
         aliases=aliases, unread=tuple(table.get("unread", ())),
         person=PersonRows(**person) if person else None,
