@@ -175,6 +175,9 @@ class Writer:
         answers: list[list[Receipt] | Exception] = []
         with self._database.transaction() as session:
             now = self._open_stamp = self._stamp(last_collect_time(session))
+            # Not what this thread remembers: a commit whose answer was lost stands all the same.
+            row = head(session)
+            judged, is_level = row.judged_position, row.is_level()
             for submission in group:
                 try:
                     receipts = append(session, submission.checked, now, self._reception, submission.is_all_or_nothing)
@@ -187,14 +190,14 @@ class Writer:
                     touched = [subject for receipt in receipts for subject in receipt.subject_ids]
                     self._assessor.assess(session, touched, now)
                 answers.append(receipts)
-            position, is_level = head(session).position, self._judged == self._position
-            if is_level := is_level and all(submission.is_judged_at_once for submission in group):
+            position = head(session).position
+            stays_level = is_level and all(submission.is_judged_at_once for submission in group)
+            if stays_level:
                 keep_judged(session, position)
         with self._wakeup:
-            if self._judged == self._position:
+            if is_level:
                 self._behind_since = time.monotonic()
-            self._position = position
-            self._judged = position if is_level else self._judged
+            self._position, self._judged = position, position if stays_level else judged
         self._feed.wake()
         return answers
 

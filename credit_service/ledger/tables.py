@@ -73,6 +73,10 @@ class LedgerHead(SQLModel, table=True):
     # Candidates, grades and feed have followed every event up to here.
     judged_position: int = Field(sa_type=BigInteger)
 
+    def is_level(self) -> bool:
+        """Says whether everything was judged."""
+        return self.judged_position == self.position
+
 
 TABLES: list[Any] = [LedgerEvent, EventKey, LedgerHead]
 

@@ -58,10 +58,6 @@ def test_unheard_commit_is_judged_when_it_is_sent_again(unheard: tuple[Street, C
     assert rules_of(street, code) == {"B-01"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the writer keeps in memory how far it judged, misses the unheard commit, and marks it as judged",
-)
 def test_unheard_commit_is_judged_when_a_batch_comes_next(unheard: tuple[Street, CuttingProxy]) -> None:
     street, code = unheard[0], a_code()
     stream_unheard(*unheard, code)
