@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from credit_service.errors import CreditError
-from credit_service.grades.columns import Columns, build, visible
-from credit_service.grades.features import evidence, matrix, next_change_days
+from credit_service.grades.columns import build, visible
+from credit_service.grades.features import Evidence, matrix, next_change_days
 from credit_service.grades.scorecard import Contribution, ReasonLine, Scorecard
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import day_text
@@ -103,6 +104,7 @@ def grade_many(edition: Edition, scorecard: Scorecard, cases: Sequence[Case], as
     scores = scorecard.score(features)
     probabilities = scorecard.probability(scores)
     turning = next_change_days(columns, as_of_day, scorecard.feature_names)
+    evidence = Evidence(columns, as_of_day)
     graded = []
     for i, case in enumerate(cases):
         law = _law(edition, case, usable[i], as_of_day)
@@ -110,8 +112,7 @@ def grade_many(edition: Edition, scorecard: Scorecard, cases: Sequence[Case], as
         if law.pending is not None:
             graded.append(_pending(edition, case, law, as_of_day, day))
             continue
-        proof = _Proof(columns, i, as_of_day)
-        reasons = scorecard.reasons(features[i], proof)
+        reasons = scorecard.reasons(features[i].tolist(), partial(evidence.of, i))
         score = int(scores[i])
         letter, is_review_open = _letter(edition, law, score)
         graded.append(
@@ -131,20 +132,8 @@ def explain(edition: Edition, scorecard: Scorecard, case: Case, as_of_day: int) 
         return Explained(graded, 0, ())
     columns = visible(build([case.facts], [unusable_from(edition, case.facts)]), as_of_day)
     row = matrix(columns, as_of_day, scorecard.feature_names)[0]
-    contributions = scorecard.explain(row, _Proof(columns, 0, as_of_day))
+    contributions = scorecard.explain(row, partial(Evidence(columns, as_of_day).of, 0))
     return Explained(graded, scorecard.base_points, tuple(contributions))
-
-
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """Finds the events behind a feature's value of one subject, only when a reason is told."""
-
-    columns: Columns
-    index: int
-    as_of_day: int
-
-    def __call__(self, feature: str) -> tuple[int, ...]:
-        return evidence(self.columns, self.index, self.as_of_day, feature)
 
 
 @dataclass(frozen=True, slots=True)
