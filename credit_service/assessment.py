@@ -22,6 +22,7 @@ from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.usable import unusable_from
+from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import SubjectRow, subjects_by_id
 
@@ -119,7 +120,7 @@ _PERSON_PROBLEM = CreditError(
 def _ungraded(edition: Edition, row: SubjectRow, facts: Sequence[Fact], day: int, problem: CreditError) -> Graded:
     usable = unusable_from(edition, facts)
     graded = Graded(row.subject_id, row.kind, day, edition_id=edition.id, problem=problem)
-    return replace(graded, findings=tuple(evaluate(edition, facts, usable, day, row.scheme)))
+    return replace(graded, findings=tuple(evaluate(View(edition, facts, usable, day), row.scheme)))
 
 
 def _unknown(subject_id: str, day: int, row: SubjectRow | None) -> Graded:

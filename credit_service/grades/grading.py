@@ -18,6 +18,7 @@ from credit_service.rulebook.law import Edition
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import Statement, Veto, a_conditions, hard_record, pending, vetoes
+from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 
 LETTERS = ("A", "B", "C", "D")
@@ -149,15 +150,14 @@ class _Law:
 def _law(edition: Edition, case: Case, usable: Sequence[int], day: int) -> _Law:
     scheme = split(case.subject_id)[0]
     order = {letter: place for place, letter in enumerate(reversed(LETTERS))}
+    view = View(edition, case.facts, usable, day, ("BLACK",) if case.is_on_blacklist else ())
     return _Law(
-        findings=tuple(evaluate(edition, case.facts, usable, day, scheme)),
-        vetoes=tuple(
-            sorted(vetoes(edition, case.facts, usable, day, case.is_on_blacklist), key=lambda v: order[v.cap])
-        ),
-        pending=pending(edition, case.facts, usable, day, scheme),
-        unmet=tuple(a_conditions(edition, case.facts, usable, day)),
-        has_hard_record=bool(hard_record(edition, case.facts, usable, day)),
-        next_day=next_change_day(edition, case.facts, usable, day),
+        findings=tuple(evaluate(view, scheme)),
+        vetoes=tuple(sorted(vetoes(view), key=lambda v: order[v.cap])),
+        pending=pending(view, scheme),
+        unmet=tuple(a_conditions(view)),
+        has_hard_record=bool(hard_record(view)),
+        next_day=next_change_day(view),
     )
 
 
