@@ -38,7 +38,7 @@ from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import SHIPPED as SHIPPED_SOURCES
 from credit_service.ledger.sources import Source, load_sources
 from credit_service.legal_days import civil_day
-from credit_service.rulebook.accidents import accident_level
+from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import SHIPPED, edition_for, load_editions
 from credit_service.rulebook.law import Edition
 from credit_service.settings import Settings
@@ -112,7 +112,8 @@ def _furnished(settings: Settings, clock: Callable[[], datetime], database: Data
     scorecards = load_scorecards(settings)
     _check_models(shipped, scorecards)
     schemes = {name: source.scheme for name, source in sources.items()}
-    checker = Checker(schemes, partial(accident_level, levels), vault.person_code)
+    last_day = partial(last_casualty_day, levels)
+    checker = Checker(schemes, partial(accident_level, levels), vault.person_code, last_day)
     strict = frozenset(name for name, source in sources.items() if source.needs_registration)
     assessor, feed = Assessor(editions, scorecards), Feed()
     return House(

@@ -27,7 +27,7 @@ from credit_service.errors import CreditError, Problem, Reason, problem_of
 from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import civil_day
-from credit_service.rulebook.accidents import accident_level
+from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import load_editions
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
 
@@ -165,7 +165,8 @@ class DryRun:
         levels = next(e.accidents for e in load_editions() if "USCC" in e.schemes and e.is_in_force(civil_day(now)))
         schemes = {name: source.scheme for name, source in load_sources().items()}
         # No key is here and none is needed: any hash has the form of one.
-        self._checker = Checker(schemes, partial(accident_level, levels), lambda _: "0" * 64)
+        last_day = partial(last_casualty_day, levels)
+        self._checker = Checker(schemes, partial(accident_level, levels), lambda _: "0" * 64, last_day)
         self._report, self._now = report, now
         self.tally = Tally()
 

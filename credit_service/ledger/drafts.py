@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from credit_service.database import from_microseconds, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
-from credit_service.legal_days import civil_day_at
+from credit_service.legal_days import civil_day_at, day_text, parse_day
 from credit_service.subjects.schemes import compact_id_number, is_id_number, split, subject_id
 
 OPERATIONS = frozenset({"ASSERT", "RETRACT"})
@@ -30,6 +30,8 @@ MENDABLE = frozenset(
 
 # Deaths, serious injuries, direct loss in fen (None: unknown) to the level of State Council Order 493.
 LevelOf = Callable[[int | None, int | None, int | None], str | None]
+# Kind of accident and its civil day to the last day whose casualties count.
+LastCountedDay = Callable[[str, int], int]
 SEVERITY_ORDER = ("GENERAL", "LARGER", "MAJOR", "EXTRA")
 
 
@@ -123,11 +125,13 @@ class Checker:
         schemes: Mapping[str, str],
         level_of: LevelOf,
         person_code: Callable[[str], str],
+        last_counted_day: LastCountedDay | None = None,
     ) -> None:
-        """Takes the scheme of each registered source's subjects, the level table, and the keyed hash for ID numbers."""
+        """Takes the schemes of the registered sources, the level table, the keyed hash, and until when casualties count."""
         self._schemes = schemes
         self._level_of = level_of
         self._person_code = person_code
+        self._last_counted_day = last_counted_day
 
     def check(self, record: Mapping[str, Any], now: datetime) -> CheckedDraft:
         """Returns the draft of a record in the form of the contract, or every fault found in it."""
@@ -146,7 +150,7 @@ class Checker:
         subject, identifier = self._subject(record, problems)
         occur, publish = _check_times(record, now, problems)
         op = record.get("op") or "ASSERT"
-        payload = self._payload(record, op, problems)
+        payload = self._payload(record, op, occur, problems)
         if problems or occur is None:
             return None
         text = payload_json(payload)
@@ -209,7 +213,9 @@ class Checker:
                 Problem("source", shown(record.get("source") or ""), "a registered source", Reason.SOURCE_UNKNOWN)
             )
 
-    def _payload(self, record: Mapping[str, Any], op: str, problems: list[Problem]) -> Mapping[str, Any]:
+    def _payload(
+        self, record: Mapping[str, Any], op: str, occur: int | None, problems: list[Problem]
+    ) -> Mapping[str, Any]:
         payload, kind = record.get("payload") or {}, record.get("kind") or ""
         if kind not in PAYLOADS:
             want = "one of " + ", ".join(PAYLOADS)
@@ -225,11 +231,28 @@ class Checker:
         if kind in NEEDS_REFERENCE and not record.get("refers_to"):
             problems.append(Problem("refers_to", "", "the record that is repaired", Reason.REFERENCE_MISSING))
         if kind == "ACC" and not problems:
-            return self._settled_level(payload, problems)
+            return self._settled_level(payload, self._counts_after(payload, occur), problems)
         return payload
 
-    def _settled_level(self, payload: Mapping[str, Any], problems: list[Problem]) -> Mapping[str, Any]:
-        """Derives the level from the counts; missing counts make it a lower bound for a stated level."""
+    def _counts_after(self, payload: Mapping[str, Any], occur: int | None) -> int | None:
+        """Returns the last day whose casualties count when the counts are of a later one."""
+        if self._last_counted_day is None or occur is None or "counts_date" not in payload:
+            return None
+        last = self._last_counted_day(payload["accident_kind"], civil_day_at(occur))
+        return last if parse_day(payload["counts_date"]) > last else None
+
+    def _settled_level(
+        self, payload: Mapping[str, Any], last_day: int | None, problems: list[Problem]
+    ) -> Mapping[str, Any]:
+        """Derives the level from the counts; missing counts make it a lower bound for a stated level.
+
+        Counts of after the last day that counts say nothing of the level: it must be stated.
+        """
+        if last_day is not None:
+            if "level" not in payload:
+                want = f"the level by the counts of {day_text(last_day)}, the last day that counts"
+                problems.append(Problem("payload.level", "", want, Reason.LEVEL_DISAGREES))
+            return payload
         counts = (payload.get("deaths"), payload.get("serious_injuries"), payload.get("direct_loss_fen"))
         if all(count is None for count in counts):
             return payload

@@ -57,6 +57,7 @@ PAYLOADS: Mapping[str, Mapping[str, Field]] = {
         "fine_multiplier": Field("number", least=2, most=5),
         "industry": TEXT,
         "cause": TEXT,
+        "counts_date": DATE,
     },
     "PEN": {
         "articles": Field("texts", is_required=True, missing=Reason.CLAUSE_MISSING),

@@ -1016,6 +1016,7 @@ class Accident(_message.Message):
     FINE_MULTIPLIER_FIELD_NUMBER: _builtins.int
     INDUSTRY_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    COUNTS_DATE_FIELD_NUMBER: _builtins.int
     accident_kind: Global___AccidentKind.ValueType
     """Nature of the accident. Required."""
     level: Global___AccidentLevel.ValueType
@@ -1038,6 +1039,10 @@ class Accident(_message.Message):
     """Industry in the source's words."""
     cause: _builtins.str
     """Type or cause in the source's words."""
+    counts_date: _builtins.str
+    """Civil date `YYYY-MM-DD` in Asia/Shanghai on which the counts stood. Casualties of later than 30 days (road
+    traffic and fire: 7) change no level: counts of a later date need the level by those of the last day.
+    """
     def __init__(
         self,
         *,
@@ -1052,13 +1057,16 @@ class Accident(_message.Message):
         fine_multiplier: _builtins.float | None = ...,
         industry: _builtins.str | None = ...,
         cause: _builtins.str | None = ...,
+        counts_date: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cause", b"_cause", "_deaths", b"_deaths", "_direct_loss_fen", b"_direct_loss_fen", "_fine_multiplier", b"_fine_multiplier", "_industry", b"_industry", "_serious_injuries", b"_serious_injuries", "_victims", b"_victims", "cause", b"cause", "deaths", b"deaths", "direct_loss_fen", b"direct_loss_fen", "fine_multiplier", b"fine_multiplier", "industry", b"industry", "serious_injuries", b"serious_injuries", "victims", b"victims"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cause", b"_cause", "_counts_date", b"_counts_date", "_deaths", b"_deaths", "_direct_loss_fen", b"_direct_loss_fen", "_fine_multiplier", b"_fine_multiplier", "_industry", b"_industry", "_serious_injuries", b"_serious_injuries", "_victims", b"_victims", "cause", b"cause", "counts_date", b"counts_date", "deaths", b"deaths", "direct_loss_fen", b"direct_loss_fen", "fine_multiplier", b"fine_multiplier", "industry", b"industry", "serious_injuries", b"serious_injuries", "victims", b"victims"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cause", b"_cause", "_deaths", b"_deaths", "_direct_loss_fen", b"_direct_loss_fen", "_fine_multiplier", b"_fine_multiplier", "_industry", b"_industry", "_serious_injuries", b"_serious_injuries", "_victims", b"_victims", "accident_kind", b"accident_kind", "cause", b"cause", "concealment", b"concealment", "deaths", b"deaths", "direct_loss_fen", b"direct_loss_fen", "fine_multiplier", b"fine_multiplier", "industry", b"industry", "level", b"level", "liability", b"liability", "serious_injuries", b"serious_injuries", "victims", b"victims"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cause", b"_cause", "_counts_date", b"_counts_date", "_deaths", b"_deaths", "_direct_loss_fen", b"_direct_loss_fen", "_fine_multiplier", b"_fine_multiplier", "_industry", b"_industry", "_serious_injuries", b"_serious_injuries", "_victims", b"_victims", "accident_kind", b"accident_kind", "cause", b"cause", "concealment", b"concealment", "counts_date", b"counts_date", "deaths", b"deaths", "direct_loss_fen", b"direct_loss_fen", "fine_multiplier", b"fine_multiplier", "industry", b"industry", "level", b"level", "liability", b"liability", "serious_injuries", b"serious_injuries", "victims", b"victims"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cause: _TypeAlias = _typing.Literal["cause"]  # noqa: Y015
     _WhichOneofArgType__cause: _TypeAlias = _typing.Literal["_cause", b"_cause"]  # noqa: Y015
+    _WhichOneofReturnType__counts_date: _TypeAlias = _typing.Literal["counts_date"]  # noqa: Y015
+    _WhichOneofArgType__counts_date: _TypeAlias = _typing.Literal["_counts_date", b"_counts_date"]  # noqa: Y015
     _WhichOneofReturnType__deaths: _TypeAlias = _typing.Literal["deaths"]  # noqa: Y015
     _WhichOneofArgType__deaths: _TypeAlias = _typing.Literal["_deaths", b"_deaths"]  # noqa: Y015
     _WhichOneofReturnType__direct_loss_fen: _TypeAlias = _typing.Literal["direct_loss_fen"]  # noqa: Y015
@@ -1073,6 +1081,8 @@ class Accident(_message.Message):
     _WhichOneofArgType__victims: _TypeAlias = _typing.Literal["_victims", b"_victims"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cause) -> _WhichOneofReturnType__cause | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__counts_date) -> _WhichOneofReturnType__counts_date | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deaths) -> _WhichOneofReturnType__deaths | None: ...
     @_typing.overload

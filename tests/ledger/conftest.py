@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -14,7 +15,7 @@ from credit_service.ledger import append as appending
 from credit_service.ledger import quarantine, relations, streams, tables
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.drafts import Checker
-from credit_service.rulebook.accidents import accident_level
+from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey, Vault
@@ -89,6 +90,7 @@ def desk(database_url: str) -> Iterator[Desk]:
         {"bureau": "USCC", "taiwan": "TW-OSH"},
         lambda deaths, injuries, loss: accident_level(accidents, deaths, injuries, loss),
         vault.person_code,
+        partial(last_casualty_day, accidents),
     )
     yield Desk(database, checker, vault)
     database.close()

@@ -132,3 +132,29 @@ def test_the_life_of_a_hazard_runs_forward(desk: Desk, dates: dict[str, str], fi
     checked = check(desk, kind="HAZ", payload={"hazard_level": "MAJOR", "found_by": "AUTHORITY", **dates})
     want = [] if field is None else [(field, Reason.TIME_ORDER)]
     assert [(p.field, p.reason) for p in checked.problems] == want
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "later"),
+    [("WORK", "2026-03-31", "2026-04-01"), ("FIRE", "2026-03-08", "2026-03-09"), ("ROAD", "2026-03-08", "2026-03-09")],
+)
+def test_casualties_of_later_than_the_last_counted_day_raise_no_level(
+    desk: Desk, kind: str, last: str, later: str
+) -> None:
+    """The tenth death on day 30 (fire and road: 7) makes a larger accident major; a day later it stays larger."""
+    nine, ten = accident(accident_kind=kind, deaths=9), {"accident_kind": kind, "deaths": 10}
+    in_time, stays, unsaid = (
+        check(desk, **accident(**ten, **more))
+        for more in ({"counts_date": last}, {"counts_date": later, "level": "LARGER"}, {"counts_date": later})
+    )
+    levels = [json.loads(c.draft.payload)["level"] for c in (check(desk, **nine), in_time, stays) if c.draft]
+    assert levels == ["LARGER", "MAJOR", "LARGER"]
+    (problem,) = unsaid.problems
+    assert (problem.field, problem.reason, unsaid.is_mendable) == ("payload.level", Reason.LEVEL_DISAGREES, True)
+    assert last in problem.want
+
+
+def test_level_that_the_counts_of_the_last_day_do_not_bear_is_still_quarantined(desk: Desk) -> None:
+    """Within the days that count, nobody may state another level."""
+    checked = check(desk, **accident(deaths=10, level="LARGER", counts_date="2026-03-31"))
+    assert checked.is_mendable
