@@ -127,7 +127,7 @@ class Checker:
         person_code: Callable[[str], str],
         last_counted_day: LastCountedDay | None = None,
     ) -> None:
-        """Takes the schemes of the registered sources, the level table, the keyed hash, and until when casualties count."""
+        """Takes each source's scheme, the level table, the keyed hash, and until when casualties count."""
         self._schemes = schemes
         self._level_of = level_of
         self._person_code = person_code

@@ -31,6 +31,9 @@ def main() -> None:
     if given.only in {None, "trying"}:
         found |= measure_trying(min(given.events, 200_000))
     OUT.parent.mkdir(exist_ok=True)
+    if given.only and OUT.is_file():
+        # One section replaces its own figures only.
+        found = json.loads(OUT.read_text("utf-8")) | found
     text = json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     OUT.write_text(text, "utf-8")
     sys.stdout.write(text)

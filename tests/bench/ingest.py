@@ -46,6 +46,8 @@ class Measured:
     plain: list[float] = field(default_factory=list)
     lag: list[float] = field(default_factory=list)
     replay: list[float] = field(default_factory=list)
+    # Peak resident size of the server after each round, in KiB.
+    memory: list[int] = field(default_factory=list)
 
 
 def measure_ingest(dialect: str, events: int) -> dict[str, object]:
@@ -65,11 +67,11 @@ def measure_ingest(dialect: str, events: int) -> dict[str, object]:
             rows = read_rows(dialect, ours, len(found.ours) - 1)
             found.plain.append(timed(partial(write, rows)))
             found.replay.append(timed(partial(send, connection, frames)))
-        memory = peak_memory(server)
-    return figures(dialect, found, memory)
+            found.memory.append(peak_memory(server))
+    return figures(dialect, found)
 
 
-def figures(dialect: str, found: Measured, memory: int) -> dict[str, object]:
+def figures(dialect: str, found: Measured) -> dict[str, object]:
     """Turns seconds into ratios; growth compares the last fifth of the rounds with the first."""
     name = "sqlite" if dialect == "sqlite" else "postgres"
     part = max(1, len(found.ours) // 5)
@@ -85,11 +87,29 @@ def figures(dialect: str, found: Measured, memory: int) -> dict[str, object]:
             "ingest_lag_s": round(max(found.lag), 2),
             "judged_events_per_s": round(len(found.ours) * ROUND / (sum(found.ours) + sum(found.lag))),
             "ingest_replay_ratio": round(sum(found.ours) / sum(found.replay), 2),
+            "server_peak_rss_mb": found.memory[-1] // 1024,
+        },
+        f"ingest_growth_{name}": {
+            "at_1e5": rate_at(found.ours, 100_000),
+            "at_1e6": rate_at(found.ours, 1_000_000),
+            "at_5e6": rate_at(found.ours, 5_000_000),
             "last_over_first": round(sum(found.ours[:part]) / sum(found.ours[-part:]), 3),
             "plain_driver_last_over_first": round(sum(found.plain[:part]) / sum(found.plain[-part:]), 3),
-            "server_peak_rss_mb": memory // 1024,
         },
+        f"ingest_rss_ratio_{name}": rss_ratio(found.memory),
     }
+
+
+def rate_at(seconds: Sequence[float], events: int) -> int | None:
+    """Returns the events a second of the two rounds that end at a size; None when the run was smaller."""
+    last = events // ROUND
+    return round(2 * ROUND / sum(seconds[last - 2 : last])) if len(seconds) >= last else None
+
+
+def rss_ratio(memory: Sequence[int]) -> float | None:
+    """Returns the peak size at the end over that at half a million events; None when the run was not larger."""
+    early = 500_000 // ROUND
+    return round(memory[-1] / memory[early - 1], 3) if len(memory) > early else None
 
 
 def timed(act: Callable[[], object]) -> float:
