@@ -42,7 +42,7 @@ def values(records: Records, measures: tuple[Measure, ...]) -> dict[str, float]:
     ],
 )
 def test_firm_is_looked_at_for_a_notice_published_in_36_months(row: Row, is_member: bool, tmp_path: Path) -> None:
-    assert tw.population(held(tmp_path, row).known(T), T).tolist() == [is_member]
+    assert tw.population(held(tmp_path, row), T).tolist() == [is_member]
 
 
 @pytest.mark.parametrize(
