@@ -6,7 +6,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from training.evaluate import rounded
 from training.publish import json_text
 from training.resample import bootstrapped
 from training.tasks.figures import by_grade, figures, is_rising
-from training.tasks.model import HORIZON_MONTHS, grades, learn
+from training.tasks.model import HORIZON_MONTHS, grades, learn, month_end
 from training.tasks.records import Records
 from training.tasks.rivals import rivals
 from training.tasks.settings import SETTINGS
@@ -82,13 +81,8 @@ def figures_or_why(task: Task, file: Path | None) -> dict[str, Any]:
 def latest_cutoff(task: Task, held: Records) -> int:
     """Returns the last end of a month whose year had passed and been published when the records end."""
     return months_before(
-        _month_end(int(held.known_day.max())), HORIZON_MONTHS + SETTINGS["family"][task.family]["label_months"]
+        month_end(int(held.known_day.max())), HORIZON_MONTHS + SETTINGS["family"][task.family]["label_months"]
     )
-
-
-def _month_end(day: int) -> int:
-    first = date.fromordinal(day).replace(day=1).toordinal()
-    return add_months(first, 1) - 1
 
 
 def measured(task: Task, held: Records, cutoff: int) -> dict[str, Any]:
