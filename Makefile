@@ -25,7 +25,7 @@ generate = PATH="$(CURDIR)/.venv-proto/bin:$$PATH" python -m grpc_tools.protoc -
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup setup-dev demo test check format-check lint types imports proto-lint proto-breaking \
-	proto-fresh fix proto cover migrate bench bench-large verify-ledger train evaluate backtest publish-model \
+	proto-fresh fix proto cover soak migrate bench bench-large verify-ledger train evaluate backtest publish-model \
 	simulate lock clean
 
 help: ## Show this list
@@ -100,6 +100,9 @@ proto: $(PROTO) ## Generate credit_service/v1 from the contract
 cover: $(DEV) ## Run the tests and write the branch coverage as pages under build/coverage-pages
 	$(BIN)/python -m pytest --cov --cov-report=html $(ARGS)
 
+soak: $(DEV) ## Try 12 times as many faults and orders as `make test`, SOAK_ROUNDS=n for another figure; writes build/faults.json
+	SOAK_ROUNDS=$${SOAK_ROUNDS:-12} $(BIN)/python -m pytest --no-cov --durations=12 tests/stories tests/test_order.py $(ARGS)
+
 bench: $(DEV) ## Measure collection against the plain driver, as ratios; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
@@ -128,7 +131,7 @@ simulate: $(RUN) ## Make a simulated city of any size
 	$(BIN)/python -m training simulate $(ARGS)
 
 lock: $(DEV) ## Rewrite the hashed requirement files from pyproject.toml; ARGS=--upgrade takes newer versions
-	$(LOCK) pyproject.toml --extra postgres --group build --group training --output-file requirements.txt
+	$(LOCK) pyproject.toml --extra postgres --extra import --group build --group training --output-file requirements.txt
 	$(LOCK) --group dev --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) --group proto --output-file requirements-proto.txt
 

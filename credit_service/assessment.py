@@ -14,6 +14,7 @@ from credit_service.grades.grading import Case, Explained, Graded, explain, grad
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades
 from credit_service.ledger.facts import Fact, facts_of
+from credit_service.ledger.relations import bearers
 from credit_service.legal_days import civil_day
 from credit_service.listings.lifecycle import propose
 from credit_service.listings.tables import ListingRow, listings_of
@@ -21,6 +22,7 @@ from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.usable import unusable_from
+from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import SubjectRow, subjects_by_id
 
@@ -39,10 +41,10 @@ class Assessor:
 
         Repeating it changes nothing. Runs inside the caller's writing transaction.
         """
-        ids = list(dict.fromkeys(subject_ids))
+        ids = bearers(session, subject_ids)
         known = subjects_by_id(session, ids)
         facts = facts_of(session, ids, now, now)
-        graded = self._grade([known[i] for i in ids if i in known], facts, now)
+        graded = self.judge([known[i] for i in ids if i in known], facts, now)
         recorder = Recorder(now)
         existing: dict[str, list[ListingRow]] = {}
         for row in listings_of(session, ids):
@@ -60,7 +62,7 @@ class Assessor:
         rows = subjects_by_id(session, subject_ids)
         facts = facts_of(session, list(rows), as_of, known)
         seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
-        found = {g.subject_id: g for g in self._grade(list(seen.values()), facts, as_of)}
+        found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
 
     def explain(self, session: Session, subject_id: str, as_of: datetime, known: datetime) -> Explained:
@@ -73,7 +75,8 @@ class Assessor:
         case = Case(subject_id, graded.subject_kind, facts)
         return explain(edition, self._scorecard(edition), case, civil_day(as_of))
 
-    def _grade(self, rows: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], as_of: datetime) -> list[Graded]:
+    def judge(self, rows: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], as_of: datetime) -> list[Graded]:
+        """Judges subjects by given facts under the editions in force on the day, grouped by scheme; reads nothing."""
         day = civil_day(as_of)
         by_scheme: dict[str, list[SubjectRow]] = {}
         for row in rows:
@@ -117,7 +120,7 @@ _PERSON_PROBLEM = CreditError(
 def _ungraded(edition: Edition, row: SubjectRow, facts: Sequence[Fact], day: int, problem: CreditError) -> Graded:
     usable = unusable_from(edition, facts)
     graded = Graded(row.subject_id, row.kind, day, edition_id=edition.id, problem=problem)
-    return replace(graded, findings=tuple(evaluate(edition, facts, usable, day, row.scheme)))
+    return replace(graded, findings=tuple(evaluate(View(edition, facts, usable, day), row.scheme)))
 
 
 def _unknown(subject_id: str, day: int, row: SubjectRow | None) -> Graded:

@@ -20,12 +20,11 @@ from credit_service.changes import Feed
 from credit_service.database import Database, is_storage_failure
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.tables import due_subjects
-from credit_service.ledger.append import Receipt, append
+from credit_service.ledger.append import Receipt, Reception, append
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.streams import StreamPlace, keep_offset
 from credit_service.ledger.tables import head, judged_window, keep_judged, last_collect_time
 from credit_service.legal_days import civil_day
-from credit_service.subjects.vault import Vault
 
 # Records in one commit: more would only lengthen the wait of the others, the sync is shared by then.
 GROUP_LIMIT = 4000
@@ -64,13 +63,19 @@ class Writer:
     def __init__(
         self,
         database: Database,
-        vault: Vault,
+        reception: Reception,
         assessor: Assessor,
         feed: Feed,
         clock: Callable[[], datetime],
     ) -> None:
         """Takes the rooms it writes to; `start` begins the work."""
-        self._database, self._vault, self._assessor, self._feed, self._clock = database, vault, assessor, feed, clock
+        self._database, self._reception, self._assessor, self._feed, self._clock = (
+            database,
+            reception,
+            assessor,
+            feed,
+            clock,
+        )
         self._wakeup = threading.Condition()
         self._waiting: deque[Submission] = deque()
         self._waiting_records = 0
@@ -170,9 +175,12 @@ class Writer:
         answers: list[list[Receipt] | Exception] = []
         with self._database.transaction() as session:
             now = self._open_stamp = self._stamp(last_collect_time(session))
+            # Not what this thread remembers: a commit whose answer was lost stands all the same.
+            row = head(session)
+            judged, is_level = row.judged_position, row.is_level()
             for submission in group:
                 try:
-                    receipts = append(session, submission.checked, now, self._vault, submission.is_all_or_nothing)
+                    receipts = append(session, submission.checked, now, self._reception, submission.is_all_or_nothing)
                 except CreditError as error:
                     answers.append(error)
                     continue
@@ -182,14 +190,14 @@ class Writer:
                     touched = [subject for receipt in receipts for subject in receipt.subject_ids]
                     self._assessor.assess(session, touched, now)
                 answers.append(receipts)
-            position, is_level = head(session).position, self._judged == self._position
-            if is_level := is_level and all(submission.is_judged_at_once for submission in group):
+            position = head(session).position
+            stays_level = is_level and all(submission.is_judged_at_once for submission in group)
+            if stays_level:
                 keep_judged(session, position)
         with self._wakeup:
-            if self._judged == self._position:
+            if is_level:
                 self._behind_since = time.monotonic()
-            self._position = position
-            self._judged = position if is_level else self._judged
+            self._position, self._judged = position, position if stays_level else judged
         self._feed.wake()
         return answers
 

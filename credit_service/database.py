@@ -1,7 +1,7 @@
 """Engine, transactions and column types: the only place that knows the database dialect."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from sqlmodel import Session, SQLModel, create_engine
 from credit_service.errors import CreditError, Reason
 
 PAIRS_AT_ONCE = 500
+KEYS_AT_ONCE = 500
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -111,20 +112,25 @@ def insert_tuples(session: Session, model: Any, names: Sequence[str], rows: Sequ
 
     Collection meets thousands of rows a second, and neither mapper nor statement compiler may see each of them.
     """
+    table = model.__table__
+    times = frozenset(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcTime))
+    insert_stored(session, model, names, rows if not times else [_stored(row, times) for row in rows])
+
+
+def insert_stored(session: Session, model: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Inserts rows whose values are already as they are kept: times as microseconds."""
     session.flush()
     table, connection = model.__table__, session.connection()
-    times = frozenset(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcTime))
-    values = rows if not times else [_stored(row, times) for row in rows]
     columns = ", ".join(f'"{name}"' for name in names)
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
         sql = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608  # names of our own tables
-        connection.exec_driver_sql(sql, list(values))
+        connection.exec_driver_sql(sql, list(rows))
         return
     driver: Any = connection.connection
     with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
-        for value in values:
-            copy.write_row(value)
+        for row in rows:
+            copy.write_row(row)
 
 
 def _stored(row: tuple[Any, ...], times: frozenset[int]) -> tuple[Any, ...]:
@@ -157,6 +163,25 @@ def select_by_pairs(
             sql = f'SELECT {wanted} FROM {source} JOIN "{table}" t ON {place}'  # noqa: S608  # as above
             values = ([a for a, _ in part], [b for _, b in part])
         found.extend(connection.exec_driver_sql(sql, values).all())
+    return found
+
+
+def select_by_keys(
+    session: Session, model: Any, columns: Sequence[str], key: str, values: Iterable[str]
+) -> Sequence[Any]:
+    """Returns plain rows of a table whose text column equals one of the values; times as microseconds."""
+    table, connection, wanted = model.__table__.name, session.connection(), ", ".join(f'"{c}"' for c in columns)
+    found: list[Any] = []
+    keys = list(values)
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        part = keys[start : start + KEYS_AT_ONCE]
+        if connection.dialect.name == "sqlite":
+            condition = f"IN ({', '.join('?' * len(part))})"
+            given: tuple[Any, ...] = tuple(part)
+        else:
+            condition, given = "= ANY(%s)", (part,)
+        sql = f'SELECT {wanted} FROM "{table}" WHERE "{key}" {condition}'  # noqa: S608  # names of our own tables
+        found.extend(connection.exec_driver_sql(sql, given).all())
     return found
 
 

@@ -16,6 +16,10 @@ from zoneinfo import ZoneInfo
 from credit_service.errors import CreditError, Reason, shown
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+DAY_MICROSECONDS = 86_400_000_000
+# From 1992 on Shanghai keeps one offset: the last summer time ended in September 1991.
+_STEADY_SINCE = int(datetime(1992, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+_STEADY_SHIFT = date(1970, 1, 1).toordinal() * DAY_MICROSECONDS + 8 * 3_600_000_000
 
 # Python also reads week dates and dates without dashes; the law writes neither.
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -62,6 +66,13 @@ def civil_day(t: datetime) -> int:
     if t.tzinfo is None:
         raise CreditError(Reason.FIELD_INVALID, f"time: got {t.isoformat()}, want a time with an offset")
     return t.astimezone(SHANGHAI).toordinal()
+
+
+def civil_day_at(count: int) -> int:
+    """Returns the civil date in Shanghai of a time in microseconds since 1970 UTC, as an ordinal."""
+    if count >= _STEADY_SINCE:
+        return (count + _STEADY_SHIFT) // DAY_MICROSECONDS
+    return civil_day(datetime.fromtimestamp(count // 1_000_000, UTC))
 
 
 @lru_cache(maxsize=65536)

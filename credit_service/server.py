@@ -5,8 +5,10 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from credit_service import logs, migrations
 from credit_service.api.calls import Around
+from credit_service.api.checking import Checking, spare_collections
 from credit_service.api.house import House
 from credit_service.api.quota import Quota
 from credit_service.api.rulebook import ADOPT
@@ -30,6 +33,7 @@ from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import load_champions, load_keys
 from credit_service.grades.scorecard import Scorecard
+from credit_service.ledger.append import Reception
 from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import SHIPPED as SHIPPED_SOURCES
 from credit_service.ledger.sources import Source, load_sources
@@ -71,6 +75,7 @@ class Running:
         await self.server.stop(grace)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.house.writer.close)
+        await loop.run_in_executor(None, self.house.checking.close)
         await loop.run_in_executor(None, self.queries.close)
         self.executor.shutdown(wait=True)
         self.house.database.close()
@@ -78,10 +83,19 @@ class Running:
 
 
 def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
-    """Opens the databases and loads editions, sources and models; refuses what does not fit."""
+    """Opens the databases and loads editions, sources and models; refuses what does not fit, and closes again."""
     migrations.check(settings.database_url, settings.audit_database_url())
-    database = Database(settings.database_url)
-    audit = Database(settings.audit_database_url(), AUDIT_LOCK)
+    with ExitStack() as opened:
+        database = Database(settings.database_url)
+        opened.callback(database.close)
+        audit = Database(settings.audit_database_url(), AUDIT_LOCK)
+        opened.callback(audit.close)
+        house = _furnished(settings, clock, database, audit)
+        opened.pop_all()
+    return house
+
+
+def _furnished(settings: Settings, clock: Callable[[], datetime], database: Database, audit: Database) -> House:
     shipped = load_editions(SHIPPED)
     overlays = load_editions(Path(settings.editions_dir)) if settings.editions_dir else ()
     sources = load_sources(Path(settings.sources_dir) if settings.sources_dir else SHIPPED_SOURCES)
@@ -97,15 +111,15 @@ def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
     levels = edition_for(shipped, "USCC", civil_day(clock())).accidents
     scorecards = load_scorecards(settings)
     _check_models(shipped, scorecards)
-    checker = Checker(
-        sources, lambda deaths, injuries, loss: accident_level(levels, deaths, injuries, loss), vault.person_code
-    )
+    schemes = {name: source.scheme for name, source in sources.items()}
+    checker = Checker(schemes, partial(accident_level, levels), vault.person_code)
+    strict = frozenset(name for name, source in sources.items() if source.needs_registration)
     assessor, feed = Assessor(editions, scorecards), Feed()
     return House(
         database=database, audit=audit, assessor=assessor,
-        writer=Writer(database, vault, assessor, feed, clock),
-        quota=Quota(settings.quota_events_per_second), checker=checker, vault=vault,
-        feed=feed, sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
+        writer=Writer(database, Reception(vault, strict), assessor, feed, clock),
+        quota=Quota(settings.quota_events_per_second), checking=Checking(checker, settings.checking_processes),
+        vault=vault, feed=feed, sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
         all_editions=(*overlays, *shipped), clock=clock,
     )  # fmt: skip
 
@@ -122,6 +136,7 @@ async def start(settings: Settings, clock: Callable[[], datetime] = system_clock
         await _serve_health(running, settings)
         running.port = _listen(server, settings.listen, credentials)
         house.writer.start()
+        house.checking.start()
         await server.start()
         logs.get().info("serving", listen=settings.listen, port=running.port, models=sorted(house.assessor.scorecards))
     except BaseException:
@@ -155,6 +170,7 @@ async def serve(settings: Settings, ready: Callable[[int], None], clock: Callabl
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    spare_collections()
     ready(running.port)
     await stopping.wait()
     logs.get().info("stopping", grace_seconds=settings.grace_seconds)

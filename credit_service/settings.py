@@ -28,6 +28,8 @@ class Settings:
     sources_dir: str = ""
     source_agencies: str = ""
     worker_threads: int = 4
+    # Processes that check large batches beside the one that writes; 0 checks in the same process.
+    checking_processes: int = 1
     reflection: bool = False
     log_level: str = "info"
     grace_seconds: int = 10
@@ -38,6 +40,9 @@ class Settings:
         """Refuses values that cannot work."""
         if not 1 <= self.worker_threads <= 64:
             raise CreditError(Reason.SETTING_INVALID, f"worker_threads: got {self.worker_threads}, want 1 to 64")
+        if not 0 <= self.checking_processes <= 64:
+            want = "0 to 64"
+            raise CreditError(Reason.SETTING_INVALID, f"checking_processes: got {self.checking_processes}, want {want}")
         if self.log_level not in {"debug", "info", "warning", "error"}:
             raise CreditError(
                 Reason.SETTING_INVALID,

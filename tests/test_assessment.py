@@ -16,7 +16,7 @@ from credit_service.changes import head_revision, read_changes
 from credit_service.cli import throwaway
 from credit_service.errors import Reason
 from credit_service.grades.tables import due_subjects, grade_counts, grade_history
-from credit_service.ledger.append import Receipt, append
+from credit_service.ledger.append import Receipt, Reception, append
 from credit_service.listings.tables import ListingRow, listings_of, search_listings
 from credit_service.settings import Settings
 from tests.conftest import fresh_database
@@ -37,9 +37,9 @@ class River:
 
     def submit(self, *records: dict[str, Any], now: datetime = NOW) -> list[Receipt]:
         """Appends and judges in one transaction."""
-        checked = [self.house.checker.check(record, now) for record in records]
+        checked = [self.house.checking.checker.check(record, now) for record in records]
         with self.house.database.transaction() as session:
-            receipts = append(session, checked, now, self.house.vault)
+            receipts = append(session, checked, now, Reception(self.house.vault))
             touched = [subject for receipt in receipts for subject in receipt.subject_ids]
             self.house.assessor.assess(session, touched, now)
         if now > NOW:

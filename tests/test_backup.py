@@ -34,7 +34,7 @@ from credit_service.subjects.vault import Vault
 from credit_service.v1 import sync_pb2
 from tests.api.street import Clock, a_code, registered, running, serving
 from tests.conftest import fresh_database
-from tests.ledger.conftest import CODE, NOW, Desk, Source, a_record, steady_bytes
+from tests.ledger.conftest import CODE, NOW, Desk, a_record, steady_bytes
 
 DIALECTS = ("sqlite", "postgresql")
 EPOCH = "ab" * 16
@@ -61,7 +61,7 @@ def desk_at(urls: Urls) -> Iterator[Desk]:
     migrations.upgrade(*urls)
     database, audit = Database(urls[0]), Database(urls[1], AUDIT_LOCK)
     levels, vault = load_edition(SHIPPED / "cn-2026-04.toml").accidents, Vault(bytes(32), steady_bytes())
-    checker = Checker({"bureau": Source("USCC")}, lambda *harm: accident_level(levels, *harm), vault.person_code)
+    checker = Checker({"bureau": "USCC"}, lambda *harm: accident_level(levels, *harm), vault.person_code)
     desk = Desk(database, checker, vault)
     spoilt = {"code": CODE[:-1] + "4", "name": '引号"换行\n'}
     desk.submit(a_record("R0"), a_record("P0", subject=PERSON), a_record("Q0", subject=spoilt))

@@ -17,7 +17,7 @@ from credit_service.cli import throwaway
 from credit_service.collecting import Submission, Writer
 from credit_service.database import Database
 from credit_service.errors import CreditError
-from credit_service.ledger.append import Receipt
+from credit_service.ledger.append import Receipt, Reception
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.streams import StreamPlace, next_offset
 from credit_service.ledger.tables import LedgerHead, head, list_events
@@ -54,7 +54,7 @@ class Desk:
     now: datetime = NOW
 
     def checked(self, *records: dict[str, Any]) -> list[CheckedDraft]:
-        return [self.house.checker.check(record, NOW) for record in records]
+        return [self.house.checking.checker.check(record, NOW) for record in records]
 
     def collect(self, *records: dict[str, Any], **named: Any) -> list[Receipt]:
         return self.writer.submit(Submission(self.checked(*records), **named)).result(20)
@@ -73,7 +73,7 @@ class Desk:
     def another(self) -> Writer:
         house = self.house
         judge: Any = self.judge
-        return Writer(house.database, house.vault, judge, house.feed, lambda: self.now)
+        return Writer(house.database, Reception(house.vault), judge, house.feed, lambda: self.now)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -150,9 +150,9 @@ def test_next_life_judges_what_the_last_one_left(desk: Desk) -> None:
 
 def append_outside(session: Session, checked: Sequence[CheckedDraft], desk: Desk) -> None:
     """Appends as a life that was killed before it judged."""
-    from credit_service.ledger.append import append
+    from credit_service.ledger.append import Reception, append
 
-    append(session, checked, NOW, desk.house.vault)
+    append(session, checked, NOW, Reception(desk.house.vault))
 
 
 def test_clock_that_steps_back_never_reorders_what_was_known(desk: Desk) -> None:

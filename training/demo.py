@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from credit_service.cli.connection import Connection, read_profile
-from credit_service.cli.importing import Importer, Record, Tally, read_records
+from credit_service.cli.files import Read, open_records, placed
+from credit_service.cli.importing import Importer, Tally
 from training.demo_account import Account
 from training.demo_roles import Asked, ask_everything
 from training.simulate import DEFAULT_SEED, DEFAULT_SUBJECTS, DEFAULT_UNTIL, city, in_publish_order
@@ -101,13 +103,10 @@ def _server(work: Run) -> Iterator[None]:
         log.close()
 
 
-def _real_records(first: int) -> Iterator[Record]:
+def _real_records(first: int) -> Iterator[Read]:
     """Yields the real public records, source by source, as their mappings read them."""
     for source in SOURCES:
-        for number, record in enumerate(read_records(SHIPPED, source), 1):
-            if first and number > first:
-                break
-            yield record
+        yield from islice(open_records(SHIPPED, source).records, first or None)
 
 
 def _collect(work: Run, account: Account, first: int) -> None:
@@ -116,7 +115,7 @@ def _collect(work: Run, account: Account, first: int) -> None:
     for title in ("first pass", "replay"):
         begun = time.monotonic()
         tally = Tally()
-        streets = in_publish_order(DEFAULT_SUBJECTS, DEFAULT_SEED, DEFAULT_UNTIL)
+        streets = placed(in_publish_order(DEFAULT_SUBJECTS, DEFAULT_SEED, DEFAULT_UNTIL))
         for what, records in (("real public records (Taiwan)", _real_records(first)), ("simulated city", streets)):
             tally = _import(work, account, f"{title}: {what}", records, tally)
         seconds = time.monotonic() - begun
@@ -138,7 +137,7 @@ def _collect(work: Run, account: Account, first: int) -> None:
     account.collected(work.report)
 
 
-def _import(work: Run, account: Account, title: str, records: Iterable[Record], tally: Tally) -> Tally:
+def _import(work: Run, account: Account, title: str, records: Iterable[Read], tally: Tally) -> Tally:
     importer = Importer(work.connect("source"), lambda _line: None, lambda t: account.progress(title, t.submitted))
     importer.tally = tally
     return importer.run(records)

@@ -35,6 +35,7 @@ METHODS: Mapping[str, Access] = {
     "LedgerService/GetEvent": Access(REGULATOR | {"enterprise"}, True),
     "LedgerService/ListEvents": Access(REGULATOR | {"enterprise"}, True),
     "RulebookService/GetRulebook": Access(EVERYONE),
+    "RulebookService/TryRulebook": Access(REGULATOR, True),
     "RulebookService/AdoptRulebook": Access(REGULATOR),
     "ListingService/GetListing": Access(OFFICIALS, True),
     "ListingService/SearchListings": Access(OFFICIALS, True),

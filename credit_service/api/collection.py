@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from datetime import datetime
 from typing import Any
 
 from credit_service.api import wire
@@ -11,7 +10,6 @@ from credit_service.api.house import House
 from credit_service.collecting import Submission
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.append import Receipt
-from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.payloads import check_text
 from credit_service.ledger.streams import StreamPlace, next_offset
 from credit_service.v1 import ledger_pb2 as pb
@@ -35,7 +33,7 @@ class Collection:
     ) -> list[Receipt]:
         """Returns what became of a batch of a size in bytes after its durable commit."""
         self.admit(drafts, size, call)
-        checked = await call.run(self.check, drafts, call.now)
+        checked = await self.house.checking.check(drafts, call.now, call.run)
         return await asyncio.wrap_future(
             self.house.writer.submit(Submission(checked, is_all_or_nothing, is_judged_at_once=True))
         )
@@ -61,18 +59,6 @@ class Collection:
         if forbidden := named - allowed:
             may = f"one that {shown(call.caller.agency)} may submit for: {', '.join(sorted(allowed)) or 'none'}"
             raise CreditError(Reason.SOURCE_FORBIDDEN, f"source: got {shown(min(forbidden))}, want {may}")
-
-    def check(self, drafts: Sequence[pb.EventDraft], now: datetime) -> list[CheckedDraft]:
-        """Checks each record on its own."""
-        return [self._checked(draft, now) for draft in drafts]
-
-    def _checked(self, draft: pb.EventDraft, now: datetime) -> CheckedDraft:
-        record, problems = wire.record_of(draft)
-        checked = self.house.checker.check(record, now)
-        if problems:
-            named = {p.field for p in problems}
-            return CheckedDraft(None, problems + [p for p in checked.problems if p.field not in named], checked.record)
-        return checked
 
 
 class EventStream:
@@ -137,7 +123,7 @@ class EventStream:
         """Checks a frame while the one before is written; submits it only after that one was submitted."""
         house, call = self._collection.house, self._call
         self._collection.admit(frame.events, frame.ByteSize(), call)
-        checked = await call.run(self._collection.check, frame.events, house.clock())
+        checked = await house.checking.check(frame.events, house.clock(), call.run)
         # A frame that failed leaves this future undone: nothing after it may be written, or a resumed
         # stream would go on behind the gap.
         await before
@@ -156,22 +142,26 @@ class EventStream:
 
 def results(receipts: Sequence[Receipt]) -> list[pb.SubmitResult]:
     """Returns receipts as messages, in order."""
-    made, collect_time, message = [], None, None
+    made, alike, template = [], None, pb.SubmitResult()
     for index, receipt in enumerate(receipts):
         if receipt.event_id is None:
             problems = map(wire.problem_message, receipt.problems)
             made.append(pb.SubmitResult(index=index, status=_STATUS[receipt.status], problems=problems))
             continue
-        if receipt.collect_time is not collect_time and receipt.collect_time:
-            # Most receipts of a batch share one time.
-            collect_time, message = receipt.collect_time, wire.timestamp(receipt.collect_time)
-        made.append(
-            pb.SubmitResult(
-                index=index, status=_STATUS[receipt.status], event_id=str(receipt.event_id), collect_time=message,
-                content_digest=wire.digest(receipt.content_hash or b""),
-                problems=map(wire.problem_message, receipt.problems) if receipt.problems else None,
-            )
-        )  # fmt: skip
+        if alike != (receipt.status, receipt.collect_time) and receipt.collect_time:
+            # Most receipts of a batch share status and time; copying them is cheaper than saying them again.
+            alike = (receipt.status, receipt.collect_time)
+            template = pb.SubmitResult(
+                status=_STATUS[receipt.status], collect_time=wire.timestamp(receipt.collect_time),
+                content_digest=wire.digest(b""),
+            )  # fmt: skip
+        result = pb.SubmitResult()
+        result.CopyFrom(template)
+        result.index, result.event_id = index, str(receipt.event_id)
+        result.content_digest.value = receipt.content_hash or b""
+        if receipt.problems:
+            result.problems.extend(map(wire.problem_message, receipt.problems))
+        made.append(result)
     return made
 
 

@@ -17,6 +17,7 @@ from credit_service.grades.grading import Explained, Graded
 from credit_service.grades.tables import GradeRow, grade_history
 from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding
+from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import subjects_by_id
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import rulebook_pb2, subjects_pb2
@@ -38,11 +39,11 @@ class GradeDoor:
         with self.house.database.reading() as session:
             row = self.house.ask(session, call, identifier)
             graded = self.house.assessor.grades(session, [identifier], *frame)[0]
+            stale = self._stale(session, identifier, call.now)
         if graded.problem is not None:
             raise graded.problem
-        return pb.GetGradeResponse(
-            grade=redact(grade_message(graded.document(), frame), call.caller, row.supervising_region)
-        )
+        grade = redact(grade_message(graded.document(), frame), call.caller, row.supervising_region)
+        return pb.GetGradeResponse(grade=grade, stale_sources=stale)
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
         """Streams grades in request order."""
@@ -67,8 +68,11 @@ class GradeDoor:
         with self.house.database.reading() as session:
             self.house.ask_within(session, call, identifier)
             explained = self.house.assessor.explain(session, identifier, *frame)
+            stale = self._stale(session, identifier, call.now)
         visible = [f for f in explained.graded.findings if sees_finding(call.caller.role, f.effect)]
-        return _explanation(explained, visible, frame)
+        response = _explanation(explained, visible, frame)
+        response.stale_sources.extend(stale)
+        return response
 
     def ListGradeHistory(self, request: pb.ListGradeHistoryRequest, call: Call) -> pb.ListGradeHistoryResponse:
         """Lists recorded grades, newest first."""
@@ -80,6 +84,12 @@ class GradeDoor:
             rows = grade_history(session, identifier, place[0] if place else None, size + 1)
         token = wire.page_token(bond, [rows[size - 1].number]) if len(rows) > size else ""
         return pb.ListGradeHistoryResponse(grades=[_recorded(row) for row in rows[:size]], next_page_token=token)
+
+    def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
+        """Returns the silent ones among the sources that speak of the subject's scheme."""
+        scheme, sources = split(identifier)[0], self.house.sources
+        watermarks = self.house.watermarks(session, now)
+        return [w.source for w in watermarks if w.is_stale and sources[w.source].scheme == scheme]
 
     def _results(
         self,

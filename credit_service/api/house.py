@@ -9,13 +9,13 @@ from sqlmodel import Session
 from credit_service.api import wire
 from credit_service.api.access import check_jurisdiction, check_subject
 from credit_service.api.calls import Call
+from credit_service.api.checking import Checking
 from credit_service.api.quota import Quota
 from credit_service.assessment import Assessor
 from credit_service.changes import Feed
 from credit_service.collecting import Writer
 from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
-from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import Source
 from credit_service.ledger.streams import Watermark, watermarks
 from credit_service.rulebook.law import Edition
@@ -33,7 +33,7 @@ class House:
     assessor: Assessor
     writer: Writer
     quota: Quota
-    checker: Checker
+    checking: Checking
     vault: Vault
     feed: Feed
     sources: Mapping[str, Source]

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
+from sqlmodel import Session
+
 from credit_service.api import wire
 from credit_service.api.calls import Call
 from credit_service.api.collection import Collection, EventStream, results
@@ -9,6 +11,7 @@ from credit_service.api.house import House
 from credit_service.errors import CreditError, Problem, Reason, shown
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.quarantine import Key, count_quarantined, find_quarantined, list_quarantined, waiting_keys
+from credit_service.ledger.relations import givers
 from credit_service.ledger.streams import declare
 from credit_service.ledger.tables import LedgerEvent, find_event, get_event, head, list_events, superseded
 from credit_service.subjects.schemes import split
@@ -112,15 +115,25 @@ class LedgerDoor:
         position = int(request.event_id) if is_number else 0
         with self.house.database.reading() as session:
             event = get_event(session, position)
-            # An enterprise learns nothing of other events, not even that they exist.
-            is_hidden = call.caller.role == "enterprise" and event and event.subject_id != call.caller.subject_id
-            if event is None or is_hidden:
+            if event is None or self._is_hidden(session, event, call):
                 raise CreditError(
                     Reason.EVENT_NOT_FOUND, f"event_id: got {shown(request.event_id)}, want a known event"
                 )
-            self.house.ask_within(session, call, event.subject_id)
+            borne_by = call.caller.subject_id if call.caller.role == "enterprise" else None
+            # What an enterprise bears of another is asked of itself.
+            self.house.ask_within(session, call, borne_by or event.subject_id)
             is_old = bool(superseded(session, [position], call.now))
         return pb.GetEventResponse(event=_event(event, is_superseded=is_old))
+
+    def _is_hidden(self, session: Session, event: LedgerEvent, call: Call) -> bool:
+        """Says whether an enterprise may not even learn that an event exists: it is neither its own nor borne by it."""
+        mine = call.caller.subject_id
+        if call.caller.role != "enterprise" or event.subject_id == mine:
+            return False
+        if mine is None:
+            return True
+        kinds = givers(session, [mine], call.now, call.now).get(mine, {}).get(event.subject_id, frozenset())
+        return kinds is not None and event.kind not in kinds
 
     def ListEvents(self, request: pb.ListEventsRequest, call: Call) -> pb.ListEventsResponse:
         """Lists the events of one subject."""

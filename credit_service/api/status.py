@@ -87,6 +87,7 @@ _CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.SUBJECT_UNKNOWN: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.NAME_DISAGREES: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.STORAGE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.CLAUSE_MISSING: grpc.StatusCode.INVALID_ARGUMENT,
 }
 STATUS: Mapping[Reason, tuple[grpc.StatusCode, int]] = {
     reason: (code, errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")) for reason, code in _CODES.items()

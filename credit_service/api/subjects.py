@@ -11,12 +11,18 @@ from credit_service.api.house import House
 from credit_service.api.identity import Caller
 from credit_service.api.redaction import redact, sees_listing
 from credit_service.errors import CreditError, Reason, problem_of
+from credit_service.ledger.relations import Relation, relations_of
 from credit_service.ledger.tables import count_events
 from credit_service.listings.tables import ListingRow, listings_of
 from credit_service.subjects.tables import SubjectRow, find_subjects, subjects_by_id
 from credit_service.v1 import subjects_pb2 as pb
 
 SCREEN_LIMIT = 1000
+# Relation → what the one that hands on, and the one that bears, is to the other.
+_SIDES = {
+    "RENUMBERED": ("FORMER_CODE", "LATER_CODE"), "MERGED": ("MERGED_PREDECESSOR", "MERGED_SUCCESSOR"),
+    "SPLIT": ("SPLIT_PREDECESSOR", "SPLIT_SUCCESSOR"), "BRANCH": ("BRANCH", "HEAD"),
+}  # fmt: skip
 QUERY_LEAST = 2
 
 
@@ -29,14 +35,15 @@ class SubjectDoor:
 
     def GetSubject(self, request: pb.GetSubjectRequest, call: Call) -> pb.GetSubjectResponse:
         """Returns one subject."""
-        _, known = self.house.frame(request.time_frame, call)
+        as_of, known = self.house.frame(request.time_frame, call)
         identifier = wire.id_of(request.subject)
         with self.house.database.reading() as session:
             row = self.house.ask(session, call, identifier)
             if row.first_collect_time > known:
                 raise CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {identifier}, want one known by then")
             count = count_events(session, [identifier], known).get(identifier, 0)
-        return pb.GetSubjectResponse(subject=self._message(row, count, call.caller))
+            related = [_relation(r, identifier) for r in relations_of(session, [identifier], as_of, known)]
+        return pb.GetSubjectResponse(subject=self._message(row, count, call.caller), relations=related)
 
     def SearchSubjects(self, request: pb.SearchSubjectsRequest, call: Call) -> pb.SearchSubjectsResponse:
         """Lists subjects by code prefix or part of a name."""
@@ -130,3 +137,10 @@ class SubjectDoor:
             event_count=event_count,
         )
         return redact(message, caller, row.supervising_region)
+
+
+def _relation(relation: Relation, asked: str) -> pb.SubjectRelation:
+    is_receiver = relation.receiver_id == asked
+    other, side = (relation.giver_id, 0) if is_receiver else (relation.receiver_id, 1)
+    kind = pb.RelationKind.Value(f"RELATION_KIND_{_SIDES[relation.relation][side]}")
+    return pb.SubjectRelation(kind=kind, subject=wire.ref_of(other), event_id=str(relation.position))

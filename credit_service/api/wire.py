@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -36,13 +35,15 @@ PAGE_DEFAULT = 50
 PAGE_LIMIT = 1000
 TOP = 2**63
 NANOSECONDS = 1_000_000_000
+# The years that a time can hold, 1 to 9999.
+EARLIEST_SECOND, LATEST_SECOND = -62_135_596_800, 253_402_300_799
 
 
 def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Problem]]:
     """Returns a submitted event as a plain record, with the faults that only the message shows."""
     problems: list[Problem] = []
     kind = _CODE_OF.get(_short(draft, "kind", problems), "")
-    subject = draft.subject
+    subject, payload = draft.subject, draft.payload
     record: dict[str, Any] = {
         "source": draft.source, "source_record_id": draft.source_record_id,
         "source_version": draft.source_version or 1, "op": _short(draft, "op", problems) or "ASSERT",
@@ -54,15 +55,16 @@ def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Proble
         "document_no": draft.document_no, "legal_basis": draft.legal_basis, "refers_to": draft.refers_to,
         "payload": {},
     }  # fmt: skip
-    for name in ("occur_time", "source_publish_time"):
-        if draft.HasField(name):
-            record[name] = _draft_time(name, getattr(draft, name), problems)
-    which = draft.payload.WhichOneof("payload")
+    if draft.HasField("occur_time"):
+        record["occur_time"] = _draft_time("occur_time", draft.occur_time, problems)
+    if draft.HasField("source_publish_time"):
+        record["source_publish_time"] = _draft_time("source_publish_time", draft.source_publish_time, problems)
+    which = payload.WhichOneof("payload")
     if which is not None:
         expected = KINDS[kind][1] if kind else which
         if which != expected:
             problems.append(Problem("payload", which, expected, Reason.PAYLOAD_MISMATCH))
-        record["payload"] = _plain(getattr(draft.payload, which), problems)
+        record["payload"] = _plain(getattr(payload, which), problems)
     return record, problems
 
 
@@ -98,13 +100,21 @@ def _plain(message: Message, problems: list[Problem]) -> dict[str, Any]:
     """Returns the fields that are present, enums by their short names."""
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
-        if field.type != FieldDescriptor.TYPE_ENUM:
-            found[field.name] = list(value) if field.is_repeated else value
-        elif field.is_repeated:
-            found[field.name] = [_value_name(field, number, problems) for number in value]
+        name, shorts, is_list = _form(field)
+        if shorts is None:
+            found[name] = list(value) if is_list else value
+        elif is_list:
+            found[name] = [_value_name(field, number, problems) for number in value]
         elif value:
-            found[field.name] = _value_name(field, value, problems)
+            found[name] = shorts.get(value) or _value_name(field, value, problems)
     return found
+
+
+@cache
+def _form(field: FieldDescriptor) -> tuple[str, Mapping[int, str] | None, bool]:
+    """Returns the name of a field, the short names of its values if it is an enum, and whether it is a list."""
+    is_enum = field.type == FieldDescriptor.TYPE_ENUM
+    return field.name, _shorts(field.enum_type) if is_enum else None, field.is_repeated
 
 
 def _value_name(field: Any, number: int, problems: list[Problem]) -> str:
@@ -128,16 +138,15 @@ def _shorts(enum: EnumDescriptor) -> Mapping[int, str]:
 
 
 @cache
-def _enum_of(descriptor: Descriptor, name: str) -> EnumDescriptor:
-    field: Any = descriptor.fields_by_name[name]
-    enum: EnumDescriptor = field.enum_type
-    return enum
+def _shorts_of(descriptor: Descriptor, name: str) -> Mapping[int, str]:
+    return _shorts(descriptor.fields_by_name[name].enum_type)
 
 
 def _short(message: Message, name: str, problems: list[Problem]) -> str:
-    enum, number = _enum_of(message.DESCRIPTOR, name), getattr(message, name)
-    short = _shorts(enum).get(number)
+    number = getattr(message, name)
+    short = _shorts_of(message.DESCRIPTOR, name).get(number)
     if short is None:
+        enum: Any = message.DESCRIPTOR.fields_by_name[name].enum_type
         want = "one of " + ", ".join(v.name for v in enum.values[1:])
         problems.append(Problem(name, str(number), want, Reason.ENUM_UNKNOWN))
         return ""
@@ -208,10 +217,10 @@ def timestamp(time: datetime) -> timestamp_pb2.Timestamp:
 
 
 def _draft_time(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> datetime | None:
-    with suppress(OverflowError):
-        if 0 <= message.nanos < NANOSECONDS:
-            return from_microseconds(message.seconds * 1_000_000 + message.nanos // 1000)
-    got = f"{message.seconds} s {message.nanos} ns"
+    seconds, nanos = message.seconds, message.nanos
+    if EARLIEST_SECOND <= seconds <= LATEST_SECOND and 0 <= nanos < NANOSECONDS:
+        return from_microseconds(seconds * 1_000_000 + nanos // 1000)
+    got = f"{seconds} s {nanos} ns"
     problems.append(Problem(name, got, "a time of the years 1949 to 9999", Reason.FIELD_OUT_OF_RANGE))
     return None
 

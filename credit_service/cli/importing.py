@@ -1,18 +1,17 @@
 """`import`: files into the ledger through the public stream; every record answered, resumable at any point."""
 
-import csv
-import gzip
-import io
 import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,16 +19,21 @@ from rich.progress import Progress
 
 from credit_service.api.wire import draft_of
 from credit_service.cli.connection import EXIT_FAILED, Connection, JsonOption, ProfileOption, connect
+from credit_service.cli.files import Opened, Read, Record, open_records
 from credit_service.cli.output import print_json, say
+from credit_service.cli.reports import Report, Unkept
 from credit_service.cli.settling import wait_until_judged
-from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
-from credit_service.ledger.sources import Source, load_sources
-from credit_service.ledger.sources import drafts as drafts_of
+from credit_service.errors import CreditError, Problem, Reason, problem_of
+from credit_service.ledger.drafts import Checker
+from credit_service.ledger.sources import load_sources
+from credit_service.legal_days import civil_day
+from credit_service.rulebook.accidents import accident_level
+from credit_service.rulebook.edition import load_editions
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
 
 FRAME = 500
 WINDOW = 4
-KEPT = frozenset({"ACCEPTED", "DUPLICATE", "SUPERSEDED_LATE"})
+KEPT = frozenset({"ACCEPTED", "DUPLICATE", "SUPERSEDED_LATE", "WELL_FORMED"})
 
 
 @dataclass(slots=True)
@@ -40,14 +44,18 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
+    def count(self, status: str, problems: Iterable[Problem]) -> None:
+        """Counts one record."""
+        self.submitted += 1
+        self.statuses[status] += 1
+        self.reasons.update({p.reason.value for p in problems})
+
     def as_dict(self) -> dict[str, Any]:
         """Returns the counts by the names of the contract."""
         return {"submitted": self.submitted, "statuses": dict(self.statuses), "reasons": dict(self.reasons)}
 
 
-Record = dict[str, Any] | Problem
-Entry = tuple[int, Record, ledger_pb2.EventDraft | None]
-Report = Callable[[dict[str, Any]], None]
+Entry = tuple[Read, ledger_pb2.EventDraft | None]
 
 
 @dataclass(slots=True)
@@ -71,14 +79,16 @@ class _UnderWay:
 class Importer:
     """Streams records frame by frame; at most a window of frames is under way."""
 
-    def __init__(self, connection: Connection, report: Report, on_ack: Callable[[Tally], None]) -> None:
+    def __init__(
+        self, connection: Connection, report: Callable[[Unkept], None], on_ack: Callable[[Tally], None]
+    ) -> None:
         """Takes where to send, where to report what was not kept, and what to do at each acknowledgement."""
         self._connection = connection
         self._report = report
         self._on_ack = on_ack
         self.tally = Tally()
 
-    def run(self, records: Iterable[Record]) -> Tally:
+    def run(self, records: Iterable[Read]) -> Tally:
         """Sends all records; raises when the stream breaks, after which the tally says what is safe."""
         under_way = _UnderWay()
         frames = under_way.guarded(self._frames(iter(records), under_way))
@@ -96,13 +106,12 @@ class Importer:
         wait_until_judged(self._connection)
         return self.tally
 
-    def _frames(self, records: Iterator[Record], under_way: "_UnderWay") -> Iterator[ledger_pb2.StreamEventsRequest]:
-        offset, number = 0, self.tally.submitted
+    def _frames(self, records: Iterator[Read], under_way: "_UnderWay") -> Iterator[ledger_pb2.StreamEventsRequest]:
+        offset = 0
         entries: list[Entry] = []
         while chunk := list(islice(records, FRAME)):
-            entries += [self._encode(number + place, record) for place, record in enumerate(chunk, 1)]
-            number += len(chunk)
-            drafts = [draft for _, _, draft in entries if draft is not None]
+            entries += map(encoded, chunk)
+            drafts = [draft for _, draft in entries if draft is not None]
             if not drafts:
                 # Nothing to send yet: these are settled with the next frame, so that the tally stays in order.
                 continue
@@ -115,78 +124,65 @@ class Importer:
             offset += len(drafts)
         under_way.rest = entries
 
-    def _encode(self, number: int, record: Record) -> Entry:
-        if isinstance(record, Problem):
-            return number, record, None
-        try:
-            return number, record, draft_of(record)
-        except CreditError as error:
-            return number, problem_of(error), None
-
     def _settle(self, entries: list[Entry], results: list[ledger_pb2.SubmitResult]) -> None:
         answers = iter(results)
-        for number, record, draft in entries:
+        for (place, record), draft in entries:
             if draft is None and isinstance(record, Problem):
                 status, problems = "REJECTED", [record]
             else:
                 answer = next(answers)
                 status = ledger_pb2.SubmitStatus.Name(answer.status).removeprefix("SUBMIT_STATUS_")
                 problems = [Problem(p.field, p.got, p.want, Reason(p.reason)) for p in answer.problems]
-            self.tally.submitted += 1
-            self.tally.statuses[status] += 1
-            self.tally.reasons.update({p.reason.value for p in problems})
+            self.tally.count(status, problems)
             if status not in KEPT:
-                key = "" if isinstance(record, Problem) else record.get("source_record_id", "")
-                faults = [{"field": p.field, "got": p.got, "want": p.want, "reason": p.reason.value} for p in problems]
-                self._report({"record": number, "source_record_id": key, "status": status, "problems": faults})
+                self._report(Unkept(place, record_id(record), status, problems))
         self._on_ack(self.tally)
 
 
-def read_records(path: Path, source: str) -> Iterator[Record]:
-    """Returns the records of a file: JSON lines, or CSV by the mapping of its source; `.gz` of either.
-
-    Fails at once, before the first record, with FILE_INVALID or SOURCE_UNKNOWN.
-    """
-    name, sources = path.name.removesuffix(".gz"), load_sources()
-    is_lines = name.endswith((".jsonl", ".ndjson", ".json"))
-    if not is_lines and not name.endswith(".csv"):
-        raise CreditError(Reason.FILE_INVALID, f"file: got {path.name}, want .jsonl or .csv (or .gz of either)")
-    if not is_lines and source not in sources:
-        raise CreditError(Reason.SOURCE_UNKNOWN, f"source: got {source or 'nothing'}, want one of {', '.join(sources)}")
-    return _records(path, None if is_lines else sources[source])
-
-
-def _records(path: Path, source: Source | None) -> Iterator[Record]:
-    with ExitStack() as opened:
-        plain = opened.enter_context(path.open("rb"))
-        file: Any = opened.enter_context(gzip.open(plain)) if path.suffix == ".gz" else plain
-        yield from _json_lines(file) if source is None else _csv_records(file, source)
-
-
-def _json_lines(file: IO[bytes]) -> Iterator[Record]:
-    for line in file:
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line.decode("utf-8"))
-        except UnicodeDecodeError as fault:
-            yield Problem("line", f"byte {fault.start} is not UTF-8", "UTF-8 text", Reason.TEXT_INVALID)
-        except ValueError as fault:
-            yield Problem("line", shown(str(fault)), "one JSON object a line", Reason.FIELD_INVALID)
-        else:
-            is_object = isinstance(value, dict)
-            yield value if is_object else Problem("line", shown(value), "one JSON object a line", Reason.FIELD_INVALID)
-
-
-def _csv_records(file: IO[bytes], source: Source) -> Iterator[Record]:
-    # Bytes that are no UTF-8 become lone surrogates, which are then named record by record.
-    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+def encoded(read: Read) -> Entry:
+    """Returns a record with its message; one that cannot be written as a message becomes its fault."""
+    if isinstance(read.record, Problem):
+        return read, None
     try:
-        for record in drafts_of(source, csv.DictReader(text)):
-            is_broken = any("\udc80" <= c <= "\udcff" for c in json.dumps(record, ensure_ascii=False, default=str))
-            yield Problem("row", "bytes that are not UTF-8", "UTF-8 text", Reason.TEXT_INVALID) if is_broken else record
-    finally:
-        text.detach()
+        return read, draft_of(read.record)
+    except CreditError as error:
+        return Read(read.place, problem_of(error)), None
+
+
+def record_id(record: Record) -> str:
+    """Returns the id of a record at its source, empty when it has none."""
+    return "" if isinstance(record, Problem) else str(record.get("source_record_id", ""))
+
+
+class DryRun:
+    """Checks records as the service would, and sends nothing.
+
+    What only the ledger knows stays open: duplicates, conflicts, names that do not fit the code.
+    """
+
+    def __init__(self, report: Callable[[Unkept], None], now: datetime) -> None:
+        """Takes where to report what would not be kept, and the time that counts as the receipt."""
+        levels = next(e.accidents for e in load_editions() if "USCC" in e.schemes and e.is_in_force(civil_day(now)))
+        schemes = {name: source.scheme for name, source in load_sources().items()}
+        # No key is here and none is needed: any hash has the form of one.
+        self._checker = Checker(schemes, partial(accident_level, levels), lambda _: "0" * 64)
+        self._report, self._now = report, now
+        self.tally = Tally()
+
+    def run(self, records: Iterable[Read]) -> Tally:
+        """Checks all records."""
+        for read in records:
+            place, record = encoded(read)[0]
+            if isinstance(record, Problem):
+                status, problems = "REJECTED", [record]
+            else:
+                checked = self._checker.check(record, self._now)
+                problems = list(checked.problems)
+                status = "WELL_FORMED" if checked.draft else "QUARANTINED" if checked.is_mendable else "REJECTED"
+            self.tally.count(status, problems)
+            if problems:
+                self._report(Unkept(place, record_id(record), status, problems))
+        return self.tally
 
 
 def register(app: typer.Typer) -> None:
@@ -194,55 +190,69 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_file)
 
 
-def import_file(
+def import_file(  # noqa: PLR0913  # one per option of the command
     file: Path,
-    source: Annotated[str, typer.Option("--source", help="Registered source of a CSV file.")] = "",
+    source: Annotated[str, typer.Option("--source", help="Registered source of a table.")] = "",
     report: Annotated[
-        Path | None, typer.Option("--report", help="Where to write what was not kept (JSON lines).")
+        Path | None,
+        typer.Option("--report", help="Where to name what was not kept: .csv for a spreadsheet, else JSON lines."),
     ] = None,
+    encoding: Annotated[
+        str, typer.Option("--encoding", help="utf-8 or gb18030 (GBK); by default the one that reads the file best.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every record and send nothing.")] = False,
     profile: ProfileOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Import a file of events (JSON lines, or CSV by its source's mapping); run it again to resume."""
-    target = report or file.with_name(file.name + ".report.jsonl")
-    state = Path(str(target) + ".state")
-    fingerprint = _fingerprint(file, source)
-    done = _resume(state, fingerprint)
-    with (
-        target.open("a" if done.submitted else "w", encoding="utf-8") as out,
-        Progress(console=Console(stderr=True), disable=as_json) as bar,
-    ):
+    """Import a file of events: JSON lines, CSV, XLSX or Parquet; run it again to resume.
+
+    A table is read by the layout of its source, or by the 双公示 layout whose columns it has.
+    """
+    fingerprint = _fingerprint(file, source, encoding)
+    opened = open_records(file, source, encoding)
+    target = report or file.with_name(f"{file.name}.report.{'csv' if opened.layout else 'jsonl'}")
+    state = Path(f"{target}.state")
+    done = Tally() if dry_run else _resume(state, fingerprint)
+    faults = Report(target, file, opened.layout, is_resumed=done.submitted > 0)
+    with closing(faults), Progress(console=Console(stderr=True), disable=as_json) as bar:
         task = bar.add_task(f"{file.name}", total=None, completed=done.submitted)
 
         def on_ack(tally: Tally) -> None:
-            out.flush()
+            faults.flush()
             _save(state, fingerprint, tally)
             bar.update(task, completed=tally.submitted)
 
-        def on_fault(line: dict[str, Any]) -> None:
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
+        if dry_run:
+            tally = DryRun(faults.write, datetime.now(UTC)).run(bar.track(opened.records, task_id=task))
+        else:
+            importer = Importer(connect(profile), faults.write, on_ack)
+            importer.tally = done
+            tally = importer.run(islice(opened.records, done.submitted, None))
+            state.unlink(missing_ok=True)
+    _tell(tally, target, opened, as_json=as_json)
 
-        importer = Importer(connect(profile), on_fault, on_ack)
-        importer.tally = done
-        tally = importer.run(islice(read_records(file, source), done.submitted, None))
-    state.unlink(missing_ok=True)
-    kept = sum(tally.statuses[status] for status in KEPT)
+
+def _tell(tally: Tally, report: Path, opened: Opened, *, as_json: bool) -> None:
+    """Says what became of the file; ends with a failure when a record was not kept."""
+    unkept = tally.submitted - sum(tally.statuses[status] for status in KEPT)
     if as_json:
-        print_json({**tally.as_dict(), "report": str(target)})
+        print_json({**tally.as_dict(), "report": str(report), "notes": list(opened.notes)})
     else:
+        for note in opened.notes:
+            say(note)
         say(f"{tally.submitted} submitted: " + ", ".join(f"{n} {s}" for s, n in sorted(tally.statuses.items())))
-        if kept < tally.submitted:
-            say(f"{tally.submitted - kept} not kept, named in {target}")
-    if kept < tally.submitted:
+        if unkept:
+            say(f"{unkept} not kept, named in {report}")
+    if unkept:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _fingerprint(file: Path, source: str) -> str:
+def _fingerprint(file: Path, source: str, encoding: str) -> str:
     """Names the file and the mapping by content, so that a changed file is never resumed halfway."""
     if not file.is_file():
         got, want = (f"the folder {file}", "one file") if file.is_dir() else (str(file), "a file that exists")
         raise CreditError(Reason.FILE_INVALID, f"file: got {got}, want {want}", file=str(file))
-    digest = sha256(source.encode())
+    digest = sha256(f"{source}\0{encoding}".encode())
     with file.open("rb") as content:
         while block := content.read(1 << 20):
             digest.update(block)

@@ -184,17 +184,3 @@ def _articles(fact: Fact) -> Sequence[str]:
 
 def _topic(fact: Fact) -> str:
     return str(fact.payload.get("licence_type", "")) if fact.kind == "LIC" else ""
-
-
-def single(columns: Columns, index: int) -> Columns:
-    """Cuts out one subject."""
-    start, end = int(columns.offsets[index]), int(columns.offsets[index + 1])
-    first, last = np.searchsorted(columns.cite_row, [start, end])
-    own = {f.name: getattr(columns, f.name)[start:end] for f in fields(columns)}
-    own |= {
-        "offsets": np.array([0, end - start], dtype=np.int64),
-        "subject": np.zeros(end - start, dtype=np.int64),
-        "cite_row": columns.cite_row[first:last] - start,
-        "cite": columns.cite[first:last],
-    }
-    return Columns(**own)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from credit_service.grades import features_conduct, features_records
-from credit_service.grades.columns import KIND_CODES, NEVER, Columns, Floats, Ints, single
+from credit_service.grades.columns import KIND_CODES, NEVER, Columns, Floats, Ints
 from credit_service.grades.feature import Feature
 from credit_service.grades.windows import forward, passed
 
@@ -49,10 +49,29 @@ def matrix(columns: Columns, as_of_day: int, names: Sequence[str] | None = None)
     return found
 
 
-def evidence(columns: Columns, index: int, as_of_day: int, name: str) -> tuple[int, ...]:
-    """Returns the event ids behind a feature's value of one subject, sorted."""
-    own = single(columns, index)
-    return tuple(sorted(int(n) for n in own.event_id[BY_NAME[name].rows(own, as_of_day)]))
+class Evidence:
+    """Finds the events behind features, of many subjects at once; each feature is looked through once."""
+
+    def __init__(self, columns: Columns, as_of_day: int) -> None:
+        """Takes the columns visible on the day."""
+        self._columns, self._as_of_day = columns, as_of_day
+        self._found: dict[str, tuple[Ints, Ints]] = {}
+
+    def of(self, index: int, name: str) -> tuple[int, ...]:
+        """Returns the event ids behind a feature's value of one subject, sorted."""
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = self._look(name)
+        event_ids, starts = found
+        return tuple(event_ids[starts[index] : starts[index + 1]].tolist())
+
+    def _look(self, name: str) -> tuple[Ints, Ints]:
+        """Returns the event ids in order of subject and id, and where each subject's begin."""
+        rows = np.flatnonzero(BY_NAME[name].rows(self._columns, self._as_of_day))
+        subjects, event_ids = self._columns.subject[rows], self._columns.event_id[rows]
+        order = np.lexsort((event_ids, subjects))
+        starts = np.searchsorted(subjects[order], np.arange(self._columns.subjects + 1))
+        return event_ids[order], starts
 
 
 def next_change_days(columns: Columns, as_of_day: int, names: Sequence[str] | None = None) -> list[int | None]:

@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from credit_service.errors import CreditError
-from credit_service.grades.columns import Columns, build, visible
-from credit_service.grades.features import evidence, matrix, next_change_days
+from credit_service.grades.columns import build, visible
+from credit_service.grades.features import Evidence, matrix, next_change_days
 from credit_service.grades.scorecard import Contribution, ReasonLine, Scorecard
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import day_text
@@ -17,6 +18,7 @@ from credit_service.rulebook.law import Edition
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import Statement, Veto, a_conditions, hard_record, pending, vetoes
+from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 
 LETTERS = ("A", "B", "C", "D")
@@ -80,7 +82,7 @@ class Graded:
 
     def fingerprint(self) -> str:
         """Digests what makes a grade another grade: everything but the day it was looked at."""
-        kept = {k: v for k, v in self.document().items() if k not in {"as_of", "next_review_date"}}
+        kept = {k: v for k, v in self.document().items() if k != "as_of"}
         return hashlib.sha256(json.dumps(kept, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
@@ -103,6 +105,7 @@ def grade_many(edition: Edition, scorecard: Scorecard, cases: Sequence[Case], as
     scores = scorecard.score(features)
     probabilities = scorecard.probability(scores)
     turning = next_change_days(columns, as_of_day, scorecard.feature_names)
+    evidence = Evidence(columns, as_of_day)
     graded = []
     for i, case in enumerate(cases):
         law = _law(edition, case, usable[i], as_of_day)
@@ -110,8 +113,7 @@ def grade_many(edition: Edition, scorecard: Scorecard, cases: Sequence[Case], as
         if law.pending is not None:
             graded.append(_pending(edition, case, law, as_of_day, day))
             continue
-        proof = _Proof(columns, i, as_of_day)
-        reasons = scorecard.reasons(features[i], proof)
+        reasons = scorecard.reasons(features[i].tolist(), partial(evidence.of, i))
         score = int(scores[i])
         letter, is_review_open = _letter(edition, law, score)
         graded.append(
@@ -131,20 +133,8 @@ def explain(edition: Edition, scorecard: Scorecard, case: Case, as_of_day: int) 
         return Explained(graded, 0, ())
     columns = visible(build([case.facts], [unusable_from(edition, case.facts)]), as_of_day)
     row = matrix(columns, as_of_day, scorecard.feature_names)[0]
-    contributions = scorecard.explain(row, _Proof(columns, 0, as_of_day))
+    contributions = scorecard.explain(row, partial(Evidence(columns, as_of_day).of, 0))
     return Explained(graded, scorecard.base_points, tuple(contributions))
-
-
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """Finds the events behind a feature's value of one subject, only when a reason is told."""
-
-    columns: Columns
-    index: int
-    as_of_day: int
-
-    def __call__(self, feature: str) -> tuple[int, ...]:
-        return evidence(self.columns, self.index, self.as_of_day, feature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +150,14 @@ class _Law:
 def _law(edition: Edition, case: Case, usable: Sequence[int], day: int) -> _Law:
     scheme = split(case.subject_id)[0]
     order = {letter: place for place, letter in enumerate(reversed(LETTERS))}
+    view = View(edition, case.facts, usable, day, ("BLACK",) if case.is_on_blacklist else ())
     return _Law(
-        findings=tuple(evaluate(edition, case.facts, usable, day, scheme)),
-        vetoes=tuple(
-            sorted(vetoes(edition, case.facts, usable, day, case.is_on_blacklist), key=lambda v: order[v.cap])
-        ),
-        pending=pending(edition, case.facts, usable, day, scheme),
-        unmet=tuple(a_conditions(edition, case.facts, usable, day)),
-        has_hard_record=bool(hard_record(edition, case.facts, usable, day)),
-        next_day=next_change_day(edition, case.facts, usable, day),
+        findings=tuple(evaluate(view, scheme)),
+        vetoes=tuple(sorted(vetoes(view), key=lambda v: order[v.cap])),
+        pending=pending(view, scheme),
+        unmet=tuple(a_conditions(view)),
+        has_hard_record=bool(hard_record(view)),
+        next_day=next_change_day(view),
     )
 
 

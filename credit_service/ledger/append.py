@@ -1,6 +1,7 @@
 """Appends checked records: idempotent by key, hash-chained, one result per record in order."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import update
 from sqlmodel import Session, col
 
-from credit_service.database import insert_rows, insert_tuples, to_microseconds
+from credit_service.database import from_microseconds, insert_rows, insert_stored, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason
-from credit_service.ledger.drafts import CheckedDraft, Draft
+from credit_service.ledger.doubt import Doubt
+from credit_service.ledger.drafts import CheckedDraft, Draft, record_of
 from credit_service.ledger.quarantine import any_waiting, put_aside, release
+from credit_service.ledger.relations import note_relations
 from credit_service.ledger.streams import note_sources
 from credit_service.ledger.tables import (
     HEAD_ID,
@@ -25,8 +28,7 @@ from credit_service.ledger.tables import (
     registrations,
     stored_versions,
 )
-from credit_service.legal_days import civil_day
-from credit_service.subjects.tables import note_subjects, register
+from credit_service.subjects.tables import Registration, note_subjects, register
 from credit_service.subjects.vault import PersonalValue, Sealed, Vault
 
 # What is in the ledger after the answer.
@@ -45,6 +47,14 @@ class Receipt(NamedTuple):
     subject_ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Holds what receiving needs: the vault of personal values, and the sources that speak of registered subjects."""
+
+    vault: Vault
+    strict_sources: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class _Batch:
     """Gathers what one append is going to write."""
@@ -52,8 +62,9 @@ class _Batch:
     position: int
     chain_hash: bytes
     now: datetime
+    clock: int
     events: list[tuple[Any, ...]] = field(default_factory=list)
-    keys: list[tuple[Any, ...]] = field(default_factory=list)
+    keys: list[StoredVersion] = field(default_factory=list)
     personal: list[dict[str, Any]] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
 
@@ -62,35 +73,39 @@ class _Known:
     """Knows the stored versions of the records of a batch, and those the batch itself adds."""
 
     def __init__(self, session: Session, drafts: Sequence[Draft]) -> None:
-        rows = stored_versions(session, dict.fromkeys((d.source, d.record_id) for d in drafts))
-        self.by_key = {(row.source, row.record_id, row.version): row for row in rows}
-        self.by_record: dict[tuple[str, str], list[StoredVersion]] = {}
-        for row in rows:
-            self.by_record.setdefault((row.source, row.record_id), []).append(row)
+        self._versions: dict[tuple[str, str], list[StoredVersion]] = {(d.source, d.record_id): [] for d in drafts}
+        for row in stored_versions(session, self._versions):
+            self._versions[row.source, row.record_id].append(row)
 
-    def add(self, row: StoredVersion) -> None:
-        self.by_key[row.source, row.record_id, row.version] = row
-        self.by_record.setdefault((row.source, row.record_id), []).append(row)
+    def of(self, draft: Draft) -> list[StoredVersion]:
+        """Returns the versions of the draft's record; what is appended to the list is known from then on."""
+        return self._versions[draft.source, draft.record_id]
 
 
 def append(
-    session: Session, checked: Sequence[CheckedDraft], now: datetime, vault: Vault, is_all_or_nothing: bool = False
+    session: Session,
+    checked: Sequence[CheckedDraft],
+    now: datetime,
+    reception: Reception,
+    is_all_or_nothing: bool = False,
 ) -> list[Receipt]:
     """Appends what is well formed and new; the caller commits before anybody is told.
 
-    Same key and content answer DUPLICATE with the first receipt; same key and other content CONFLICT.
+    Same key and content answer DUPLICATE with the first receipt; same key and other content CONFLICT. A record whose
+    subject is in doubt waits in quarantine.
     All or nothing fails with BATCH_REFUSED, before anything is written, when one record would not be kept.
     """
     row = head(session)
-    batch = _Batch(row.position, row.chain_hash, now)
+    batch = _Batch(row.position, row.chain_hash, now, to_microseconds(now))
     known = _Known(session, [c.draft for c in checked if c.draft])
-    receipts = [_receive(session, c, known, batch, vault) for c in checked]
+    doubt = Doubt(session, [c.draft for c in checked if c.draft], reception.strict_sources)
+    receipts = [_receive(session, c, (known, doubt, reception.vault), batch) for c in checked]
     if is_all_or_nothing:
         _refuse_partial(receipts)
-    put_aside(session, [c for c in checked if c.draft is None and c.is_mendable], now)
+    put_aside(session, [_aside(c, r) for c, r in zip(checked, receipts, strict=True) if r.status == "QUARANTINED"], now)
     if batch.events:
-        insert_tuples(session, LedgerEvent, _EVENT_COLUMNS, batch.events)
-        insert_tuples(session, EventKey, StoredVersion._fields, batch.keys)
+        insert_stored(session, LedgerEvent, _EVENT_COLUMNS, batch.events)
+        insert_stored(session, EventKey, StoredVersion._fields, batch.keys)
         if batch.personal:
             insert_rows(session, PersonalValue, batch.personal)
         session.execute(
@@ -98,19 +113,37 @@ def append(
             .where(col(LedgerHead.head_id) == HEAD_ID)
             .values(position=batch.position, chain_hash=batch.chain_hash)
         )
-        note_subjects(session, batch.drafts, now)
-        moved = [
-            s
-            for c, r in zip(checked, receipts, strict=True)
-            if c.draft and c.draft.kind == "REG"
-            for s in r.subject_ids
-        ]
-        register(session, registrations(session, list(dict.fromkeys(moved))))
+        told = [(c.draft, r) for c, r in zip(checked, receipts, strict=True) if c.draft and c.draft.kind == "REG"]
+        first = _first_registrations(told)
+        note_relations(session, [(d, r.event_id) for d, r in told if r.event_id and r.subject_ids])
+        note_subjects(session, batch.drafts, doubt.known, first, now)
+        moved = dict.fromkeys(s for _, r in told for s in r.subject_ids if s in doubt.known or s not in first)
+        register(session, registrations(session, list(moved)))
         note_sources(session, Counter(draft.source for draft in batch.drafts), now)
         if any_waiting(session):
             release(session, [draft.key for draft in batch.drafts], now)
         session.expire(row)
     return receipts
+
+
+def _first_registrations(told: Sequence[tuple[Draft, Receipt]]) -> dict[str, Registration]:
+    """Returns what the registrations of a batch say of each subject, as far as none corrects another record.
+
+    It is all that is known of a subject met for the first time, and spares most subjects the look into the ledger.
+    """
+    drafts: dict[str, list[Draft]] = {}
+    corrected: set[str] = set()
+    for draft, receipt in told:
+        if draft.version == 1 and receipt.status == "ACCEPTED":
+            drafts.setdefault(draft.subject_id, []).append(draft)
+        else:
+            corrected.update(receipt.subject_ids)
+    found: dict[str, Registration] = {}
+    for subject_id in drafts.keys() - corrected:
+        in_order = sorted(drafts[subject_id], key=lambda draft: draft.occur_time)
+        merged = {name: value for draft in in_order for name, value in json.loads(draft.payload).items()}
+        found[subject_id] = (from_microseconds(in_order[-1].occur_time), merged)
+    return found
 
 
 def _refuse_partial(receipts: Sequence[Receipt]) -> None:
@@ -122,37 +155,43 @@ def _refuse_partial(receipts: Sequence[Receipt]) -> None:
             )
 
 
-def _receive(session: Session, checked: CheckedDraft, known: _Known, batch: _Batch, vault: Vault) -> Receipt:
-    draft = checked.draft
+def _aside(checked: CheckedDraft, receipt: Receipt) -> CheckedDraft:
+    """Returns what quarantine keeps of a record."""
+    return CheckedDraft(None, receipt.problems, record_of(checked.draft)) if checked.draft else checked
+
+
+def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt, Vault], batch: _Batch) -> Receipt:
+    draft, (known, doubt, vault) = checked.draft, desk
     if draft is None:
         status = "QUARANTINED" if checked.is_mendable else "REJECTED"
         return Receipt(status, problems=checked.problems)
-    content = draft.content_hash()
-    stored = known.by_key.get(draft.key)
-    if stored is not None:
-        return _replay(draft, stored, content)
-    others = known.by_record.get((draft.source, draft.record_id), ())
-    sealed = (
-        vault.seal(session, draft.subject_id, draft.subject_name) if draft.is_person and draft.subject_name else None
-    )
-    known.add(_chain(batch, draft, content, sealed))
-    if not others:
-        return Receipt("ACCEPTED", batch.position, batch.now, content, (), (draft.subject_id,))
-    is_late = any(other.version > draft.version for other in others)
-    subjects = tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in others)]))
-    return Receipt("SUPERSEDED_LATE" if is_late else "ACCEPTED", batch.position, batch.now, content, (), subjects)
+    versions, status = known.of(draft), "ACCEPTED"
+    subjects: tuple[str, ...] = (draft.subject_id,)
+    if versions:
+        for stored in versions:
+            if stored.version == draft.version:
+                return _replay(draft, stored)
+        if any(other.version > draft.version for other in versions):
+            status = "SUPERSEDED_LATE"
+        subjects = tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in versions)]))
+    if problem := doubt.about(draft):
+        return Receipt("QUARANTINED", problems=[problem])
+    sealed = vault.seal(session, draft.subject_id, draft.person_name) if draft.person_name else None
+    versions.append(_chain(batch, draft, sealed))
+    return Receipt(status, batch.position, batch.now, draft.content_hash, (), subjects)
 
 
-def _replay(draft: Draft, stored: StoredVersion, content: bytes) -> Receipt:
-    if stored.content_hash == content:
-        return Receipt("DUPLICATE", stored.position, stored.collect_time, stored.content_hash)
+def _replay(draft: Draft, stored: StoredVersion) -> Receipt:
+    if stored.content_hash == draft.content_hash:
+        return Receipt("DUPLICATE", stored.position, from_microseconds(stored.collect_time), stored.content_hash)
     problem = Problem(
         "source_record_id",
         f"{draft.record_id} version {draft.version} with another content",
         "the stored content, or a higher version that corrects it",
         Reason.KEY_CONFLICT,
     )
-    return Receipt("CONFLICT", stored.position, stored.collect_time, stored.content_hash, [problem])
+    first_time = from_microseconds(stored.collect_time)
+    return Receipt("CONFLICT", stored.position, first_time, stored.content_hash, [problem])
 
 
 _EVENT_COLUMNS = (
@@ -162,28 +201,21 @@ _EVENT_COLUMNS = (
 )  # fmt: skip
 
 
-def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None) -> StoredVersion:
-    batch.position += 1
-    commitment = sealed.commitment if sealed else None
-    batch.chain_hash = chain_hash(batch.chain_hash, batch.position, batch.now, content, commitment)
-    key = StoredVersion(
-        draft.source, draft.record_id, draft.version, draft.subject_id, batch.position, batch.now, content
-    )
+def _chain(batch: _Batch, draft: Draft, sealed: Sealed | None) -> StoredVersion:
+    batch.position = position = batch.position + 1
+    commitment, content, clock = sealed.commitment if sealed else None, draft.content_hash, batch.clock
+    batch.chain_hash = chain_hash(batch.chain_hash, position, clock, content, commitment)
     batch.events.append(
-        (
-            draft.subject_id, batch.position, draft.source, draft.record_id, draft.version, draft.op,
-            "" if draft.is_person else draft.subject_name, draft.subject_kind, draft.kind, draft.domain,
-            draft.occur_time, civil_day(draft.occur_time), draft.publish_time, batch.now, draft.document_no,
-            draft.legal_basis, draft.refers_to, draft.payload_text, commitment, content, batch.chain_hash,
-        )
-    )  # fmt: skip
+        (draft.subject_id, position, *draft[1:12], clock, *draft[12:16], commitment, content, batch.chain_hash)
+    )
+    key = StoredVersion(draft.source, draft.record_id, draft.version, draft.subject_id, position, clock, content)
     batch.keys.append(key)
     batch.drafts.append(draft)
     if sealed:
         batch.personal.append(
             {
                 "subject_id": draft.subject_id,
-                "position": batch.position,
+                "position": position,
                 "salt": sealed.salt,
                 "sealed": sealed.ciphertext,
             }
@@ -191,10 +223,7 @@ def _chain(batch: _Batch, draft: Draft, content: bytes, sealed: Sealed | None) -
     return key
 
 
-def chain_hash(
-    previous: bytes, position: int, collect_time: datetime, content: bytes, commitment: bytes | None
-) -> bytes:
-    """Links one event to all before it."""
-    clock = to_microseconds(collect_time)
+def chain_hash(previous: bytes, position: int, clock: int, content: bytes, commitment: bytes | None) -> bytes:
+    """Links one event to all before it; `clock` is its collect time in microseconds since 1970 UTC."""
     link = previous + position.to_bytes(8) + clock.to_bytes(8, signed=True) + content + (commitment or b"")
     return hashlib.sha256(link).digest()

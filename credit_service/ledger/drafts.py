@@ -5,12 +5,13 @@ import json
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from credit_service.database import to_microseconds
+from credit_service.database import from_microseconds, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
-from credit_service.subjects.schemes import compact_id_number, is_id_number, subject_id
+from credit_service.legal_days import civil_day_at
+from credit_service.subjects.schemes import compact_id_number, is_id_number, split, subject_id
 
 OPERATIONS = frozenset({"ASSERT", "RETRACT"})
 DOMAINS = frozenset({"WORK", "FIRE"})
@@ -22,15 +23,9 @@ CLOCK_SKEW = timedelta(minutes=5)
 # Made once: json.dumps with options builds a new encoder for every record.
 _PAYLOAD = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 # Faults that a source can mend without losing the record: they are kept aside, not refused.
-MENDABLE = frozenset({Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING})
-
-
-class RegisteredSource(Protocol):
-    """Says what the checks need to know of a source."""
-
-    @property
-    def scheme(self) -> str:
-        """Names the scheme of the source's subjects."""
+MENDABLE = frozenset(
+    {Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING, Reason.CLAUSE_MISSING}
+)
 
 
 # Deaths, serious injuries, direct loss in fen (None: unknown) to the level of State Council Order 493.
@@ -39,58 +34,47 @@ SEVERITY_ORDER = ("GENERAL", "LARGER", "MAJOR", "EXTRA")
 
 
 class Draft(NamedTuple):
-    """Holds a well-formed record on its way into the ledger; a tuple, because collection makes thousands a second."""
+    """Holds a well-formed record as the row it will be, because collection makes thousands a second.
 
+    Times are microseconds since 1970 UTC, the day is a civil ordinal. A person's name stands apart: it is sealed.
+    """
+
+    subject_id: str
     source: str
     record_id: str
     version: int
     op: str
-    subject_id: str
     subject_name: str
     subject_kind: str
     kind: str
     domain: str
-    occur_time: datetime
-    publish_time: datetime | None
+    occur_time: int
+    occur_day: int
+    publish_time: int | None
     document_no: str
     legal_basis: str
     refers_to: str | None
-    payload: Mapping[str, Any]
-    payload_text: str
+    payload: str
+    content_hash: bytes
+    person_name: str = ""
 
     @property
     def key(self) -> tuple[str, str, int]:
         """Names the version for ever."""
         return (self.source, self.record_id, self.version)
 
-    @property
-    def is_person(self) -> bool:
-        """Says whether the subject is a natural person."""
-        return self.subject_kind == "PERSON"
-
-    def content_hash(self) -> bytes:
-        """Digests what the source said, without the name of a person and without our clocks."""
-        return content_hash(
-            (
-                self.source, self.record_id, str(self.version), self.op, self.subject_id,
-                "" if self.subject_kind == "PERSON" else self.subject_name, self.subject_kind, self.kind, self.domain,
-                instant_text(self.occur_time), instant_text(self.publish_time), self.document_no, self.legal_basis,
-                self.refers_to or "", self.payload_text,
-            )
-        )  # fmt: skip
-
 
 def content_hash(parts: tuple[str, ...]) -> bytes:
-    """Digests the parts of a record, joined by U+001F.
+    """Digests what the source said, joined by U+001F: without the name of a person and without our clocks.
 
     No part can hold that character: checked texts refuse it and JSON escapes it. So no two records share a text.
     """
     return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 
-def instant_text(time: datetime | None) -> str:
-    """Writes a time for a digest: microseconds since 1970 UTC, nothing for no time."""
-    return "" if time is None else str(to_microseconds(time))
+def instant_text(count: int | None) -> str:
+    """Writes a time in microseconds for a digest, nothing for no time."""
+    return "" if count is None else str(count)
 
 
 def time_text(time: datetime) -> str:
@@ -101,6 +85,21 @@ def time_text(time: datetime) -> str:
 def payload_json(payload: Mapping[str, Any]) -> str:
     """Writes a payload the same way whatever the order of its fields."""
     return _PAYLOAD.encode(payload)
+
+
+def record_of(draft: Draft) -> dict[str, Any]:
+    """Returns a draft as a record in the form of the contract; a person's without code and name."""
+    scheme, code = split(draft.subject_id)
+    is_person = draft.subject_kind == "PERSON"
+    subject = {"scheme": scheme, "code": "" if is_person else code, "name": draft.subject_name}
+    times = {"occur_time": draft.occur_time, "source_publish_time": draft.publish_time}
+    return {
+        "source": draft.source, "source_record_id": draft.record_id, "source_version": draft.version, "op": draft.op,
+        "subject": {**subject, "kind": draft.subject_kind}, "kind": draft.kind, "domain": draft.domain,
+        "document_no": draft.document_no, "legal_basis": draft.legal_basis, "refers_to": draft.refers_to or "",
+        "payload": json.loads(draft.payload),
+        **{name: time_text(from_microseconds(time)) for name, time in times.items() if time is not None},
+    }  # fmt: skip
 
 
 class CheckedDraft(NamedTuple):
@@ -121,12 +120,12 @@ class Checker:
 
     def __init__(
         self,
-        sources: Mapping[str, RegisteredSource],
+        schemes: Mapping[str, str],
         level_of: LevelOf,
         person_code: Callable[[str], str],
     ) -> None:
-        """Takes the sources by id, the level table, and the keyed hash for ID numbers."""
-        self._sources = sources
+        """Takes the scheme of each registered source's subjects, the level table, and the keyed hash for ID numbers."""
+        self._schemes = schemes
         self._level_of = level_of
         self._person_code = person_code
 
@@ -150,29 +149,28 @@ class Checker:
         payload = self._payload(record, op, problems)
         if problems or occur is None:
             return None
-        payload_text = payload_json(payload)
-        if len(payload_text.encode()) > RECORD_LIMIT:
-            got = f"{len(payload_text.encode())} bytes"
+        text = payload_json(payload)
+        if len(text) > RECORD_LIMIT or (not text.isascii() and len(text.encode()) > RECORD_LIMIT):
+            got = f"{len(text.encode())} bytes"
             problems.append(Problem("payload", got, f"at most {RECORD_LIMIT} bytes", Reason.RECORD_TOO_LARGE))
             return None
+        name, subject_kind = subject.get("name") or "", subject.get("kind") or "ENTERPRISE"
+        is_person = subject_kind == "PERSON"
+        shown_name, person_name = ("", name) if is_person else (name, "")
+        source, record_id, version = record["source"], record["source_record_id"], record.get("source_version") or 1
+        kind, domain = record["kind"], record["domain"]
+        document_no, basis = record.get("document_no") or "", record.get("legal_basis") or ""
+        refers_to = qualified(source, record.get("refers_to"), self._schemes)
+        content = content_hash(
+            (
+                source, record_id, str(version), op, identifier, shown_name, subject_kind, kind, domain, str(occur),
+                instant_text(publish), document_no, basis, refers_to or "", text,
+            )
+        )  # fmt: skip
         return Draft(
-            source=record["source"],
-            record_id=record["source_record_id"],
-            version=record.get("source_version") or 1,
-            op=op,
-            subject_id=identifier,
-            subject_name=subject.get("name") or "",
-            subject_kind=subject.get("kind") or "ENTERPRISE",
-            kind=record["kind"],
-            domain=record["domain"],
-            occur_time=occur,
-            publish_time=publish,
-            document_no=record.get("document_no") or "",
-            legal_basis=record.get("legal_basis") or "",
-            refers_to=qualified(record["source"], record.get("refers_to"), self._sources),
-            payload=payload,
-            payload_text=payload_text,
-        )
+            identifier, source, record_id, version, op, shown_name, subject_kind, kind, domain, occur,
+            civil_day_at(occur), publish, document_no, basis, refers_to, text, content, person_name,
+        )  # fmt: skip
 
     def _subject(self, record: Mapping[str, Any], problems: list[Problem]) -> tuple[Mapping[str, Any], str]:
         subject = record.get("subject") or {}
@@ -187,32 +185,32 @@ class Checker:
             problems.append(problem)
         scheme, code = subject.get("scheme") or "USCC", subject["code"]
         self._check_source(record, scheme, kind, problems)
-        if is_id_number(code):
-            if scheme != "PERSON":
-                # The likeliest slip of a clerk: it must be kept nowhere and shown to nobody.
-                want = f"a code of {shown(scheme)}; a person goes under scheme PERSON"
-                problems.append(Problem("subject.code", "a resident ID number", want, Reason.CODE_INVALID))
-                return subject, ""
-            code = self._person_code(compact_id_number(code))
         try:
             return subject, _subject_id(scheme, code)
         except CreditError as error:
-            problems.append(problem_of(error))
-            return subject, ""
+            if not is_id_number(code):
+                problems.append(problem_of(error))
+            elif scheme == "PERSON":
+                return subject, subject_id(scheme, self._person_code(compact_id_number(code)))
+            else:
+                # The likeliest slip of a clerk: it must be kept nowhere and shown to nobody.
+                want = f"a code of {shown(scheme)}; a person goes under scheme PERSON"
+                problems.append(Problem("subject.code", "a resident ID number", want, Reason.CODE_INVALID))
+        return subject, ""
 
     def _check_source(self, record: Mapping[str, Any], scheme: str, kind: str, problems: list[Problem]) -> None:
-        source = self._sources.get(record.get("source") or "")
-        if source and scheme not in {source.scheme, "PERSON"}:
-            problems.append(Problem("subject.scheme", shown(scheme), source.scheme, Reason.SCHEME_UNKNOWN))
+        expected = self._schemes.get(record.get("source") or "")
+        if expected and scheme not in {expected, "PERSON"}:
+            problems.append(Problem("subject.scheme", shown(scheme), expected, Reason.SCHEME_UNKNOWN))
         elif (scheme == "PERSON") != (kind == "PERSON") and scheme in {"PERSON", "USCC"}:
             problems.append(Problem("subject.kind", kind, f"a kind that fits scheme {scheme}", Reason.FIELD_INVALID))
-        if source is None:
+        if expected is None:
             problems.append(
                 Problem("source", shown(record.get("source") or ""), "a registered source", Reason.SOURCE_UNKNOWN)
             )
 
-    def _payload(self, record: Mapping[str, Any], op: str, problems: list[Problem]) -> dict[str, Any]:
-        payload, kind = dict(record.get("payload") or {}), record.get("kind") or ""
+    def _payload(self, record: Mapping[str, Any], op: str, problems: list[Problem]) -> Mapping[str, Any]:
+        payload, kind = record.get("payload") or {}, record.get("kind") or ""
         if kind not in PAYLOADS:
             want = "one of " + ", ".join(PAYLOADS)
             problems.append(Problem("kind", shown(kind), want, Reason.KIND_UNKNOWN if kind else Reason.FIELD_MISSING))
@@ -227,27 +225,32 @@ class Checker:
         if kind in NEEDS_REFERENCE and not record.get("refers_to"):
             problems.append(Problem("refers_to", "", "the record that is repaired", Reason.REFERENCE_MISSING))
         if kind == "ACC" and not problems:
-            self._settle_level(payload, problems)
+            return self._settled_level(payload, problems)
         return payload
 
-    def _settle_level(self, payload: dict[str, Any], problems: list[Problem]) -> None:
+    def _settled_level(self, payload: Mapping[str, Any], problems: list[Problem]) -> Mapping[str, Any]:
         """Derives the level from the counts; missing counts make it a lower bound for a stated level."""
         counts = (payload.get("deaths"), payload.get("serious_injuries"), payload.get("direct_loss_fen"))
         if all(count is None for count in counts):
-            return
+            return payload
         derived, stated = self._level_of(*counts), payload.get("level")
         if derived is None:
-            return
+            return payload
         if stated is None:
-            payload["level"] = derived
-        elif stated != derived:
+            return {**payload, "level": derived}
+        if stated != derived:
             is_higher = SEVERITY_ORDER.index(stated) > SEVERITY_ORDER.index(derived)
             if not (is_higher and None in counts):
                 problems.append(Problem("payload.level", stated, f"{derived} by the counts", Reason.LEVEL_DISAGREES))
+        return payload
 
 
-# Most events speak of a subject that was met before; refusals are never kept.
-_subject_id = lru_cache(maxsize=100_000)(subject_id)
+@lru_cache(maxsize=100_000)
+def _subject_id(scheme: str, code: str) -> str:
+    """Returns a subject id; most events speak of a subject met before. Refusals, and so ID numbers, are never kept."""
+    if scheme != "PERSON" and is_id_number(code):
+        raise CreditError(Reason.CODE_INVALID, "subject.code: got a resident ID number")
+    return subject_id(scheme, code)
 
 
 def qualified(source: str, reference: str | None, sources: Container[str]) -> str | None:
@@ -258,18 +261,16 @@ def qualified(source: str, reference: str | None, sources: Container[str]) -> st
     return reference if slash and head in sources else f"{source}/{reference}"
 
 
+_HEADER_LIMITS = (
+    ("source_record_id", ID_LIMIT), ("document_no", ID_LIMIT), ("legal_basis", 4000), ("refers_to", 2 * ID_LIMIT)
+)  # fmt: skip
+
+
 def _check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
-    record_id = record.get("source_record_id") or ""
-    if not record_id:
+    if not record.get("source_record_id"):
         problems.append(Problem("source_record_id", "", "the id of the record at the source", Reason.FIELD_MISSING))
-    limits = (
-        ("source_record_id", ID_LIMIT),
-        ("document_no", ID_LIMIT),
-        ("legal_basis", 4000),
-        ("refers_to", 2 * ID_LIMIT),
-    )
-    for name, limit in limits:
-        if problem := check_text(name, record.get(name) or "", limit):
+    for name, limit in _HEADER_LIMITS:
+        if (value := record.get(name)) and (problem := check_text(name, value, limit)):
             problems.append(problem)
     version = record.get("source_version", 1)
     if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version < 2**31:
@@ -283,9 +284,7 @@ def _check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
         problems.append(Problem("domain", "WORK", "FIRE for a fire matter", Reason.DOMAIN_INVALID))
 
 
-def _check_times(
-    record: Mapping[str, Any], now: datetime, problems: list[Problem]
-) -> tuple[datetime | None, datetime | None]:
+def _check_times(record: Mapping[str, Any], now: datetime, problems: list[Problem]) -> tuple[int | None, int | None]:
     occur = _time("occur_time", record.get("occur_time"), now, problems)
     publish = None
     if record.get("source_publish_time"):
@@ -296,7 +295,7 @@ def _check_times(
         problems.append(
             Problem("source_publish_time", time_text(publish), f"not before {time_text(occur)}", Reason.TIME_ORDER)
         )
-    return occur, publish
+    return (to_microseconds(occur) if occur else None, to_microseconds(publish) if publish else None)
 
 
 def _time(name: str, value: Any, now: datetime, problems: list[Problem]) -> datetime | None:
@@ -321,7 +320,7 @@ def _time(name: str, value: Any, now: datetime, problems: list[Problem]) -> date
     if time < EARLIEST:
         problems.append(Problem(name, time_text(time), "1949-10-01 or later", Reason.FIELD_OUT_OF_RANGE))
         return None
-    return time if time.tzinfo is UTC else time.astimezone(UTC)
+    return time
 
 
 def _shielded(subject: Any) -> Any:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import BigInteger, or_, select, type_coerce
 from sqlmodel import Session, col
 
+from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, later_version_known
-from credit_service.legal_days import civil_day
+from credit_service.legal_days import civil_day, civil_day_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,25 @@ class Fact:
 def facts_of(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
-    Each list is sorted by (day, event id); subjects without facts map to an empty list.
+    What a subject bears of others is among them. Each list is sorted by (day, event id); subjects without facts map
+    to an empty list.
     """
+    borne = givers(session, subject_ids, as_of, known)
+    wanted = dict.fromkeys([*subject_ids, *(giver for mine in borne.values() for giver in mine)])
+    own = _own_facts(session, list(wanted), as_of, known)
+    found = {subject_id: own[subject_id] for subject_id in subject_ids}
+    for subject_id, mine in borne.items():
+        others = [f for giver, kinds in mine.items() for f in own[giver] if kinds is None or f.kind in kinds]
+        found[subject_id] = sorted([*own[subject_id], *others], key=lambda fact: (fact.day, fact.event_id))
+    return found
+
+
+def _own_facts(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
     latest_day = civil_day(as_of)
-    columns = [col(getattr(LedgerEvent, name)) for name in _COLUMNS]
+    columns: list[Any] = [col(getattr(LedgerEvent, name)) for name in _COLUMNS]
+    # As it is kept: a time object for every fact would cost more than the fact.
+    columns.append(type_coerce(col(LedgerEvent.collect_time), BigInteger).label("collected"))
     for start in range(0, len(subject_ids), CHUNK):
         statement = (
             select(*columns)
@@ -55,28 +70,21 @@ def facts_of(session: Session, subject_ids: Sequence[str], as_of: datetime, know
             .order_by(col(LedgerEvent.subject_id), col(LedgerEvent.occur_day), col(LedgerEvent.position))
         )
         for row in session.execute(statement):
-            found[row.subject_id].append(_fact(row, latest_day))
+            found[row[0]].append(_fact(row, latest_day))
     return found
 
 
 CHUNK = 500
 _COLUMNS = (
     "subject_id", "position", "source", "record_id", "version", "kind", "domain", "occur_day",
-    "collect_time", "document_no", "refers_to", "payload",
+    "document_no", "refers_to", "payload",
 )  # fmt: skip
 
 
 def _fact(row: Any, latest_day: int) -> Fact:
+    _, position, source, record_id, version, kind, domain, day, document_no, refers_to, payload, collected = row
+    known_day = civil_day_at(collected)
     return Fact(
-        event_id=row.position,
-        source=row.source,
-        record_id=row.record_id,
-        version=row.version,
-        kind=row.kind,
-        domain=row.domain,
-        day=min(row.occur_day, latest_day),
-        known_day=civil_day(row.collect_time),
-        document_no=row.document_no,
-        refers_to=row.refers_to,
-        payload=json.loads(row.payload),
-    )
+        position, source, record_id, version, kind, domain, min(day, latest_day), known_day, document_no, refers_to,
+        json.loads(payload),
+    )  # fmt: skip

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from credit_service.errors import Problem, Reason, shown
+from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.subjects import uscc
 
 TEXT_LIMIT = 4000
 ARTICLE_LIMIT = 50
@@ -21,6 +22,8 @@ class Field:
     values: frozenset[str] = frozenset()
     least: float = 0
     most: float = MONEY_LIMIT
+    # What it means when a required field is not there.
+    missing: Reason = Reason.FIELD_MISSING
 
 
 def _enum(values: str, *, required: bool = False) -> Field:
@@ -56,7 +59,7 @@ PAYLOADS: Mapping[str, Mapping[str, Field]] = {
         "cause": TEXT,
     },
     "PEN": {
-        "articles": Field("texts", is_required=True),
+        "articles": Field("texts", is_required=True, missing=Reason.CLAUSE_MISSING),
         "penalty_types": _enums(
             "WARNING CRITICISM FINE CONFISCATION LICENCE_SUSPENDED QUALIFICATION_LOWERED "
             "LICENCE_REVOKED BUSINESS_RESTRICTED PRODUCTION_STOPPED CLOSURE "
@@ -139,6 +142,9 @@ PAYLOADS: Mapping[str, Mapping[str, Field]] = {
             "BUILDING_MATERIALS MACHINERY LIGHT_INDUSTRY TEXTILE TOBACCO COMMERCE SAFETY_SERVICE "
             "CONSTRUCTION TRANSPORT FISHERY CIVIL_EXPLOSIVES METAL_SMELTING CROWDED_PLACE OTHER"
         ),
+        "predecessor_codes": Field("codes"),
+        "succession": _enum("RENUMBERED MERGED SPLIT"),
+        "branch_of_code": Field("code"),
     },
     "LIC": {
         "licence_type": TEXT_REQUIRED,
@@ -157,6 +163,8 @@ PAYLOADS: Mapping[str, Mapping[str, Field]] = {
     "SVC": {"service_type": TEXT_REQUIRED, "hours": HOURS},
     "CLM": {"loss_fen": Field("int", is_required=True), "paid_fen": MONEY},
 }
+_REQUIRED = {kind: tuple(n for n, f in table.items() if f.is_required) for kind, table in PAYLOADS.items()}
+_EMPTY: tuple[Any, ...] = (None, "", [])
 
 # Kinds that mean nothing without the record they refer to.
 NEEDS_REFERENCE = frozenset({"REP"})
@@ -166,113 +174,145 @@ DATE_ORDER = (
     ("from_date", "due_date"),
     ("from_date", "lifted_date"),
     ("order_date", "due_date"),
+    ("order_date", "closed_date"),
+    ("due_date", "extended_due_date"),
 )
+# Fields that mean nothing without each other.
+TOGETHER: Mapping[str, tuple[tuple[str, str], ...]] = {"REG": (("predecessor_codes", "succession"),)}
+_ORDERED = {k: tuple(p for p in DATE_ORDER if p[0] in t and p[1] in t) for k, t in PAYLOADS.items()}
 
 
 def check_payload(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
     """Returns every fault of a payload of a known kind; an empty list means it is well formed."""
     table = PAYLOADS[kind]
     problems = [
-        Problem(f"payload.{name}", "", f"a value ({table[name].form})", Reason.FIELD_MISSING)
-        for name in table
-        if table[name].is_required and payload.get(name) in (None, "", [])
+        Problem(f"payload.{name}", "", f"a value ({table[name].form})", table[name].missing)
+        for name in _REQUIRED[kind]
+        if payload.get(name) in _EMPTY
     ]
     for name, value in payload.items():
         field = table.get(name)
         if field is None:
             problems.append(Problem(f"payload.{name}", shown(value), f"no such field in {kind}", Reason.FIELD_UNKNOWN))
-        elif not (field.is_required and value in (None, "", [])):
-            problems.extend(_check_value(f"payload.{name}", field, value))
-    return problems or _check_order(payload)
+        elif (problem := _CHECKS[field.form](name, field, value)) and not (field.is_required and value in _EMPTY):
+            problems.append(problem)
+    return problems or [*_check_together(kind, payload), *_check_order(kind, payload)]
 
 
-def _check_order(payload: Mapping[str, Any]) -> list[Problem]:
+def _check_together(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
+    return [
+        Problem(f"payload.{one}", "", f"a value, because {other} is given", Reason.FIELD_MISSING)
+        for pair in TOGETHER.get(kind, ())
+        for one, other in (pair, pair[::-1])
+        if not payload.get(one) and payload.get(other)
+    ]
+
+
+def _check_order(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
     return [
         Problem(f"payload.{later}", payload[later], f"not before {first} {payload[first]}", Reason.TIME_ORDER)
-        for first, later in DATE_ORDER
+        for first, later in _ORDERED[kind]
         if first in payload and later in payload and payload[later] < payload[first]
     ]
 
 
-def _check_value(path: str, field: Field, value: Any) -> list[Problem]:
-    return [problem] if (problem := _CHECKS[field.form](path, field, value)) else []
+def _fault(name: str, value: Any, want: str, reason: Reason = Reason.FIELD_INVALID) -> Problem:
+    return Problem(f"payload.{name}", shown(value), want, reason)
 
 
-def _number(path: str, field: Field, value: Any) -> Problem | None:
+def _number(name: str, field: Field, value: Any) -> Problem | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or (field.form == "int" and not isinstance(value, int)):
-        return Problem(path, shown(value), "a number", Reason.FIELD_INVALID)
+        return _fault(name, value, "a number")
     if value < 0:
-        return Problem(path, shown(value), f"{field.least:g} or more", Reason.AMOUNT_NEGATIVE)
+        return _fault(name, value, f"{field.least:g} or more", Reason.AMOUNT_NEGATIVE)
     if not field.least <= value <= field.most:
-        want = f"{field.least:g} to {field.most:g}"
-        return Problem(path, shown(value), want, Reason.FIELD_OUT_OF_RANGE)
+        return _fault(name, value, f"{field.least:g} to {field.most:g}", Reason.FIELD_OUT_OF_RANGE)
     return None
 
 
 def check_text(path: str, value: Any, limit: int = TEXT_LIMIT) -> Problem | None:
     """Returns the fault of a text: not a text, too long, or with control characters."""
+    if isinstance(value, str) and len(value) <= limit and value.isprintable():
+        return None
     if not isinstance(value, str):
         return Problem(path, shown(value), "a text", Reason.FIELD_INVALID)
     if len(value) > limit:
         return Problem(path, f"{len(value)} characters", f"at most {limit}", Reason.FIELD_OUT_OF_RANGE)
-    if not value.isprintable() and any((ord(c) < 32 and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" for c in value):
+    if any((ord(c) < 32 and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" for c in value):
         return Problem(path, shown(value), "text without control characters", Reason.TEXT_INVALID)
     return None
 
 
-def _text(path: str, _field: Field, value: Any) -> Problem | None:
-    return check_text(path, value)
+def _text(name: str, _field: Field, value: Any) -> Problem | None:
+    return check_text(f"payload.{name}", value)
 
 
-def _texts(path: str, _field: Field, value: Any) -> Problem | None:
+def _texts(name: str, _field: Field, value: Any) -> Problem | None:
     if not isinstance(value, list) or not 1 <= len(value) <= ARTICLE_LIMIT:
-        return Problem(path, shown(value), f"1 to {ARTICLE_LIMIT} texts", Reason.FIELD_OUT_OF_RANGE)
-    return next((p for p in (check_text(path, v, 200) for v in value) if p), None)
+        return _fault(name, value, f"1 to {ARTICLE_LIMIT} texts", Reason.FIELD_OUT_OF_RANGE)
+    return next((p for p in (check_text(f"payload.{name}", v, 200) for v in value) if p), None)
 
 
-def _date(path: str, _field: Field, value: Any) -> Problem | None:
+def _date(name: str, _field: Field, value: Any) -> Problem | None:
     try:
         day = date.fromisoformat(value) if isinstance(value, str) else None
         # fromisoformat also reads week dates; only the written form of the day itself is accepted.
         well_formed = day is not None and day.isoformat() == value and 1949 <= day.year <= 2200
     except ValueError:
         well_formed = False
-    return None if well_formed else Problem(path, shown(value), "a date YYYY-MM-DD", Reason.FIELD_INVALID)
+    return None if well_formed else _fault(name, value, "a date YYYY-MM-DD")
 
 
-def _enum_value(path: str, field: Field, value: Any) -> Problem | None:
+def _enum_value(name: str, field: Field, value: Any) -> Problem | None:
     if isinstance(value, str) and value in field.values:
         return None
-    return Problem(path, shown(value), "one of " + ", ".join(sorted(field.values)), Reason.ENUM_UNKNOWN)
+    return _fault(name, value, "one of " + ", ".join(sorted(field.values)), Reason.ENUM_UNKNOWN)
 
 
-def _enum_values(path: str, field: Field, value: Any) -> Problem | None:
+def _enum_values(name: str, field: Field, value: Any) -> Problem | None:
     if not isinstance(value, list):
-        return Problem(path, shown(value), "a list", Reason.FIELD_INVALID)
-    return next((p for p in (_enum_value(path, field, v) for v in value) if p), None)
+        return _fault(name, value, "a list")
+    return next((p for p in (_enum_value(name, field, v) for v in value) if p), None)
 
 
-def _bool(path: str, _field: Field, value: Any) -> Problem | None:
+def _bool(name: str, _field: Field, value: Any) -> Problem | None:
     if isinstance(value, bool):
         return None
-    return Problem(path, shown(value), "true or false", Reason.FIELD_INVALID)
+    return _fault(name, value, "true or false")
 
 
-def _region(path: str, _field: Field, value: Any) -> Problem | None:
+def _region(name: str, _field: Field, value: Any) -> Problem | None:
     if isinstance(value, str) and len(value) == 6 and value.isascii() and value.isdecimal():
         return None
-    return Problem(path, shown(value), "6 digits (GB/T 2260)", Reason.FIELD_INVALID)
+    return _fault(name, value, "6 digits (GB/T 2260)")
 
 
-def _industry(path: str, _field: Field, value: Any) -> Problem | None:
+def _industry(name: str, _field: Field, value: Any) -> Problem | None:
     well_formed = isinstance(value, str) and 1 <= len(value) <= 5 and "A" <= value[0] <= "T"
     if well_formed and (len(value) == 1 or (value[1:].isascii() and value[1:].isdecimal())):
         return None
-    return Problem(path, shown(value), "a GB/T 4754 code such as C2611", Reason.FIELD_INVALID)
+    return _fault(name, value, "a GB/T 4754 code such as C2611")
+
+
+def _code(name: str, _field: Field, value: Any) -> Problem | None:
+    try:
+        is_canonical = isinstance(value, str) and uscc.canonical(value) == value
+    except CreditError:
+        is_canonical = False
+    return (
+        None if is_canonical else _fault(name, value, "a social credit code in its canonical form", Reason.CODE_INVALID)
+    )
+
+
+def _codes(name: str, field: Field, value: Any) -> Problem | None:
+    if not isinstance(value, list) or not 1 <= len(value) <= ARTICLE_LIMIT:
+        return _fault(name, value, f"1 to {ARTICLE_LIMIT} codes", Reason.FIELD_OUT_OF_RANGE)
+    return next((p for p in (_code(name, field, v) for v in value) if p), None)
 
 
 _CHECKS = {
+    "code": _code, "codes": _codes,
     "text": _text, "texts": _texts, "date": _date, "enum": _enum_value, "enums": _enum_values,
     "bool": _bool, "int": _number, "number": _number, "region": _region, "industry": _industry,
 }  # fmt: skip

@@ -32,6 +32,11 @@ class QuarantinedRecord(SQLModel, table=True):
         """Returns what keeps the record from the ledger."""
         return [Problem(p["field"], p["got"], p["want"], Reason(p["reason"])) for p in json.loads(self.problems)]
 
+    def content(self) -> dict[str, Any]:
+        """Returns the record as it was submitted, a person without code and name."""
+        found: dict[str, Any] = json.loads(self.record)
+        return found
+
 
 TABLES: list[Any] = [QuarantinedRecord]
 _KEY = tuple_(col(QuarantinedRecord.source), col(QuarantinedRecord.record_id), col(QuarantinedRecord.version))

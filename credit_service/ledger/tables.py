@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, 
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, from_microseconds, select_by_pairs
+from credit_service.database import UtcTime, select_by_pairs
 
 HEAD_ID = 1
 GENESIS = bytes(32)
@@ -73,6 +73,10 @@ class LedgerHead(SQLModel, table=True):
     # Candidates, grades and feed have followed every event up to here.
     judged_position: int = Field(sa_type=BigInteger)
 
+    def is_level(self) -> bool:
+        """Says whether everything was judged."""
+        return self.judged_position == self.position
+
 
 TABLES: list[Any] = [LedgerEvent, EventKey, LedgerHead]
 
@@ -115,21 +119,21 @@ def judged_window(session: Session, after: int, limit: int) -> tuple[list[str], 
 
 
 class StoredVersion(NamedTuple):
-    """Holds a row of EventKey without an object of the mapper: collection meets thousands a second."""
+    """Holds a row of EventKey as it is kept, the time in microseconds: collection meets thousands a second."""
 
     source: str
     record_id: str
     version: int
     subject_id: str
     position: int
-    collect_time: datetime
+    collect_time: int
     content_hash: bytes
 
 
 def stored_versions(session: Session, records: Iterable[tuple[str, str]]) -> list[StoredVersion]:
     """Returns every stored version of the given (source, record id) pairs."""
     rows = select_by_pairs(session, EventKey, StoredVersion._fields, ("source", "record_id"), list(records))
-    return [StoredVersion(r[0], r[1], r[2], r[3], r[4], from_microseconds(r[5]), r[6]) for r in rows]
+    return [StoredVersion._make(row) for row in rows]
 
 
 def find_event(session: Session, source: str, record_id: str, version: int) -> LedgerEvent | None:

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import and_, select
 from sqlmodel import Session, col
 
+from credit_service.database import to_microseconds
 from credit_service.ledger.append import chain_hash
-from credit_service.ledger.drafts import content_hash, instant_text
+from credit_service.ledger.drafts import content_hash
 from credit_service.ledger.tables import GENESIS, EventKey, LedgerEvent, head, in_ledger_order
 from credit_service.legal_days import civil_day
 
@@ -32,7 +33,9 @@ def verify(session: Session) -> Verified:
         rows = session.execute(in_ledger_order(position, PAGE)).scalars().all()
         for row in rows:
             content = stored_content_hash(row)
-            linked = chain_hash(chain, position + 1, row.collect_time, content, row.personal_commitment)
+            linked = chain_hash(
+                chain, position + 1, to_microseconds(row.collect_time), content, row.personal_commitment
+            )
             is_sound = row.position == position + 1 and content == row.content_hash and linked == row.chain_hash
             # The day is derived, not digested; rules read it.
             if not is_sound or row.occur_day != civil_day(row.occur_time):
@@ -55,7 +58,8 @@ def stored_content_hash(row: LedgerEvent) -> bytes:
     return content_hash(
         (
             row.source, row.record_id, str(row.version), row.op, row.subject_id, row.subject_name, row.subject_kind,
-            row.kind, row.domain, instant_text(row.occur_time), instant_text(row.publish_time),
+            row.kind, row.domain, str(to_microseconds(row.occur_time)),
+            "" if row.publish_time is None else str(to_microseconds(row.publish_time)),
             row.document_no, row.legal_basis, row.refers_to or "", row.payload,
         )
     )  # fmt: skip

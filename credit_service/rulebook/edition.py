@@ -1,7 +1,7 @@
 """Loads dated editions of the rulebook from files and finds the one in force; evaluates none."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,23 @@ def load_edition(path: Path) -> Edition:
 
     The digest is SHA-256 over the file, followed by those of the files it extends.
     """
-    chain = _chain(path)
+    return _read(path.name, _chain(path.name, _content(path), lambda base: _beside(path, base)))
+
+
+def read_draft(document: str, installed: Sequence[Edition]) -> Edition:
+    """Reads an edition that is no file yet; it may extend an installed one. Fails with EDITION_INVALID."""
+    content, documents = document.encode(), {edition.id: edition.document.encode() for edition in installed}
+    # A draft has no file to be named after.
+    name = f"{_parse('draft', content).get('id', 'draft')}.toml"
+    return _read(name, _chain(name, content, documents.get))
+
+
+def _read(name: str, chain: Sequence[tuple[bytes, dict[str, Any]]]) -> Edition:
     values: dict[str, Any] = {}
     for _, own in reversed(chain):
         values = merge(values, own)
     content = b"".join(content for content, _ in chain)
-    return read_edition(Table(path.name, "", values), sha256(content).hexdigest(), chain[0][0].decode())
+    return read_edition(Table(name, "", values), sha256(content).hexdigest(), chain[0][0].decode())
 
 
 def load_editions(directory: Path = SHIPPED) -> tuple[Edition, ...]:
@@ -63,29 +74,42 @@ def _refuse_overlap(one: Edition, other: Edition) -> None:
         )
 
 
-def _chain(path: Path, seen: tuple[str, ...] = ()) -> list[tuple[bytes, dict[str, Any]]]:
-    """Reads a file and those it extends, nearest first."""
-    content, values = _parse(path)
+def _chain(
+    name: str, content: bytes, find: Callable[[str], bytes | None], seen: tuple[str, ...] = ()
+) -> list[tuple[bytes, dict[str, Any]]]:
+    """Reads a document and those it extends, nearest first; `find` returns the document of an id."""
+    values = _parse(name, content)
     base = values.pop("extends", None)
     if base is None:
         return [(content, values)]
+    found = find(base) if isinstance(base, str) and f"{base}.toml" not in (*seen, name) else None
+    if found is None:
+        Table(name, "", {}).refuse("extends", base, "the id of another edition beside this file")
+    return [(content, values), *_chain(f"{base}.toml", found, find, (*seen, name))]
+
+
+def _beside(path: Path, base: str) -> bytes | None:
     file = path.with_name(f"{base}.toml")
-    if file.name in (*seen, path.name) or not file.is_file():
-        Table(path.name, "", {}).refuse("extends", base, "the id of another edition beside this file")
-    return [(content, values), *_chain(file, (*seen, path.name))]
+    return _content(file) if file.is_file() else None
 
 
-def _parse(path: Path) -> tuple[bytes, dict[str, Any]]:
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
-        return content, tomllib.loads(content.decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
-        raise CreditError(
-            Reason.EDITION_INVALID,
-            f"{path.name}: got {fault}, want a readable TOML file in UTF-8",
-            file=path.name,
-            path="",
-        ) from fault
+        return path.read_bytes()
+    except OSError as fault:
+        raise _unreadable(path.name, fault) from fault
+
+
+def _parse(name: str, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise _unreadable(name, fault) from fault
+
+
+def _unreadable(name: str, fault: Exception) -> CreditError:
+    message = f"{name}: got {fault}, want a readable TOML file in UTF-8"
+    return CreditError(Reason.EDITION_INVALID, message, file=name, path="")
 
 
 def merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,9 @@
 A finding is what a rule says, never a decision: only effect CANDIDATE may open a candidate.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from credit_service.ledger.facts import Fact
-from credit_service.rulebook.law import Edition, Rule
+from credit_service.rulebook.law import Rule
 from credit_service.rulebook.matching import current, firsts, rule_matches
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
@@ -33,18 +31,9 @@ class Finding:
     scope_event_ids: tuple[int, ...] = ()
 
 
-def evaluate(
-    edition: Edition,
-    facts: Sequence[Fact],
-    unusable_from: Sequence[int],
-    as_of_day: int,
-    scheme: str = "USCC",
-) -> list[Finding]:
-    """Returns the findings that stand on the day, in the order of the rules."""
-    if not edition.rules:
-        return []
-    view = View(edition, facts, unusable_from, as_of_day)
-    return [finding for rule in edition.rules for finding in _findings(rule, view, scheme)]
+def evaluate(view: View, scheme: str = "USCC") -> list[Finding]:
+    """Returns the findings that stand on the view's day, in the order of the rules."""
+    return [finding for rule in view.edition.rules for finding in _findings(rule, view, scheme)]
 
 
 def _findings(rule: Rule, view: View, scheme: str) -> list[Finding]:

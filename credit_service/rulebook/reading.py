@@ -236,7 +236,8 @@ def _accidents(table: Table) -> Accidents:
                 limit = f"more than {milder.level} has, {getattr(milder, key)}"
                 table.refuse(f"{worse.level}.{key}", getattr(worse, key), limit)
     days = table.table_or_empty("restate_days")
-    accidents = Accidents(levels, MappingProxyType({kind: days.whole(kind, 1, 366) for kind in days.names()}))
+    # A plain mapping: another process can take it along.
+    accidents = Accidents(levels, {kind: days.whole(kind, 1, 366) for kind in days.names()})
     for kind in accidents.restate_days:
         days.check_word(kind, kind, ACCIDENT_KINDS)
     table.finish((*LEVELS, "restate_days"))

@@ -1,9 +1,8 @@
 """Finds the next day on which time alone can change what an edition says about a subject. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
-from credit_service.ledger.facts import Fact
 from credit_service.rulebook.condition import Condition
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.matching import bounds
@@ -11,21 +10,18 @@ from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
 
-def next_change_day(
-    edition: Edition, facts: Sequence[Fact], unusable_from: Sequence[int], as_of_day: int
-) -> int | None:
+def next_change_day(view: View) -> int | None:
     """Returns the first later day on which a window, term, state or the edition may end.
 
     Until then findings, vetoes, hard record, conditions for A and pending all stay.
     """
-    view = View(edition, facts, unusable_from, as_of_day)
+    edition = view.edition
     days = chain(
-        (fact.day for fact in facts),
-        unusable_from,
+        view.days,
         () if edition.valid_to is None else (edition.valid_to,),
         (day for condition in _conditions(edition, view) for day in bounds(condition, view)),
     )
-    return min((day for day in days if as_of_day < day < NEVER), default=None)
+    return min((day for day in days if view.as_of_day < day < NEVER), default=None)
 
 
 def _conditions(edition: Edition, view: View) -> Iterator[Condition]:

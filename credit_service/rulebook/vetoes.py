@@ -3,12 +3,10 @@
 The score never lifts a veto, and without a hard record it never makes a D.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from credit_service.ledger.facts import Fact
 from credit_service.rulebook.condition import HardRecord
-from credit_service.rulebook.law import Clause, Edition, LegalBasis, VetoRule
+from credit_service.rulebook.law import Clause, LegalBasis, VetoRule
 from credit_service.rulebook.matching import Match, current
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
@@ -36,46 +34,25 @@ class Statement:
     text_en: str
 
 
-def vetoes(
-    edition: Edition,
-    facts: Sequence[Fact],
-    unusable_from: Sequence[int],
-    as_of_day: int,
-    on_blacklist: bool = False,
-) -> list[Veto]:
-    """Returns the vetoes in force on the day, in the edition's order, each with all its proof."""
-    lists = ("BLACK",) if on_blacklist else ()
-    view = View(edition, facts, unusable_from, as_of_day, lists)
-    found = [(rule, _matches(rule, view)) for rule in edition.grading.vetoes]
+def vetoes(view: View) -> list[Veto]:
+    """Returns the vetoes in force on the view's day, in the edition's order, each with all its proof."""
+    found = [(rule, _matches(rule, view)) for rule in view.edition.grading.vetoes]
     return [_veto(rule, matches) for rule, matches in found if matches]
 
 
-def hard_record(
-    edition: Edition, facts: Sequence[Fact], unusable_from: Sequence[int], as_of_day: int
-) -> tuple[int, ...]:
+def hard_record(view: View) -> tuple[int, ...]:
     """Returns the events that let a score below the edge of D show D; none: it shows C."""
-    view = View(edition, facts, unusable_from, as_of_day)
     return tuple(sorted({n for match in current(HardRecord(), view) for n in match.proof}))
 
 
-def a_conditions(
-    edition: Edition, facts: Sequence[Fact], unusable_from: Sequence[int], as_of_day: int
-) -> list[Statement]:
-    """Returns the conditions for grade A that are not met on the day."""
-    view = View(edition, facts, unusable_from, as_of_day)
-    return [_statement(clause) for clause in edition.grading.a_conditions if not _matches(clause, view)]
+def a_conditions(view: View) -> list[Statement]:
+    """Returns the conditions for grade A that are not met on the view's day."""
+    return [_statement(clause) for clause in view.edition.grading.a_conditions if not _matches(clause, view)]
 
 
-def pending(
-    edition: Edition,
-    facts: Sequence[Fact],
-    unusable_from: Sequence[int],
-    as_of_day: int,
-    scheme: str = "USCC",
-) -> Statement | None:
+def pending(view: View, scheme: str = "USCC") -> Statement | None:
     """Returns why the subject is not graded yet 待评定, nothing when it is."""
-    view = View(edition, facts, unusable_from, as_of_day)
-    for rule in edition.grading.pending:
+    for rule in view.edition.grading.pending:
         if scheme in rule.schemes and _matches(rule, view):
             return _statement(rule)
     return None

@@ -13,7 +13,7 @@ class View:
     """Indexes the facts that had happened by the day, and until when each may be used."""
 
     __slots__ = (
-        *("edition", "as_of_day", "lists", "by_kind", "unusable_from", "_by_key", "_referring"),
+        *("edition", "as_of_day", "lists", "days", "by_kind", "unusable_from", "_by_key", "_referring"),
         "_links_built",
     )
 
@@ -27,6 +27,8 @@ class View:
     ) -> None:
         """Takes facts in any order; `lists` names the lists on which the subject stands."""
         self.edition, self.as_of_day, self.lists = edition, as_of_day, frozenset(lists)
+        # Every day on which a fact, also one to come, begins or ends to count.
+        self.days = [*(fact.day for fact in facts), *unusable_from]
         self.by_kind: dict[str, list[Fact]] = {}
         self.unusable_from: dict[int, int] = {}
         self._by_key: dict[str, Fact] = {}

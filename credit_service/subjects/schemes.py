@@ -10,6 +10,8 @@ from credit_service.errors import CreditError, Reason, shown
 from credit_service.subjects import uscc
 
 _PERSON = re.compile(r"[0-9a-f]{64}")
+# All but the last character of an ID number are digits, whatever stands between them and however they are written.
+_DIGIT = re.compile(r"\d")
 _TW_OSH = re.compile(r"tw[0-9a-f]{12}")
 
 
@@ -62,6 +64,8 @@ def split(identifier: str) -> tuple[str, str]:
 
 def is_id_number(code: str) -> bool:
     """Says whether a text is a resident ID number (GB 11643)."""
+    if len(_DIGIT.findall(code)) < 17:
+        return False
     try:
         return len(ric.validate(code)) == 18
     except ValidationError:

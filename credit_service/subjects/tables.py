@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Index, and_, bindparam, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, insert_rows
+from credit_service.database import UtcTime, insert_rows, select_by_keys
 from credit_service.subjects.schemes import split
 
 LIKE_ESCAPE = "\\"
+# The event kind that registers.
+REGISTRATION = "REG"
 
 
 class SubjectRow(SQLModel, table=True):
@@ -32,7 +34,7 @@ class SubjectRow(SQLModel, table=True):
 
 
 class Told(Protocol):
-    """Says what a record must offer so that its subject can be noted."""
+    """Says what a record must offer so that its subject can be noted; a person's has no name."""
 
     @property
     def subject_id(self) -> str: ...  # noqa: D102  # the protocol's docstring covers its fields
@@ -41,44 +43,67 @@ class Told(Protocol):
     @property
     def subject_kind(self) -> str: ...  # noqa: D102
     @property
-    def is_person(self) -> bool: ...  # noqa: D102
-    @property
     def kind(self) -> str: ...  # noqa: D102
-    @property
-    def op(self) -> str: ...  # noqa: D102
-    @property
-    def occur_time(self) -> datetime: ...  # noqa: D102
-    @property
-    def payload_text(self) -> str: ...  # noqa: D102
 
 
-def note_subjects(session: Session, told: Sequence[Told], now: datetime) -> None:
-    """Adds subjects seen for the first time, and keeps names and registrations up to date."""
+# When the latest registration of a subject took place, and what its registrations say together.
+Registration = tuple[datetime, Mapping[str, Any]]
+
+
+class Named(NamedTuple):
+    """Holds the name a subject is known by, and whether a registration gave it."""
+
+    name: str
+    is_registered: bool
+
+
+def names_of(session: Session, subject_ids: Iterable[str]) -> dict[str, Named]:
+    """Returns the known ones of the given subjects by id."""
+    rows = select_by_keys(session, SubjectRow, ("subject_id", "name", "registered_time"), "subject_id", subject_ids)
+    return {row[0]: Named(row[1], row[2] is not None) for row in rows}
+
+
+def note_subjects(
+    session: Session,
+    told: Sequence[Told],
+    known: Mapping[str, Named],
+    registrations: Mapping[str, Registration],
+    now: datetime,
+) -> None:
+    """Adds subjects seen for the first time, with their registrations, and keeps the names of those known before.
+
+    A registered name changes by a registration alone; another one follows the newest record.
+    """
     newest: dict[str, Told] = {}
     for record in told:
-        newest[record.subject_id] = record
-    statement = select(col(SubjectRow.subject_id), col(SubjectRow.name)).where(col(SubjectRow.subject_id).in_(newest))
-    known = {row.subject_id: row.name for row in session.execute(statement)}
+        former = newest.get(record.subject_id)
+        if former is None or former.kind != REGISTRATION or record.kind == REGISTRATION:
+            newest[record.subject_id] = record
     # The caller holds the write lock: what was not known a moment ago still is not.
-    insert_rows(session, SubjectRow, [_row(record, now) for key, record in newest.items() if key not in known])
+    new = [_row(record, registrations.get(key), now) for key, record in newest.items() if key not in known]
+    insert_rows(session, SubjectRow, new)
     renamed = [
         {"key": key, "new_name": record.subject_name}
         for key, record in newest.items()
-        if key in known and record.subject_name and not record.is_person and record.subject_name != known[key]
+        if key in known and record.subject_name and record.subject_name != known[key].name
+        if record.kind == REGISTRATION or not known[key].is_registered
     ]
     if renamed:
         session.connection().execute(_RENAME, renamed)
 
 
-def _row(record: Told, now: datetime) -> dict[str, Any]:
+def _row(record: Told, registration: Registration | None, now: datetime) -> dict[str, Any]:
     scheme, code = split(record.subject_id)
+    time, payload = registration or (None, {})
     return {
         "subject_id": record.subject_id,
         "scheme": scheme,
         "code": code,
-        "name": "" if record.is_person else record.subject_name,
+        "name": record.subject_name,
         "kind": record.subject_kind,
         "first_collect_time": now,
+        "registered_time": time,
+        **{name: payload.get(name) for name in TOLD},
     }
 
 
@@ -96,7 +121,7 @@ _REGISTER = (
 )
 
 
-def register(session: Session, registrations: Mapping[str, tuple[datetime, Mapping[str, Any]] | None]) -> None:
+def register(session: Session, registrations: Mapping[str, Registration | None]) -> None:
     """Keeps what the registration that counts says of each subject; None: none counts any more."""
     rows = []
     for subject_id, counted in registrations.items():

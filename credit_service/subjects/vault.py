@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -54,13 +55,10 @@ class Vault:
         """Derives the working keys; `random` yields fresh bytes."""
         if len(master_key) != 32:
             raise CreditError(Reason.SETTING_INVALID, "person_key_file: want 32 bytes in hexadecimal")
-        self._hash_key = hmac.digest(master_key, b"person-code", "sha256")
+        # The keyed hash that stands for an ID number; a value, so that another process can take it along.
+        self.person_code = partial(person_code, hmac.digest(master_key, b"person-code", "sha256"))
         self._wrapper = AESGCM(hmac.digest(master_key, b"wrap", "sha256"))
         self._random = random
-
-    def person_code(self, id_number: str) -> str:
-        """Returns the keyed hash that stands for an ID number."""
-        return hmac.new(self._hash_key, id_number.upper().encode(), hashlib.sha256).hexdigest()
 
     def seal(self, session: Session, subject_id: str, value: str) -> Sealed:
         """Encrypts a value under the subject's data key, made at first use."""
@@ -93,6 +91,11 @@ class Vault:
             raise CreditError(
                 Reason.SETTING_INVALID, "person_key_file: got a key that did not wrap this subject's data"
             ) from None
+
+
+def person_code(key: bytes, id_number: str) -> str:
+    """Returns the keyed hash that stands for an ID number."""
+    return hmac.new(key, id_number.upper().encode(), hashlib.sha256).hexdigest()
 
 
 def commitment(salt: bytes, value: str) -> bytes:

@@ -172,6 +172,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The database refused the write, for lack of space or connection; nothing was acknowledged. Status
     UNAVAILABLE with RetryInfo.
     """
+    ERROR_REASON_CLAUSE_MISSING: _ErrorReason.ValueType  # 72
+    """The record does not name the article of law it rests on."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a record was refused."""
@@ -324,4 +326,6 @@ ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 71
 """The database refused the write, for lack of space or connection; nothing was acknowledged. Status
 UNAVAILABLE with RetryInfo.
 """
+ERROR_REASON_CLAUSE_MISSING: ErrorReason.ValueType  # 72
+"""The record does not name the article of law it rests on."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

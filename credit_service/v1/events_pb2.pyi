@@ -971,6 +971,34 @@ CRIMINAL_STAGE_JUDGED: CriminalStage.ValueType  # 3
 """Judged 判决."""
 Global___CriminalStage: _TypeAlias = CriminalStage  # noqa: Y015
 
+class _Succession:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SuccessionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Succession.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUCCESSION_UNSPECIFIED: _Succession.ValueType  # 0
+    """Not stated."""
+    SUCCESSION_RENUMBERED: _Succession.ValueType  # 1
+    """The same legal person under another code: all its facts stay its own."""
+    SUCCESSION_MERGED: _Succession.ValueType  # 2
+    """Merged 合并: shown; whom the facts burden is decided by people."""
+    SUCCESSION_SPLIT: _Succession.ValueType  # 3
+    """Split off 分立: shown; whom the facts burden is decided by people."""
+
+class Succession(_Succession, metaclass=_SuccessionEnumTypeWrapper):
+    """How a subject follows others."""
+
+SUCCESSION_UNSPECIFIED: Succession.ValueType  # 0
+"""Not stated."""
+SUCCESSION_RENUMBERED: Succession.ValueType  # 1
+"""The same legal person under another code: all its facts stay its own."""
+SUCCESSION_MERGED: Succession.ValueType  # 2
+"""Merged 合并: shown; whom the facts burden is decided by people."""
+SUCCESSION_SPLIT: Succession.ValueType  # 3
+"""Split off 分立: shown; whom the facts burden is decided by people."""
+Global___Succession: _TypeAlias = Succession  # noqa: Y015
+
 @_typing.final
 class Accident(_message.Message):
     """An accident. Absent counts mean unknown, never none. Event code `ACC`."""
@@ -1640,6 +1668,9 @@ class Registration(_message.Message):
     FOUNDED_DATE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     SECTORS_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_CODES_FIELD_NUMBER: _builtins.int
+    SUCCESSION_FIELD_NUMBER: _builtins.int
+    BRANCH_OF_CODE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Registered name."""
     industry_code: _builtins.str
@@ -1656,9 +1687,17 @@ class Registration(_message.Message):
     """Civil date `YYYY-MM-DD` in Asia/Shanghai: founded."""
     status: Global___RegistrationStatus.ValueType
     """Standing."""
+    succession: Global___Succession.ValueType
+    """How this subject follows its predecessors; with `predecessor_codes`."""
+    branch_of_code: _builtins.str
+    """Social credit code of the legal person whose branch this subject is."""
     @_builtins.property
     def sectors(self) -> _containers.RepeatedScalarFieldContainer[Global___Sector.ValueType]:
         """Risk sectors."""
+
+    @_builtins.property
+    def predecessor_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Social credit codes of the subjects that this one follows; with `succession`."""
 
     def __init__(
         self,
@@ -1672,11 +1711,16 @@ class Registration(_message.Message):
         founded_date: _builtins.str | None = ...,
         status: Global___RegistrationStatus.ValueType = ...,
         sectors: _abc.Iterable[Global___Sector.ValueType] | None = ...,
+        predecessor_codes: _abc.Iterable[_builtins.str] | None = ...,
+        succession: Global___Succession.ValueType = ...,
+        branch_of_code: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_founded_date", b"_founded_date", "_headcount", b"_headcount", "_industry_code", b"_industry_code", "_name", b"_name", "_operating_region", b"_operating_region", "_registered_region", b"_registered_region", "_supervising_region", b"_supervising_region", "founded_date", b"founded_date", "headcount", b"headcount", "industry_code", b"industry_code", "name", b"name", "operating_region", b"operating_region", "registered_region", b"registered_region", "supervising_region", b"supervising_region"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_branch_of_code", b"_branch_of_code", "_founded_date", b"_founded_date", "_headcount", b"_headcount", "_industry_code", b"_industry_code", "_name", b"_name", "_operating_region", b"_operating_region", "_registered_region", b"_registered_region", "_supervising_region", b"_supervising_region", "branch_of_code", b"branch_of_code", "founded_date", b"founded_date", "headcount", b"headcount", "industry_code", b"industry_code", "name", b"name", "operating_region", b"operating_region", "registered_region", b"registered_region", "supervising_region", b"supervising_region"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_founded_date", b"_founded_date", "_headcount", b"_headcount", "_industry_code", b"_industry_code", "_name", b"_name", "_operating_region", b"_operating_region", "_registered_region", b"_registered_region", "_supervising_region", b"_supervising_region", "founded_date", b"founded_date", "headcount", b"headcount", "industry_code", b"industry_code", "name", b"name", "operating_region", b"operating_region", "registered_region", b"registered_region", "sectors", b"sectors", "status", b"status", "supervising_region", b"supervising_region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_branch_of_code", b"_branch_of_code", "_founded_date", b"_founded_date", "_headcount", b"_headcount", "_industry_code", b"_industry_code", "_name", b"_name", "_operating_region", b"_operating_region", "_registered_region", b"_registered_region", "_supervising_region", b"_supervising_region", "branch_of_code", b"branch_of_code", "founded_date", b"founded_date", "headcount", b"headcount", "industry_code", b"industry_code", "name", b"name", "operating_region", b"operating_region", "predecessor_codes", b"predecessor_codes", "registered_region", b"registered_region", "sectors", b"sectors", "status", b"status", "succession", b"succession", "supervising_region", b"supervising_region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__branch_of_code: _TypeAlias = _typing.Literal["branch_of_code"]  # noqa: Y015
+    _WhichOneofArgType__branch_of_code: _TypeAlias = _typing.Literal["_branch_of_code", b"_branch_of_code"]  # noqa: Y015
     _WhichOneofReturnType__founded_date: _TypeAlias = _typing.Literal["founded_date"]  # noqa: Y015
     _WhichOneofArgType__founded_date: _TypeAlias = _typing.Literal["_founded_date", b"_founded_date"]  # noqa: Y015
     _WhichOneofReturnType__headcount: _TypeAlias = _typing.Literal["headcount"]  # noqa: Y015
@@ -1691,6 +1735,8 @@ class Registration(_message.Message):
     _WhichOneofArgType__registered_region: _TypeAlias = _typing.Literal["_registered_region", b"_registered_region"]  # noqa: Y015
     _WhichOneofReturnType__supervising_region: _TypeAlias = _typing.Literal["supervising_region"]  # noqa: Y015
     _WhichOneofArgType__supervising_region: _TypeAlias = _typing.Literal["_supervising_region", b"_supervising_region"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__branch_of_code) -> _WhichOneofReturnType__branch_of_code | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__founded_date) -> _WhichOneofReturnType__founded_date | None: ...
     @_typing.overload

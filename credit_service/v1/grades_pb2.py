@@ -27,15 +27,15 @@ from credit_service.v1 import subjects_pb2 as credit__service_dot_v1_dot_subject
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/grades.proto\x12\x11\x63redit_service.v1\x1a credit_service/v1/rulebook.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x01\n\x0bGradeReason\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x15\n\ris_actionable\x18\x05 \x01(\x08\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\xce\x01\n\tGradeVeto\x12\x0f\n\x07veto_id\x18\x01 \x01(\t\x12%\n\x03\x63\x61p\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x17\n\nuntil_date\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12,\n\x05\x62\x61sis\x18\x05 \x01(\x0b\x32\x1d.credit_service.v1.LegalBasis\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\tB\r\n\x0b_until_date\"\xc1\x04\n\x0bGradeRecord\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x12\n\x05score\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bprobability\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.credit_service.v1.GradeReason\x12,\n\x06vetoes\x18\x06 \x03(\x0b\x32\x1c.credit_service.v1.GradeVeto\x12\x17\n\npending_zh\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x17\n\npending_en\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x16\n\x0eis_review_open\x18\t \x01(\x08\x12\x12\n\nedition_id\x18\n \x01(\t\x12\x15\n\x08model_id\x18\x0b \x01(\tH\x04\x88\x01\x01\x12.\n\nas_of_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nknown_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x10next_review_date\x18\x0e \x01(\tH\x05\x88\x01\x01\x42\x08\n\x06_scoreB\x0e\n\x0c_probabilityB\r\n\x0b_pending_zhB\r\n\x0b_pending_enB\x0b\n\t_model_idB\x13\n\x11_next_review_date\"s\n\x0fGetGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"A\n\x10GetGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\"z\n\x15\x42\x61tchGetGradesRequest\x12/\n\x08subjects\x18\x01 \x03(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"N\n\x16\x42\x61tchGetGradesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.credit_service.v1.BatchGradeResult\"\x9d\x01\n\x10\x42\x61tchGradeResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x32\n\x05grade\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecordH\x00\x88\x01\x01\x12\x30\n\x07problem\x18\x03 \x01(\x0b\x32\x1a.credit_service.v1.ProblemH\x01\x88\x01\x01\x42\x08\n\x06_gradeB\n\n\x08_problem\"w\n\x13\x45xplainGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"\xf2\x01\n\x14\x45xplainGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x13\n\x0b\x62\x61se_points\x18\x02 \x01(\x03\x12\x32\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32 .credit_service.v1.FeaturePoints\x12,\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x1a.credit_service.v1.Finding\x12\x10\n\x08unmet_zh\x18\x05 \x03(\t\x12\x10\n\x08unmet_en\x18\x06 \x03(\t\x12\x10\n\x08\x64ocument\x18\x07 \x01(\x0c\"\xa6\x01\n\rFeaturePoints\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x13\n\x0b\x62\x65st_points\x18\x05 \x01(\x03\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\x81\x01\n\x07\x46inding\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12\x12\n\nfound_date\x18\x05 \x01(\t\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\"p\n\x17ListGradeHistoryRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x18ListGradeHistoryResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x0fTryGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"A\n\x10TryGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\";\n\x12ListReviewsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x13ListReviewsResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x13\x44\x65\x63ideReviewRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x14\x44\x65\x63ideReviewResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\"\xa7\x01\n\x14OverrideGradeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x03 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nuntil_date\x18\x05 \x01(\t\"F\n\x15OverrideGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord*e\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x0b\n\x07GRADE_A\x10\x01\x12\x0b\n\x07GRADE_B\x10\x02\x12\x0b\n\x07GRADE_C\x10\x03\x12\x0b\n\x07GRADE_D\x10\x04\x12\x11\n\rGRADE_PENDING\x10\x05\x32\x92\x06\n\x0cGradeService\x12S\n\x08GetGrade\x12\".credit_service.v1.GetGradeRequest\x1a#.credit_service.v1.GetGradeResponse\x12g\n\x0e\x42\x61tchGetGrades\x12(.credit_service.v1.BatchGetGradesRequest\x1a).credit_service.v1.BatchGetGradesResponse0\x01\x12_\n\x0c\x45xplainGrade\x12&.credit_service.v1.ExplainGradeRequest\x1a\'.credit_service.v1.ExplainGradeResponse\x12k\n\x10ListGradeHistory\x12*.credit_service.v1.ListGradeHistoryRequest\x1a+.credit_service.v1.ListGradeHistoryResponse\x12S\n\x08TryGrade\x12\".credit_service.v1.TryGradeRequest\x1a#.credit_service.v1.TryGradeResponse\x12\\\n\x0bListReviews\x12%.credit_service.v1.ListReviewsRequest\x1a&.credit_service.v1.ListReviewsResponse\x12_\n\x0c\x44\x65\x63ideReview\x12&.credit_service.v1.DecideReviewRequest\x1a\'.credit_service.v1.DecideReviewResponse\x12\x62\n\rOverrideGrade\x12\'.credit_service.v1.OverrideGradeRequest\x1a(.credit_service.v1.OverrideGradeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/grades.proto\x12\x11\x63redit_service.v1\x1a credit_service/v1/rulebook.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x01\n\x0bGradeReason\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x15\n\ris_actionable\x18\x05 \x01(\x08\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\xce\x01\n\tGradeVeto\x12\x0f\n\x07veto_id\x18\x01 \x01(\t\x12%\n\x03\x63\x61p\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x17\n\nuntil_date\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12,\n\x05\x62\x61sis\x18\x05 \x01(\x0b\x32\x1d.credit_service.v1.LegalBasis\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\tB\r\n\x0b_until_date\"\xc1\x04\n\x0bGradeRecord\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x12\n\x05score\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bprobability\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.credit_service.v1.GradeReason\x12,\n\x06vetoes\x18\x06 \x03(\x0b\x32\x1c.credit_service.v1.GradeVeto\x12\x17\n\npending_zh\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x17\n\npending_en\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x16\n\x0eis_review_open\x18\t \x01(\x08\x12\x12\n\nedition_id\x18\n \x01(\t\x12\x15\n\x08model_id\x18\x0b \x01(\tH\x04\x88\x01\x01\x12.\n\nas_of_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nknown_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x10next_review_date\x18\x0e \x01(\tH\x05\x88\x01\x01\x42\x08\n\x06_scoreB\x0e\n\x0c_probabilityB\r\n\x0b_pending_zhB\r\n\x0b_pending_enB\x0b\n\t_model_idB\x13\n\x11_next_review_date\"s\n\x0fGetGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"X\n\x10GetGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x15\n\rstale_sources\x18\x02 \x03(\t\"z\n\x15\x42\x61tchGetGradesRequest\x12/\n\x08subjects\x18\x01 \x03(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"N\n\x16\x42\x61tchGetGradesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.credit_service.v1.BatchGradeResult\"\x9d\x01\n\x10\x42\x61tchGradeResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x32\n\x05grade\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecordH\x00\x88\x01\x01\x12\x30\n\x07problem\x18\x03 \x01(\x0b\x32\x1a.credit_service.v1.ProblemH\x01\x88\x01\x01\x42\x08\n\x06_gradeB\n\n\x08_problem\"w\n\x13\x45xplainGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"\x89\x02\n\x14\x45xplainGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x13\n\x0b\x62\x61se_points\x18\x02 \x01(\x03\x12\x32\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32 .credit_service.v1.FeaturePoints\x12,\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x1a.credit_service.v1.Finding\x12\x10\n\x08unmet_zh\x18\x05 \x03(\t\x12\x10\n\x08unmet_en\x18\x06 \x03(\t\x12\x10\n\x08\x64ocument\x18\x07 \x01(\x0c\x12\x15\n\rstale_sources\x18\x08 \x03(\t\"\xa6\x01\n\rFeaturePoints\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x13\n\x0b\x62\x65st_points\x18\x05 \x01(\x03\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\x81\x01\n\x07\x46inding\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12\x12\n\nfound_date\x18\x05 \x01(\t\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\"p\n\x17ListGradeHistoryRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x18ListGradeHistoryResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x0fTryGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"A\n\x10TryGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\";\n\x12ListReviewsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x13ListReviewsResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x13\x44\x65\x63ideReviewRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x14\x44\x65\x63ideReviewResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\"\xa7\x01\n\x14OverrideGradeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x03 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nuntil_date\x18\x05 \x01(\t\"F\n\x15OverrideGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord*e\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x0b\n\x07GRADE_A\x10\x01\x12\x0b\n\x07GRADE_B\x10\x02\x12\x0b\n\x07GRADE_C\x10\x03\x12\x0b\n\x07GRADE_D\x10\x04\x12\x11\n\rGRADE_PENDING\x10\x05\x32\x92\x06\n\x0cGradeService\x12S\n\x08GetGrade\x12\".credit_service.v1.GetGradeRequest\x1a#.credit_service.v1.GetGradeResponse\x12g\n\x0e\x42\x61tchGetGrades\x12(.credit_service.v1.BatchGetGradesRequest\x1a).credit_service.v1.BatchGetGradesResponse0\x01\x12_\n\x0c\x45xplainGrade\x12&.credit_service.v1.ExplainGradeRequest\x1a\'.credit_service.v1.ExplainGradeResponse\x12k\n\x10ListGradeHistory\x12*.credit_service.v1.ListGradeHistoryRequest\x1a+.credit_service.v1.ListGradeHistoryResponse\x12S\n\x08TryGrade\x12\".credit_service.v1.TryGradeRequest\x1a#.credit_service.v1.TryGradeResponse\x12\\\n\x0bListReviews\x12%.credit_service.v1.ListReviewsRequest\x1a&.credit_service.v1.ListReviewsResponse\x12_\n\x0c\x44\x65\x63ideReview\x12&.credit_service.v1.DecideReviewRequest\x1a\'.credit_service.v1.DecideReviewResponse\x12\x62\n\rOverrideGrade\x12\'.credit_service.v1.OverrideGradeRequest\x1a(.credit_service.v1.OverrideGradeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'credit_service.v1.grades_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GRADE']._serialized_start=3303
-  _globals['_GRADE']._serialized_end=3404
+  _globals['_GRADE']._serialized_start=3349
+  _globals['_GRADE']._serialized_end=3450
   _globals['_GRADEREASON']._serialized_start=155
   _globals['_GRADEREASON']._serialized_end=321
   _globals['_GRADEVETO']._serialized_start=324
@@ -45,41 +45,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETGRADEREQUEST']._serialized_start=1112
   _globals['_GETGRADEREQUEST']._serialized_end=1227
   _globals['_GETGRADERESPONSE']._serialized_start=1229
-  _globals['_GETGRADERESPONSE']._serialized_end=1294
-  _globals['_BATCHGETGRADESREQUEST']._serialized_start=1296
-  _globals['_BATCHGETGRADESREQUEST']._serialized_end=1418
-  _globals['_BATCHGETGRADESRESPONSE']._serialized_start=1420
-  _globals['_BATCHGETGRADESRESPONSE']._serialized_end=1498
-  _globals['_BATCHGRADERESULT']._serialized_start=1501
-  _globals['_BATCHGRADERESULT']._serialized_end=1658
-  _globals['_EXPLAINGRADEREQUEST']._serialized_start=1660
-  _globals['_EXPLAINGRADEREQUEST']._serialized_end=1779
-  _globals['_EXPLAINGRADERESPONSE']._serialized_start=1782
-  _globals['_EXPLAINGRADERESPONSE']._serialized_end=2024
-  _globals['_FEATUREPOINTS']._serialized_start=2027
-  _globals['_FEATUREPOINTS']._serialized_end=2193
-  _globals['_FINDING']._serialized_start=2196
-  _globals['_FINDING']._serialized_end=2325
-  _globals['_LISTGRADEHISTORYREQUEST']._serialized_start=2327
-  _globals['_LISTGRADEHISTORYREQUEST']._serialized_end=2439
-  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_start=2441
-  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_end=2540
-  _globals['_TRYGRADEREQUEST']._serialized_start=2542
-  _globals['_TRYGRADEREQUEST']._serialized_end=2657
-  _globals['_TRYGRADERESPONSE']._serialized_start=2659
-  _globals['_TRYGRADERESPONSE']._serialized_end=2724
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=2726
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=2785
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=2787
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=2881
-  _globals['_DECIDEREVIEWREQUEST']._serialized_start=2883
-  _globals['_DECIDEREVIEWREQUEST']._serialized_end=2988
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=2990
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=3059
-  _globals['_OVERRIDEGRADEREQUEST']._serialized_start=3062
-  _globals['_OVERRIDEGRADEREQUEST']._serialized_end=3229
-  _globals['_OVERRIDEGRADERESPONSE']._serialized_start=3231
-  _globals['_OVERRIDEGRADERESPONSE']._serialized_end=3301
-  _globals['_GRADESERVICE']._serialized_start=3407
-  _globals['_GRADESERVICE']._serialized_end=4193
+  _globals['_GETGRADERESPONSE']._serialized_end=1317
+  _globals['_BATCHGETGRADESREQUEST']._serialized_start=1319
+  _globals['_BATCHGETGRADESREQUEST']._serialized_end=1441
+  _globals['_BATCHGETGRADESRESPONSE']._serialized_start=1443
+  _globals['_BATCHGETGRADESRESPONSE']._serialized_end=1521
+  _globals['_BATCHGRADERESULT']._serialized_start=1524
+  _globals['_BATCHGRADERESULT']._serialized_end=1681
+  _globals['_EXPLAINGRADEREQUEST']._serialized_start=1683
+  _globals['_EXPLAINGRADEREQUEST']._serialized_end=1802
+  _globals['_EXPLAINGRADERESPONSE']._serialized_start=1805
+  _globals['_EXPLAINGRADERESPONSE']._serialized_end=2070
+  _globals['_FEATUREPOINTS']._serialized_start=2073
+  _globals['_FEATUREPOINTS']._serialized_end=2239
+  _globals['_FINDING']._serialized_start=2242
+  _globals['_FINDING']._serialized_end=2371
+  _globals['_LISTGRADEHISTORYREQUEST']._serialized_start=2373
+  _globals['_LISTGRADEHISTORYREQUEST']._serialized_end=2485
+  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_start=2487
+  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_end=2586
+  _globals['_TRYGRADEREQUEST']._serialized_start=2588
+  _globals['_TRYGRADEREQUEST']._serialized_end=2703
+  _globals['_TRYGRADERESPONSE']._serialized_start=2705
+  _globals['_TRYGRADERESPONSE']._serialized_end=2770
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=2772
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=2831
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=2833
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=2927
+  _globals['_DECIDEREVIEWREQUEST']._serialized_start=2929
+  _globals['_DECIDEREVIEWREQUEST']._serialized_end=3034
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=3036
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=3105
+  _globals['_OVERRIDEGRADEREQUEST']._serialized_start=3108
+  _globals['_OVERRIDEGRADEREQUEST']._serialized_end=3275
+  _globals['_OVERRIDEGRADERESPONSE']._serialized_start=3277
+  _globals['_OVERRIDEGRADERESPONSE']._serialized_end=3347
+  _globals['_GRADESERVICE']._serialized_start=3453
+  _globals['_GRADESERVICE']._serialized_end=4239
 # @@protoc_insertion_point(module_scope)

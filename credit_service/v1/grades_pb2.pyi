@@ -310,18 +310,26 @@ class GetGradeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     GRADE_FIELD_NUMBER: _builtins.int
+    STALE_SOURCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grade(self) -> Global___GradeRecord:
         """The grade."""
+
+    @_builtins.property
+    def stale_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sources of the subject's scheme that are silent for longer than agreed when the answer is given: the grade may
+        lack what they know.
+        """
 
     def __init__(
         self,
         *,
         grade: Global___GradeRecord | None = ...,
+        stale_sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "stale_sources", b"stale_sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -465,6 +473,7 @@ class ExplainGradeResponse(_message.Message):
     UNMET_ZH_FIELD_NUMBER: _builtins.int
     UNMET_EN_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
+    STALE_SOURCES_FIELD_NUMBER: _builtins.int
     base_points: _builtins.int
     """Points before any feature is counted."""
     document: _builtins.bytes
@@ -489,6 +498,12 @@ class ExplainGradeResponse(_message.Message):
     def unmet_en(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Extra conditions of grade A that are not met, in English."""
 
+    @_builtins.property
+    def stale_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sources of the subject's scheme that are silent for longer than agreed when the answer is given; not part of the
+        document.
+        """
+
     def __init__(
         self,
         *,
@@ -499,10 +514,11 @@ class ExplainGradeResponse(_message.Message):
         unmet_zh: _abc.Iterable[_builtins.str] | None = ...,
         unmet_en: _abc.Iterable[_builtins.str] | None = ...,
         document: _builtins.bytes = ...,
+        stale_sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "document", b"document", "features", b"features", "findings", b"findings", "grade", b"grade", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "document", b"document", "features", b"features", "findings", b"findings", "grade", b"grade", "stale_sources", b"stale_sources", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ Rulebook editions 规则版本: the law as dated data."""
 
 from collections import abc as _abc
 from credit_service.v1 import digests_pb2 as _digests_pb2
+from credit_service.v1 import subjects_pb2 as _subjects_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -275,21 +276,27 @@ Global___GetRulebookResponse: _TypeAlias = GetRulebookResponse  # noqa: Y015
 
 @_typing.final
 class TryRulebookRequest(_message.Message):
-    """Request of TryRulebook. Experimental."""
+    """Request of TryRulebook."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DOCUMENT_FIELD_NUMBER: _builtins.int
+    TIME_FRAME_FIELD_NUMBER: _builtins.int
     document: _builtins.str
-    """Draft edition, UTF-8 TOML."""
+    """Draft edition, UTF-8 TOML; it may extend an installed edition. At most 1 MiB."""
+    @_builtins.property
+    def time_frame(self) -> _subjects_pb2.TimeFrame:
+        """Time frame of the facts. Default: now."""
+
     def __init__(
         self,
         *,
         document: _builtins.str = ...,
+        time_frame: _subjects_pb2.TimeFrame | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time_frame", b"time_frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "time_frame", b"time_frame"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,33 +304,239 @@ Global___TryRulebookRequest: _TypeAlias = TryRulebookRequest  # noqa: Y015
 
 @_typing.final
 class TryRulebookResponse(_message.Message):
-    """Response of TryRulebook. Experimental."""
+    """Response of TryRulebook."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ENTERING_FIELD_NUMBER: _builtins.int
-    LEAVING_FIELD_NUMBER: _builtins.int
-    CHANGING_GRADE_FIELD_NUMBER: _builtins.int
-    entering: _builtins.int
-    """Subjects that would enter a list."""
-    leaving: _builtins.int
-    """Subjects that would leave a list."""
-    changing_grade: _builtins.int
-    """Subjects that would change grade."""
+    JUDGED_SUBJECTS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    judged_subjects: _builtins.int
+    """Subjects judged so far."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrialChange]:
+        """What would change for those judged since the last message, at most 500; subjects outside the officer's
+        jurisdiction are counted and not named.
+        """
+
+    @_builtins.property
+    def summary(self) -> Global___TrialSummary:
+        """The counts; only in the last message."""
+
     def __init__(
         self,
         *,
-        entering: _builtins.int = ...,
-        leaving: _builtins.int = ...,
-        changing_grade: _builtins.int = ...,
+        judged_subjects: _builtins.int = ...,
+        changes: _abc.Iterable[Global___TrialChange] | None = ...,
+        summary: Global___TrialSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_summary", b"_summary", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_summary", b"_summary", "changes", b"changes", "judged_subjects", b"judged_subjects", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__summary: _TypeAlias = _typing.Literal["summary"]  # noqa: Y015
+    _WhichOneofArgType__summary: _TypeAlias = _typing.Literal["_summary", b"_summary"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__summary) -> _WhichOneofReturnType__summary | None: ...
+
+Global___TryRulebookResponse: _TypeAlias = TryRulebookResponse  # noqa: Y015
+
+@_typing.final
+class TrialChange(_message.Message):
+    """What a draft edition would change for one subject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    GRADE_BEFORE_FIELD_NUMBER: _builtins.int
+    GRADE_AFTER_FIELD_NUMBER: _builtins.int
+    ENTERING_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    grade_before: _builtins.str
+    """Its grade under the editions in force; absent when it has none."""
+    grade_after: _builtins.str
+    """Its grade under the draft; absent when it has none."""
+    @_builtins.property
+    def subject(self) -> _subjects_pb2.SubjectRef:
+        """The subject."""
+
+    @_builtins.property
+    def entering(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrialFinding]:
+        """Candidates that the draft would open."""
+
+    @_builtins.property
+    def leaving(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrialFinding]:
+        """Candidates that the draft would no longer open."""
+
+    def __init__(
+        self,
+        *,
+        subject: _subjects_pb2.SubjectRef | None = ...,
+        grade_before: _builtins.str | None = ...,
+        grade_after: _builtins.str | None = ...,
+        entering: _abc.Iterable[Global___TrialFinding] | None = ...,
+        leaving: _abc.Iterable[Global___TrialFinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_grade_after", b"_grade_after", "_grade_before", b"_grade_before", "grade_after", b"grade_after", "grade_before", b"grade_before", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grade_after", b"_grade_after", "_grade_before", b"_grade_before", "entering", b"entering", "grade_after", b"grade_after", "grade_before", b"grade_before", "leaving", b"leaving", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__grade_after: _TypeAlias = _typing.Literal["grade_after"]  # noqa: Y015
+    _WhichOneofArgType__grade_after: _TypeAlias = _typing.Literal["_grade_after", b"_grade_after"]  # noqa: Y015
+    _WhichOneofReturnType__grade_before: _TypeAlias = _typing.Literal["grade_before"]  # noqa: Y015
+    _WhichOneofArgType__grade_before: _TypeAlias = _typing.Literal["_grade_before", b"_grade_before"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grade_after) -> _WhichOneofReturnType__grade_after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grade_before) -> _WhichOneofReturnType__grade_before | None: ...
+
+Global___TrialChange: _TypeAlias = TrialChange  # noqa: Y015
+
+@_typing.final
+class TrialFinding(_message.Message):
+    """A finding that opens a candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_ID_FIELD_NUMBER: _builtins.int
+    LIST_FIELD_NUMBER: _builtins.int
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
+    rule_id: _builtins.str
+    """Rule, such as `B-01`."""
+    list: _builtins.str
+    """List, such as `BLACK`."""
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Events that prove it."""
+
+    def __init__(
+        self,
+        *,
+        rule_id: _builtins.str = ...,
+        list: _builtins.str = ...,
+        event_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changing_grade", b"changing_grade", "entering", b"entering", "leaving", b"leaving"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_ids", b"event_ids", "list", b"list", "rule_id", b"rule_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___TryRulebookResponse: _TypeAlias = TryRulebookResponse  # noqa: Y015
+Global___TrialFinding: _TypeAlias = TrialFinding  # noqa: Y015
+
+@_typing.final
+class TrialSummary(_message.Message):
+    """What a draft edition would change in all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    CHANGING_FIELD_NUMBER: _builtins.int
+    CHANGING_GRADE_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    GRADES_FIELD_NUMBER: _builtins.int
+    subjects: _builtins.int
+    """Subjects judged."""
+    changing: _builtins.int
+    """Subjects for which anything would change."""
+    changing_grade: _builtins.int
+    """Subjects that would change grade."""
+    @_builtins.property
+    def digest(self) -> _digests_pb2.Digest:
+        """Digest of the draft: what the officers would adopt."""
+
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrialRule]:
+        """Candidates by rule, in order of the rule ids."""
+
+    @_builtins.property
+    def grades(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrialGrade]:
+        """Subjects by grade before and after, also where it stays."""
+
+    def __init__(
+        self,
+        *,
+        digest: _digests_pb2.Digest | None = ...,
+        subjects: _builtins.int = ...,
+        changing: _builtins.int = ...,
+        changing_grade: _builtins.int = ...,
+        rules: _abc.Iterable[Global___TrialRule] | None = ...,
+        grades: _abc.Iterable[Global___TrialGrade] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changing", b"changing", "changing_grade", b"changing_grade", "digest", b"digest", "grades", b"grades", "rules", b"rules", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrialSummary: _TypeAlias = TrialSummary  # noqa: Y015
+
+@_typing.final
+class TrialRule(_message.Message):
+    """The candidates of one rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_ID_FIELD_NUMBER: _builtins.int
+    ENTERING_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    rule_id: _builtins.str
+    """Rule, such as `B-01`."""
+    entering: _builtins.int
+    """Subjects that would enter by it."""
+    leaving: _builtins.int
+    """Subjects that would leave."""
+    def __init__(
+        self,
+        *,
+        rule_id: _builtins.str = ...,
+        entering: _builtins.int = ...,
+        leaving: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entering", b"entering", "leaving", b"leaving", "rule_id", b"rule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrialRule: _TypeAlias = TrialRule  # noqa: Y015
+
+@_typing.final
+class TrialGrade(_message.Message):
+    """Subjects with one grade before and one after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    SUBJECTS_FIELD_NUMBER: _builtins.int
+    before: _builtins.str
+    """Grade under the editions in force; absent where there is none."""
+    after: _builtins.str
+    """Grade under the draft; absent where there is none."""
+    subjects: _builtins.int
+    """Subjects."""
+    def __init__(
+        self,
+        *,
+        before: _builtins.str | None = ...,
+        after: _builtins.str | None = ...,
+        subjects: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "after", b"after", "before", b"before", "subjects", b"subjects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    _WhichOneofReturnType__before: _TypeAlias = _typing.Literal["before"]  # noqa: Y015
+    _WhichOneofArgType__before: _TypeAlias = _typing.Literal["_before", b"_before"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before) -> _WhichOneofReturnType__before | None: ...
+
+Global___TrialGrade: _TypeAlias = TrialGrade  # noqa: Y015
 
 @_typing.final
 class AdoptRulebookRequest(_message.Message):

@@ -40,7 +40,7 @@ class RulebookServiceStub(object):
                 request_serializer=credit__service_dot_v1_dot_rulebook__pb2.GetRulebookRequest.SerializeToString,
                 response_deserializer=credit__service_dot_v1_dot_rulebook__pb2.GetRulebookResponse.FromString,
                 _registered_method=True)
-        self.TryRulebook = channel.unary_unary(
+        self.TryRulebook = channel.unary_stream(
                 '/credit_service.v1.RulebookService/TryRulebook',
                 request_serializer=credit__service_dot_v1_dot_rulebook__pb2.TryRulebookRequest.SerializeToString,
                 response_deserializer=credit__service_dot_v1_dot_rulebook__pb2.TryRulebookResponse.FromString,
@@ -65,8 +65,9 @@ class RulebookServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TryRulebook(self, request, context):
-        """Replays the ledger under a draft edition and reports who would enter, leave or change. Experimental:
-        answers UNIMPLEMENTED until it ships.
+        """Replays the ledger under a draft edition and streams exactly who would enter or leave a list as a candidate, or
+        change grade; the last message counts. The draft counts as in force today, whatever its dates; nothing is
+        written. Fails with EDITION_INVALID naming the line's path, and MODEL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +90,7 @@ def add_RulebookServiceServicer_to_server(servicer, server):
                     request_deserializer=credit__service_dot_v1_dot_rulebook__pb2.GetRulebookRequest.FromString,
                     response_serializer=credit__service_dot_v1_dot_rulebook__pb2.GetRulebookResponse.SerializeToString,
             ),
-            'TryRulebook': grpc.unary_unary_rpc_method_handler(
+            'TryRulebook': grpc.unary_stream_rpc_method_handler(
                     servicer.TryRulebook,
                     request_deserializer=credit__service_dot_v1_dot_rulebook__pb2.TryRulebookRequest.FromString,
                     response_serializer=credit__service_dot_v1_dot_rulebook__pb2.TryRulebookResponse.SerializeToString,
@@ -149,7 +150,7 @@ class RulebookService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/credit_service.v1.RulebookService/TryRulebook',

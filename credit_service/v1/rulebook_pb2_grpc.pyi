@@ -37,9 +37,10 @@ class RulebookServiceStub:
     """Returns an edition with every rule, its legal basis and its source tag. Readable by every role.
     Fails with EDITION_NOT_FOUND.
     """
-    TryRulebook: _grpc.UnaryUnaryMultiCallable[_rulebook_pb2.TryRulebookRequest, _rulebook_pb2.TryRulebookResponse]
-    """Replays the ledger under a draft edition and reports who would enter, leave or change. Experimental:
-    answers UNIMPLEMENTED until it ships.
+    TryRulebook: _grpc.UnaryStreamMultiCallable[_rulebook_pb2.TryRulebookRequest, _rulebook_pb2.TryRulebookResponse]
+    """Replays the ledger under a draft edition and streams exactly who would enter or leave a list as a candidate, or
+    change grade; the last message counts. The draft counts as in force today, whatever its dates; nothing is
+    written. Fails with EDITION_INVALID naming the line's path, and MODEL_NOT_FOUND.
     """
     AdoptRulebook: _grpc.UnaryUnaryMultiCallable[_rulebook_pb2.AdoptRulebookRequest, _rulebook_pb2.AdoptRulebookResponse]
     """Adopts an installed edition. The first officer's call proposes; the call of a second, different officer
@@ -56,9 +57,10 @@ class RulebookServiceAsyncStub(RulebookServiceStub):
     """Returns an edition with every rule, its legal basis and its source tag. Readable by every role.
     Fails with EDITION_NOT_FOUND.
     """
-    TryRulebook: _aio.UnaryUnaryMultiCallable[_rulebook_pb2.TryRulebookRequest, _rulebook_pb2.TryRulebookResponse]  # type: ignore[assignment]
-    """Replays the ledger under a draft edition and reports who would enter, leave or change. Experimental:
-    answers UNIMPLEMENTED until it ships.
+    TryRulebook: _aio.UnaryStreamMultiCallable[_rulebook_pb2.TryRulebookRequest, _rulebook_pb2.TryRulebookResponse]  # type: ignore[assignment]
+    """Replays the ledger under a draft edition and streams exactly who would enter or leave a list as a candidate, or
+    change grade; the last message counts. The draft counts as in force today, whatever its dates; nothing is
+    written. Fails with EDITION_INVALID naming the line's path, and MODEL_NOT_FOUND.
     """
     AdoptRulebook: _aio.UnaryUnaryMultiCallable[_rulebook_pb2.AdoptRulebookRequest, _rulebook_pb2.AdoptRulebookResponse]  # type: ignore[assignment]
     """Adopts an installed edition. The first officer's call proposes; the call of a second, different officer
@@ -84,9 +86,10 @@ class RulebookServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _rulebook_pb2.TryRulebookRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_rulebook_pb2.TryRulebookResponse, _abc.Awaitable[_rulebook_pb2.TryRulebookResponse]]:
-        """Replays the ledger under a draft edition and reports who would enter, leave or change. Experimental:
-        answers UNIMPLEMENTED until it ships.
+    ) -> _typing.Union[_abc.Iterator[_rulebook_pb2.TryRulebookResponse], _abc.AsyncIterator[_rulebook_pb2.TryRulebookResponse]]:
+        """Replays the ledger under a draft edition and streams exactly who would enter or leave a list as a candidate, or
+        change grade; the last message counts. The draft counts as in force today, whatever its dates; nothing is
+        written. Fails with EDITION_INVALID naming the line's path, and MODEL_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

@@ -25,15 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n credit_service/v1/subjects.proto\x12\x11\x63redit_service.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\nSubjectRef\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"k\n\tTimeFrame\x12.\n\nas_of_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nknown_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x07Problem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0b\n\x03got\x18\x02 \x01(\t\x12\x0c\n\x04want\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xfa\x02\n\x07Subject\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x04kind\x18\x03 \x01(\x0e\x32\x1e.credit_service.v1.SubjectKind\x12\x1a\n\rindustry_code\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x1f\n\x12supervising_region\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x16\n\theadcount\x18\x06 \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0c\x66ounded_date\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x36\n\x12\x66irst_collect_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\t \x01(\x03\x42\x10\n\x0e_industry_codeB\x15\n\x13_supervising_regionB\x0c\n\n_headcountB\x0f\n\r_founded_date\"u\n\x11GetSubjectRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"A\n\x12GetSubjectResponse\x12+\n\x07subject\x18\x01 \x01(\x0b\x32\x1a.credit_service.v1.Subject\"]\n\x15SearchSubjectsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x16SearchSubjectsResponse\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.credit_service.v1.Subject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x15ScreenSubjectsRequest\x12/\n\x08subjects\x18\x01 \x03(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"J\n\x16ScreenSubjectsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.credit_service.v1.ScreenResult\"\xcb\x01\n\x0cScreenResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x30\n\x07subject\x18\x02 \x01(\x0b\x32\x1a.credit_service.v1.SubjectH\x00\x88\x01\x01\x12\x12\n\x05grade\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x0blisting_ids\x18\x04 \x03(\t\x12,\n\x08problems\x18\x05 \x03(\x0b\x32\x1a.credit_service.v1.Problem\x12\r\n\x05match\x18\x06 \x01(\tB\n\n\x08_subjectB\x08\n\x06_grade*\x9d\x01\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17SUBJECT_KIND_ENTERPRISE\x10\x01\x12\x1c\n\x18SUBJECT_KIND_SOLE_TRADER\x10\x02\x12\x1c\n\x18SUBJECT_KIND_INSTITUTION\x10\x03\x12\x17\n\x13SUBJECT_KIND_PERSON\x10\x04\x32\xb9\x02\n\x0eSubjectService\x12Y\n\nGetSubject\x12$.credit_service.v1.GetSubjectRequest\x1a%.credit_service.v1.GetSubjectResponse\x12\x65\n\x0eSearchSubjects\x12(.credit_service.v1.SearchSubjectsRequest\x1a).credit_service.v1.SearchSubjectsResponse\x12\x65\n\x0eScreenSubjects\x12(.credit_service.v1.ScreenSubjectsRequest\x1a).credit_service.v1.ScreenSubjectsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n credit_service/v1/subjects.proto\x12\x11\x63redit_service.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\nSubjectRef\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"k\n\tTimeFrame\x12.\n\nas_of_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nknown_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x07Problem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0b\n\x03got\x18\x02 \x01(\t\x12\x0c\n\x04want\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xfa\x02\n\x07Subject\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0c\n\x04name\x18\x02 \x01(\t\x12,\n\x04kind\x18\x03 \x01(\x0e\x32\x1e.credit_service.v1.SubjectKind\x12\x1a\n\rindustry_code\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x1f\n\x12supervising_region\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x16\n\theadcount\x18\x06 \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0c\x66ounded_date\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x36\n\x12\x66irst_collect_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\t \x01(\x03\x42\x10\n\x0e_industry_codeB\x15\n\x13_supervising_regionB\x0c\n\n_headcountB\x0f\n\r_founded_date\"u\n\x11GetSubjectRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"x\n\x12GetSubjectResponse\x12+\n\x07subject\x18\x01 \x01(\x0b\x32\x1a.credit_service.v1.Subject\x12\x35\n\trelations\x18\x02 \x03(\x0b\x32\".credit_service.v1.SubjectRelation\"\x82\x01\n\x0fSubjectRelation\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.credit_service.v1.RelationKind\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\"]\n\x15SearchSubjectsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x16SearchSubjectsResponse\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.credit_service.v1.Subject\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x15ScreenSubjectsRequest\x12/\n\x08subjects\x18\x01 \x03(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"J\n\x16ScreenSubjectsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.credit_service.v1.ScreenResult\"\xcb\x01\n\x0cScreenResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x30\n\x07subject\x18\x02 \x01(\x0b\x32\x1a.credit_service.v1.SubjectH\x00\x88\x01\x01\x12\x12\n\x05grade\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x0blisting_ids\x18\x04 \x03(\t\x12,\n\x08problems\x18\x05 \x03(\x0b\x32\x1a.credit_service.v1.Problem\x12\r\n\x05match\x18\x06 \x01(\tB\n\n\x08_subjectB\x08\n\x06_grade*\x9d\x01\n\x0bSubjectKind\x12\x1c\n\x18SUBJECT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17SUBJECT_KIND_ENTERPRISE\x10\x01\x12\x1c\n\x18SUBJECT_KIND_SOLE_TRADER\x10\x02\x12\x1c\n\x18SUBJECT_KIND_INSTITUTION\x10\x03\x12\x17\n\x13SUBJECT_KIND_PERSON\x10\x04*\xae\x02\n\x0cRelationKind\x12\x1d\n\x19RELATION_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19RELATION_KIND_FORMER_CODE\x10\x01\x12\x1c\n\x18RELATION_KIND_LATER_CODE\x10\x02\x12$\n RELATION_KIND_MERGED_PREDECESSOR\x10\x03\x12\"\n\x1eRELATION_KIND_MERGED_SUCCESSOR\x10\x04\x12#\n\x1fRELATION_KIND_SPLIT_PREDECESSOR\x10\x05\x12!\n\x1dRELATION_KIND_SPLIT_SUCCESSOR\x10\x06\x12\x18\n\x14RELATION_KIND_BRANCH\x10\x07\x12\x16\n\x12RELATION_KIND_HEAD\x10\x08\x32\xb9\x02\n\x0eSubjectService\x12Y\n\nGetSubject\x12$.credit_service.v1.GetSubjectRequest\x1a%.credit_service.v1.GetSubjectResponse\x12\x65\n\x0eSearchSubjects\x12(.credit_service.v1.SearchSubjectsRequest\x1a).credit_service.v1.SearchSubjectsResponse\x12\x65\n\x0eScreenSubjects\x12(.credit_service.v1.ScreenSubjectsRequest\x1a).credit_service.v1.ScreenSubjectsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'credit_service.v1.subjects_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBJECTKIND']._serialized_start=1476
-  _globals['_SUBJECTKIND']._serialized_end=1633
+  _globals['_SUBJECTKIND']._serialized_start=1664
+  _globals['_SUBJECTKIND']._serialized_end=1821
+  _globals['_RELATIONKIND']._serialized_start=1824
+  _globals['_RELATIONKIND']._serialized_end=2126
   _globals['_SUBJECTREF']._serialized_start=88
   _globals['_SUBJECTREF']._serialized_end=130
   _globals['_TIMEFRAME']._serialized_start=132
@@ -45,17 +47,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSUBJECTREQUEST']._serialized_start=691
   _globals['_GETSUBJECTREQUEST']._serialized_end=808
   _globals['_GETSUBJECTRESPONSE']._serialized_start=810
-  _globals['_GETSUBJECTRESPONSE']._serialized_end=875
-  _globals['_SEARCHSUBJECTSREQUEST']._serialized_start=877
-  _globals['_SEARCHSUBJECTSREQUEST']._serialized_end=970
-  _globals['_SEARCHSUBJECTSRESPONSE']._serialized_start=972
-  _globals['_SEARCHSUBJECTSRESPONSE']._serialized_end=1067
-  _globals['_SCREENSUBJECTSREQUEST']._serialized_start=1069
-  _globals['_SCREENSUBJECTSREQUEST']._serialized_end=1191
-  _globals['_SCREENSUBJECTSRESPONSE']._serialized_start=1193
-  _globals['_SCREENSUBJECTSRESPONSE']._serialized_end=1267
-  _globals['_SCREENRESULT']._serialized_start=1270
-  _globals['_SCREENRESULT']._serialized_end=1473
-  _globals['_SUBJECTSERVICE']._serialized_start=1636
-  _globals['_SUBJECTSERVICE']._serialized_end=1949
+  _globals['_GETSUBJECTRESPONSE']._serialized_end=930
+  _globals['_SUBJECTRELATION']._serialized_start=933
+  _globals['_SUBJECTRELATION']._serialized_end=1063
+  _globals['_SEARCHSUBJECTSREQUEST']._serialized_start=1065
+  _globals['_SEARCHSUBJECTSREQUEST']._serialized_end=1158
+  _globals['_SEARCHSUBJECTSRESPONSE']._serialized_start=1160
+  _globals['_SEARCHSUBJECTSRESPONSE']._serialized_end=1255
+  _globals['_SCREENSUBJECTSREQUEST']._serialized_start=1257
+  _globals['_SCREENSUBJECTSREQUEST']._serialized_end=1379
+  _globals['_SCREENSUBJECTSRESPONSE']._serialized_start=1381
+  _globals['_SCREENSUBJECTSRESPONSE']._serialized_end=1455
+  _globals['_SCREENRESULT']._serialized_start=1458
+  _globals['_SCREENRESULT']._serialized_end=1661
+  _globals['_SUBJECTSERVICE']._serialized_start=2129
+  _globals['_SUBJECTSERVICE']._serialized_end=2442
 # @@protoc_insertion_point(module_scope)

@@ -52,6 +52,54 @@ SUBJECT_KIND_PERSON: SubjectKind.ValueType  # 4
 """A natural person, known by a keyed hash of the ID number only."""
 Global___SubjectKind: _TypeAlias = SubjectKind  # noqa: Y015
 
+class _RelationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RelationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RelationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RELATION_KIND_UNSPECIFIED: _RelationKind.ValueType  # 0
+    """Not stated."""
+    RELATION_KIND_FORMER_CODE: _RelationKind.ValueType  # 1
+    """The same legal person under its former code; its facts count for the subject."""
+    RELATION_KIND_LATER_CODE: _RelationKind.ValueType  # 2
+    """The same legal person under a later code, which bears the subject's facts."""
+    RELATION_KIND_MERGED_PREDECESSOR: _RelationKind.ValueType  # 3
+    """It was merged into the subject."""
+    RELATION_KIND_MERGED_SUCCESSOR: _RelationKind.ValueType  # 4
+    """The subject was merged into it."""
+    RELATION_KIND_SPLIT_PREDECESSOR: _RelationKind.ValueType  # 5
+    """The subject was split off from it."""
+    RELATION_KIND_SPLIT_SUCCESSOR: _RelationKind.ValueType  # 6
+    """It was split off from the subject."""
+    RELATION_KIND_BRANCH: _RelationKind.ValueType  # 7
+    """It is a branch of the subject, which bears its accidents."""
+    RELATION_KIND_HEAD: _RelationKind.ValueType  # 8
+    """It is the legal person whose branch the subject is."""
+
+class RelationKind(_RelationKind, metaclass=_RelationKindEnumTypeWrapper):
+    """What another subject is to the one asked for."""
+
+RELATION_KIND_UNSPECIFIED: RelationKind.ValueType  # 0
+"""Not stated."""
+RELATION_KIND_FORMER_CODE: RelationKind.ValueType  # 1
+"""The same legal person under its former code; its facts count for the subject."""
+RELATION_KIND_LATER_CODE: RelationKind.ValueType  # 2
+"""The same legal person under a later code, which bears the subject's facts."""
+RELATION_KIND_MERGED_PREDECESSOR: RelationKind.ValueType  # 3
+"""It was merged into the subject."""
+RELATION_KIND_MERGED_SUCCESSOR: RelationKind.ValueType  # 4
+"""The subject was merged into it."""
+RELATION_KIND_SPLIT_PREDECESSOR: RelationKind.ValueType  # 5
+"""The subject was split off from it."""
+RELATION_KIND_SPLIT_SUCCESSOR: RelationKind.ValueType  # 6
+"""It was split off from the subject."""
+RELATION_KIND_BRANCH: RelationKind.ValueType  # 7
+"""It is a branch of the subject, which bears its accidents."""
+RELATION_KIND_HEAD: RelationKind.ValueType  # 8
+"""It is the legal person whose branch the subject is."""
+Global___RelationKind: _TypeAlias = RelationKind  # noqa: Y015
+
 @_typing.final
 class SubjectRef(_message.Message):
     """Names a subject by identification scheme and code."""
@@ -254,22 +302,60 @@ class GetSubjectResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBJECT_FIELD_NUMBER: _builtins.int
+    RELATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subject(self) -> Global___Subject:
         """The subject."""
+
+    @_builtins.property
+    def relations(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectRelation]:
+        """Its relations that count at the time frame, in ledger order."""
 
     def __init__(
         self,
         *,
         subject: Global___Subject | None = ...,
+        relations: _abc.Iterable[Global___SubjectRelation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relations", b"relations", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSubjectResponse: _TypeAlias = GetSubjectResponse  # noqa: Y015
+
+@_typing.final
+class SubjectRelation(_message.Message):
+    """A relation to another subject, told by a registration."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    kind: Global___RelationKind.ValueType
+    """What the other one is."""
+    event_id: _builtins.str
+    """The registration that tells of it."""
+    @_builtins.property
+    def subject(self) -> Global___SubjectRef:
+        """The other subject."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___RelationKind.ValueType = ...,
+        subject: Global___SubjectRef | None = ...,
+        event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "kind", b"kind", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectRelation: _TypeAlias = SubjectRelation  # noqa: Y015
 
 @_typing.final
 class SearchSubjectsRequest(_message.Message):

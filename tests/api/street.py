@@ -292,7 +292,7 @@ def retraction(record: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def serving(folder: Path, clock: Clock, **settings: Any) -> Iterator[Street]:
     """Prepares a folder, runs the server in a thread with a loop of its own, and stops it at the end."""
-    given = replace(Settings(listen="127.0.0.1:0", log_level="error"), **settings)
+    given = replace(Settings(listen="127.0.0.1:0", log_level="error", checking_processes=0), **settings)
     # Certificates are checked against the machine's clock, whatever the service believes.
     made = prepare(given, folder, datetime.now(UTC))
     root, trusted = Root(), folder / "roots.pem"

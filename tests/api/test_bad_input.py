@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
     "unknown kind": ("PEN", {"kind": 999}, "kind", "999", "ENUM_UNKNOWN"),
     "negative kind": ("PEN", {"kind": -1}, "kind", "-1", "ENUM_UNKNOWN"),
     "payload of another kind": ("PEN", {"kind": 1}, "payload", "penalty", "PAYLOAD_MISMATCH"),
-    "no payload": ("PEN", {"payload": None}, "payload.articles", "", "FIELD_MISSING"),
+    "no payload": ("PEN", {"payload": None}, "payload.articles", "", "CLAUSE_MISSING"),
     "no required enum": ("ACC", {"payload.accident.accident_kind": 0}, "payload.accident_kind", "", "FIELD_MISSING"),
     "no required date": ("STD", {"payload.standardization.to_date": None}, "payload.to_date", "", "FIELD_MISSING"),
     "no required amount": ("CLM", {"payload.claim.loss_fen": None}, "payload.loss_fen", "", "FIELD_MISSING"),

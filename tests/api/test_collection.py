@@ -214,6 +214,18 @@ def test_heartbeat_names_a_source_that_is_silent_longer_than_agreed(street: Stre
     assert stale == {"sim-city-em": True, "sim-city-fire": False}
 
 
+@pytest.mark.moves_clock
+def test_grade_names_the_silent_sources_of_its_scheme(street: Street) -> None:
+    code = a_code()
+    street.must_collect(a_record(code))
+    requests: dict[str, Any] = {"GetGrade": grades_pb2.GetGradeRequest, "ExplainGrade": grades_pb2.ExplainGradeRequest}
+    for days, silent in ((0, ["sim-city-fire"]), (40, ["sim-city-em", "sim-city-fire"])):
+        street.clock.now = NOW + timedelta(days=days)
+        for name, request in requests.items():
+            answer = street.ask("regulator", f"GradeService/{name}", request(subject=ref(code)))
+            assert list(answer.stale_sources) == silent
+
+
 def held(first: Any) -> Any:
     """Yields one request and keeps the stream open."""
     yield first

@@ -4,9 +4,10 @@ import pytest
 
 from credit_service.api.identity import Caller, identity_uri
 from credit_service.cli import throwaway
-from credit_service.rulebook.edition import SHIPPED, load_editions
+from credit_service.rulebook.edition import SHIPPED, load_editions, read_draft
+from credit_service.v1 import grades_pb2, listings_pb2
 from credit_service.v1 import rulebook_pb2 as pb
-from tests.api.street import NOW, Street
+from tests.api.street import NOW, Street, a_code, a_record, frame, major_accident, ref, registered
 
 EDITIONS = {edition.id: edition for edition in load_editions(SHIPPED)}
 
@@ -116,3 +117,95 @@ def test_certificate_without_an_identity_of_the_service_is_nobody(street: Street
     street.issue(name, uri)
     refused = street.refusal(name, "RulebookService/GetRulebook", pb.GetRulebookRequest())
     assert (refused.code, refused.reason) == ("UNAUTHENTICATED", "IDENTITY_MISSING")
+
+
+DRAFT = """
+id = "draft"
+extends = "cn-2026-04"
+"""
+
+
+def tried(street: Street, document: str, role: str = "regulator") -> tuple[dict[str, pb.TrialChange], pb.TrialSummary]:
+    """Tries a draft; returns the named changes by code, and the counts."""
+    request = pb.TryRulebookRequest(document=document)
+    *pages, last = street.ask(role, "RulebookService/TryRulebook", request)
+    assert last.HasField("summary")
+    return {c.subject.code: c for page in pages for c in page.changes}, last.summary
+
+
+def test_draft_without_a_difference_changes_nobody(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code), *major_accident(code))
+    changes, summary = tried(street, DRAFT)
+    assert (changes, summary.changing, summary.changing_grade, list(summary.rules)) == ({}, 0, 0, [])
+    assert all(grade.before == grade.after for grade in summary.grades)
+    assert sum(grade.subjects for grade in summary.grades) == summary.subjects > 0
+    assert summary.digest.value.hex() == read_draft(DRAFT, list(EDITIONS.values())).digest
+
+
+def test_draft_names_who_leaves_and_enters_with_the_proof(street: Street) -> None:
+    """Without its rule the major accident opens no candidate; the trial itself opens and drops none."""
+    code, calm = a_code(), a_code()
+    ids = street.must_collect(registered(code), *major_accident(code), registered(calm))[1:3]
+    changes, summary = tried(street, DRAFT + '[[rules]]\nid = "B-01"\ndrop = true\n')
+    (gone,) = changes[code].leaving
+    assert (gone.rule_id, gone.list, set(gone.event_ids)) == ("B-01", "BLACK", set(ids))
+    assert not changes[code].entering
+    assert calm not in changes
+    (rule,) = summary.rules
+    assert (rule.rule_id, rule.entering) == ("B-01", 0)
+    assert rule.leaving == summary.changing == len(changes)
+    found = street.ask(
+        "regulator", "ListingService/SearchListings", listings_pb2.SearchListingsRequest(subject=ref(code))
+    )
+    assert [listing.rule_id for listing in found.listings] == ["B-01"]
+
+
+def test_draft_moves_grades_as_its_bands_say(street: Street) -> None:
+    """Every A becomes what the draft's bands give; the counts hold all moves."""
+    code = a_code()
+    street.must_collect(registered(code), a_record(code))
+    document = DRAFT + "[grading.bands]\nA = 1000\nB = 999\nC = 998\n"
+    changes, summary = tried(street, document)
+    asked = street.ask("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
+    before = grades_pb2.Grade.Name(asked.grade.grade).removeprefix("GRADE_")
+    assert (changes[code].grade_before, changes[code].grade_after) == (before, "C")
+    moved = {(g.before, g.after): g.subjects for g in summary.grades if g.before != g.after}
+    assert moved[before, "C"] >= 1
+    assert sum(moved.values()) == summary.changing_grade
+
+
+def test_officer_of_a_district_is_told_the_counts_and_the_own_names(street: Street) -> None:
+    """What lies in another district is counted, never named."""
+    codes = {region: a_code() for region in ("110108", "110105")}
+    for region, code in codes.items():
+        street.must_collect(registered(code, region), *major_accident(code))
+    document = DRAFT + '[[rules]]\nid = "B-01"\ndrop = true\n'
+    named, summary = tried(street, document, "district")
+    everywhere, whole = tried(street, document)
+    assert summary.changing == whole.changing == len(everywhere)
+    assert set(codes.values()) <= set(everywhere)
+    assert len({*codes.values()} & set(named)) == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "beginning"),
+    [
+        ("colour = 1", "draft.toml: "),
+        ("not toml", "draft: got"),
+        ('id = "d"\nextends = "moon"', "d.toml: extends: got moon"),
+        (DRAFT + '[[rules]]\nid = "B-01"\nterm = "soon"\n', "draft.toml: rules[0] (B-01).term: got soon"),
+    ],
+)
+def test_faulty_draft_is_refused_with_the_place_of_the_fault(street: Street, document: str, beginning: str) -> None:
+    refused = street.refusal("regulator", "RulebookService/TryRulebook", pb.TryRulebookRequest(document=document))
+    assert refused.reason == "EDITION_INVALID"
+    assert refused.message.startswith(beginning)
+
+
+def test_draft_with_a_model_that_is_not_installed_or_too_large_is_refused(street: Street) -> None:
+    request = pb.TryRulebookRequest(document=DRAFT + '[grading]\nmodel = "moon"\n', time_frame=frame(NOW))
+    assert street.refusal("regulator", "RulebookService/TryRulebook", request).reason == "MODEL_NOT_FOUND"
+    request = pb.TryRulebookRequest(document=DRAFT + "#" * 1024 * 1024)
+    assert street.refusal("regulator", "RulebookService/TryRulebook", request).reason == "FIELD_OUT_OF_RANGE"
+    assert street.refused("agency", "RulebookService/TryRulebook", request)[1] == "ROLE_FORBIDDEN"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from credit_service.v1 import grades_pb2, ledger_pb2
 from credit_service.v1 import subjects_pb2 as pb
 from tests.api.street import (
     DAY,
@@ -181,3 +182,37 @@ def test_registration_that_counts_is_the_one_that_is_not_superseded(street: Stre
     street.must_collect(retraction(newest))
     gone = street.ask("regulator", "SubjectService/GetSubject", request).subject
     assert (gone.supervising_region, gone.HasField("headcount")) == ("", False)
+
+
+def test_relations_of_a_subject_are_shown_from_both_sides(street: Street) -> None:
+    head, branch = a_code(), a_code()
+    told = registered(branch, branch_of_code=head)
+    street.must_collect(registered(head), told)
+    seen = {}
+    for code in (head, branch):
+        request = pb.GetSubjectRequest(subject=ref(code))
+        (relation,) = street.ask("regulator", "SubjectService/GetSubject", request).relations
+        seen[pb.RelationKind.Name(relation.kind)] = (relation.subject.code, relation.event_id)
+    event_id = seen["RELATION_KIND_BRANCH"][1]
+    assert seen == {"RELATION_KIND_BRANCH": (branch, event_id), "RELATION_KIND_HEAD": (head, event_id)}
+
+
+def test_head_bears_the_accident_of_its_branch_and_may_read_it(street: Street) -> None:
+    """The branch's own penalties stay hidden from it."""
+    code = a_code()
+    accident = a_record(code, "ACC", {"accident_kind": "WORK", "deaths": 1, "liability": "LIABLE"})
+    told, penalty = registered(code, branch_of_code=OWN), a_record(code)
+    street.must_collect(registered(OWN))
+    before = grade_of(street, OWN)
+    _, accident_id, penalty_id = street.must_collect(told, accident, penalty)
+    assert grade_of(street, OWN) != before
+    found = street.ask("enterprise", "LedgerService/GetEvent", ledger_pb2.GetEventRequest(event_id=accident_id))
+    assert found.event.draft.subject.code == code
+    hidden = ledger_pb2.GetEventRequest(event_id=penalty_id)
+    assert street.refused("enterprise", "LedgerService/GetEvent", hidden)[1] == "EVENT_NOT_FOUND"
+
+
+def grade_of(street: Street, code: str) -> Any:
+    """Asks for everything of a grade that facts may change."""
+    request = grades_pb2.ExplainGradeRequest(subject=ref(code))
+    return street.ask("regulator", "GradeService/ExplainGrade", request)

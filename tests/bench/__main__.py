@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.bench.ingest import measure_ingest
+from tests.bench.trying import measure_trying
 
 OUT = Path("build/bench.json")
 
@@ -16,8 +17,8 @@ OUT = Path("build/bench.json")
 def main() -> None:
     """Measures what was asked for and merges it into the figures of the same commit."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000, help="events collected on each database")
-    parser.add_argument("--only", choices=["sqlite", "postgresql"], help="one database instead of both")
+    parser.add_argument("--events", type=int, default=200_000, help="events collected on each database")
+    parser.add_argument("--only", choices=["sqlite", "postgresql", "trying"], help="one section instead of all")
     given = parser.parse_args()
     found: dict[str, object] = {
         "git_commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
@@ -27,6 +28,8 @@ def main() -> None:
     for dialect in ("sqlite", "postgresql"):
         if given.only in {None, dialect}:
             found |= measure_ingest(dialect, given.events)
+    if given.only in {None, "trying"}:
+        found |= measure_trying(min(given.events, 200_000))
     OUT.parent.mkdir(exist_ok=True)
     text = json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     OUT.write_text(text, "utf-8")

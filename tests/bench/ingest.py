@@ -33,7 +33,7 @@ from training.simulated_city.city import city
 UNTIL = date(2026, 10, 31)
 EVENTS_PER_SUBJECT = 7
 FRAME = 1000
-ROUND = 20_000
+ROUND = 50_000
 TABLES = ("ledger_event", "event_key")
 Rows = dict[str, list[tuple[Any, ...]]]
 

@@ -12,6 +12,7 @@ import pytest
 
 from credit_service.cli import main
 from credit_service.cli.connection import Connection, read_profile
+from credit_service.cli.files import placed
 from credit_service.cli.importing import Importer
 from tests.stories.processes import ServerProcess, server_process
 from training.simulated_city.city import city
@@ -73,7 +74,7 @@ def events() -> list[dict[str, Any]]:
 def filled(served: ServerProcess, events: list[dict[str, Any]]) -> ServerProcess:
     """Fills the house with the city through the importer."""
     connection = Connection(read_profile(served.profile("source")))
-    tally = Importer(connection, lambda _line: None, lambda _tally: None).run(events)
+    tally = Importer(connection, lambda _line: None, lambda _tally: None).run(placed(events))
     assert sum(tally.statuses.values()) == len(events)
     connection.channel.close()
     return served

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from credit_service.grades.columns import NEVER, build, mark_of, single, take, visible
+from credit_service.grades.columns import NEVER, build, mark_of, take, visible
 from credit_service.legal_days import parse_day
 from tests.grades.conftest import AS_OF, a_fact, laid
 
@@ -33,16 +33,6 @@ def test_citations_follow_their_row_when_rows_go() -> None:
     kept = take(columns, columns.event_id != 2)
     assert kept.event_id[kept.cite_row].tolist() == [3, 3, 1, 1]
     assert kept.cite[1] == kept.cite[3]
-
-
-def test_single_cuts_out_what_a_batch_of_one_would_hold() -> None:
-    life = [a_fact("PEN", AS_OF - n, n, articles=["乙/1", f"甲/{n}"]) for n in (3, 2)]
-    other = [a_fact("ACC", AS_OF, 9, deaths=1)]
-    cut = single(laid(other, life), 1)
-    alone = laid(life)
-    assert cut.event_id.tolist() == alone.event_id.tolist()
-    assert cut.offsets.tolist() == alone.offsets.tolist()
-    assert cut.cite_row.tolist() == alone.cite_row.tolist()
 
 
 def test_words_dates_and_amounts_are_laid_by_kind() -> None:

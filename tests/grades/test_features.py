@@ -13,7 +13,7 @@ from credit_service.grades.features import (
     BY_NAME,
     FEATURE_SET_HASH,
     FEATURES,
-    evidence,
+    Evidence,
     matrix,
     next_change_days,
     set_hash,
@@ -267,11 +267,13 @@ def test_features_hold_still_until_the_day_they_name(life: list[Fact], ends: lis
 @SLOW
 @given(LIVES)
 def test_evidence_is_what_the_value_rests_on(life: list[Fact]) -> None:
-    columns = visible(laid([], life), AS_OF)
+    alone = Evidence(visible(laid(life), AS_OF), AS_OF)
+    batch = Evidence(visible(laid([], life, [penalty(3, 900)], life), AS_OF), AS_OF)
     for feature in FEATURES:
-        found = evidence(columns, 1, AS_OF, feature.name)
+        found = alone.of(0, feature.name)
         assert set(found) <= {f.event_id for f in life}
-        assert evidence(columns, 0, AS_OF, feature.name) == ()
+        assert batch.of(0, feature.name) == ()
+        assert batch.of(1, feature.name) == batch.of(3, feature.name) == found
         if feature.sign == 0:
             continue
         silent, now = value(feature.name), value(feature.name, *life)

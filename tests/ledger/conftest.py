@@ -11,7 +11,7 @@ import pytest
 from credit_service import changes
 from credit_service.database import Database
 from credit_service.ledger import append as appending
-from credit_service.ledger import quarantine, streams, tables
+from credit_service.ledger import quarantine, relations, streams, tables
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.drafts import Checker
 from credit_service.rulebook.accidents import accident_level
@@ -22,13 +22,6 @@ from credit_service.subjects.vault import PersonalValue, SubjectKey, Vault
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 CODE = "91350100M000100Y43"
 OTHER = "91110108551385082Q"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Stands for a registered source."""
-
-    scheme: str
 
 
 def steady_bytes() -> Any:
@@ -64,7 +57,7 @@ class Desk:
         """Checks and appends the records in one transaction."""
         checked = [self.checker.check(record, now) for record in records]
         with self.database.transaction() as session:
-            return appending.append(session, checked, now, self.vault)
+            return appending.append(session, checked, now, appending.Reception(self.vault))
 
 
 def all_tables() -> list[Any]:
@@ -72,6 +65,7 @@ def all_tables() -> list[Any]:
     models = [
         *tables.TABLES,
         *streams.TABLES,
+        *relations.TABLES,
         *quarantine.TABLES,
         SubjectRow,
         SubjectKey,
@@ -92,7 +86,7 @@ def desk(database_url: str) -> Iterator[Desk]:
     vault = Vault(bytes(32), steady_bytes())
     accidents = load_edition(SHIPPED / "cn-2026-04.toml").accidents
     checker = Checker(
-        {"bureau": Source("USCC"), "taiwan": Source("TW-OSH")},
+        {"bureau": "USCC", "taiwan": "TW-OSH"},
         lambda deaths, injuries, loss: accident_level(accidents, deaths, injuries, loss),
         vault.person_code,
     )

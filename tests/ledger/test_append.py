@@ -133,7 +133,9 @@ def test_registration_and_new_name_are_noted(desk: Desk) -> None:
         a_record("G2", kind="REG", occur_time="2026-02-01T00:00:00+08:00", payload=newer),
         a_record("G1", kind="REG", occur_time="2025-02-01T00:00:00+08:00", payload={"headcount": 20}),
     )
-    desk.submit(a_record("R2", subject={"code": CODE, "name": "模拟新名有限公司"}))
+    renamed = {"code": CODE, "name": "模拟新名有限公司"}
+    desk.submit(a_record("G3", kind="REG", occur_time="2026-02-02T00:00:00+08:00", subject=renamed, payload={}))
+    desk.submit(a_record("R2"))
     with desk.database.reading() as session:
         row = get_subject(session, f"USCC:{CODE}")
         assert row is not None

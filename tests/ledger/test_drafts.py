@@ -1,5 +1,6 @@
 """Checking a record names every fault, and settles the level of an accident by its counts."""
 
+import json
 from typing import Any
 
 import pytest
@@ -38,14 +39,14 @@ def test_level_is_derived_from_the_counts(desk: Desk, counts: dict[str, int], le
     """Any one criterion suffices; the number itself is included."""
     draft = check(desk, **accident(**counts)).draft
     assert draft is not None
-    assert draft.payload["level"] == level
+    assert json.loads(draft.payload)["level"] == level
 
 
 def test_level_stays_unknown_without_counts(desk: Desk) -> None:
     """Dead or hospitalised together say nothing about a level."""
     draft = check(desk, **accident(victims=12)).draft
     assert draft is not None
-    assert "level" not in draft.payload
+    assert "level" not in json.loads(draft.payload)
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,19 @@ def test_quarantine_keeps_nothing_of_a_person(desk: Desk) -> None:
     person = {"scheme": "PERSON", "code": "ab" * 32, "kind": "PERSON", "name": "某甲"}
     checked = check(desk, subject=person, source_publish_time="2026-02-01T00:00:00+08:00")
     assert checked.record["subject"] == {**person, "code": "", "name": ""}
+
+
+@pytest.mark.parametrize(
+    ("dates", "field"),
+    [
+        ({"due_date": "2026-02-10", "extended_due_date": "2026-02-09"}, "payload.extended_due_date"),
+        ({"order_date": "2026-01-10", "closed_date": "2026-01-09"}, "payload.closed_date"),
+        ({"due_date": "2026-02-10", "extended_due_date": "2026-02-10"}, None),
+        ({"order_date": "2026-01-10", "closed_date": "2026-01-10"}, None),
+    ],
+)
+def test_the_life_of_a_hazard_runs_forward(desk: Desk, dates: dict[str, str], field: str | None) -> None:
+    """An extension never shortens the time given, and nothing is closed before it was ordered."""
+    checked = check(desk, kind="HAZ", payload={"hazard_level": "MAJOR", "found_by": "AUTHORITY", **dates})
+    want = [] if field is None else [(field, Reason.TIME_ORDER)]
+    assert [(p.field, p.reason) for p in checked.problems] == want

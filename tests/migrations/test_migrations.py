@@ -13,15 +13,17 @@ from credit_service.audit import tables as audit_tables
 from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
 from credit_service.grades import tables as grade_tables
-from credit_service.ledger import quarantine, streams
+from credit_service.ledger import quarantine, relations, streams
 from credit_service.ledger import tables as ledger_tables
 from credit_service.listings import tables as listing_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
+STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
-        *ledger_tables.TABLES, *streams.TABLES, *quarantine.TABLES, SubjectRow, SubjectKey, PersonalValue,
+        *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,
+        SubjectRow, SubjectKey, PersonalValue,
         *changes.TABLES, *listing_tables.TABLES, *grade_tables.TABLES, *audit_tables.LEDGER_TABLES,
     ],
     "audit": audit_tables.AUDIT_TABLES,
@@ -53,7 +55,7 @@ def differences(url: str, chain: str) -> list[Any]:
 
 def test_empty_databases_are_brought_to_the_tables_of_the_code(database_url: str) -> None:
     urls = both(database_url)
-    assert migrations.upgrade(*urls) == ["ledger/0001", "ledger/0002", "audit/0001"]
+    assert migrations.upgrade(*urls) == STEPS
     migrations.check(*urls)
     for url, chain in zip(urls, CHAINS, strict=True):
         assert differences(url, chain) == []
@@ -73,7 +75,7 @@ def test_second_run_does_nothing_and_keeps_the_epoch(database_url: str) -> None:
 
 def test_unmigrated_database_is_refused_and_not_made(database_url: str) -> None:
     urls = both(database_url)
-    assert migrations.pending(*urls) == ["ledger/0001", "ledger/0002", "audit/0001"]
+    assert migrations.pending(*urls) == STEPS
     with pytest.raises(CreditError) as refused:
         migrations.check(*urls)
     assert refused.value.reason is Reason.MIGRATION_NEEDED

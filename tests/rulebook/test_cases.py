@@ -20,6 +20,7 @@ from credit_service.rulebook.law import Edition
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import a_conditions, hard_record, pending, vetoes
+from credit_service.rulebook.view import View
 
 CASES = Path(__file__).parent / "cases"
 FILES = {path.stem: tomllib.loads(path.read_text("utf-8"))["case"] for path in sorted(CASES.glob("*.toml"))}
@@ -36,18 +37,18 @@ def _until(day: int | None) -> str:
 
 
 def _findings(edition: Edition, facts: Facts, day: int, case: dict[str, Any]) -> list[str]:
-    found = evaluate(edition, facts, unusable_from(edition, facts), day, case["scheme"])
+    found = evaluate(View(edition, facts, unusable_from(edition, facts), day), case["scheme"])
     return [f"{f.rule_id}: {_proof(facts, f.event_ids)}" for f in found]
 
 
 def _found_on(edition: Edition, facts: Facts, day: int, case: dict[str, Any]) -> list[str]:
-    found = evaluate(edition, facts, unusable_from(edition, facts), day, case["scheme"])
+    found = evaluate(View(edition, facts, unusable_from(edition, facts), day), case["scheme"])
     return [f"{f.rule_id} {f.effect} since {day_text(f.found_day)}{_until(f.until_day)}" for f in found]
 
 
 def _vetoes(edition: Edition, facts: Facts, day: int, case: dict[str, Any]) -> list[str]:
     usable, listed = unusable_from(edition, facts), case.get("on_blacklist", False)
-    found = vetoes(edition, facts, usable, day, listed)
+    found = vetoes(View(edition, facts, usable, day, ("BLACK",) if listed else ()))
     return [f"{v.id} {v.cap}{_until(v.until_day)}: {_proof(facts, v.event_ids)}".rstrip(": ") for v in found]
 
 
@@ -57,20 +58,20 @@ def _usable(edition: Edition, facts: Facts, day: int, _case: dict[str, Any]) -> 
 
 
 def _hard(edition: Edition, facts: Facts, day: int, _case: dict[str, Any]) -> str:
-    return _proof(facts, hard_record(edition, facts, unusable_from(edition, facts), day))
+    return _proof(facts, hard_record(View(edition, facts, unusable_from(edition, facts), day)))
 
 
 def _unmet(edition: Edition, facts: Facts, day: int, _case: dict[str, Any]) -> list[str]:
-    return [s.id for s in a_conditions(edition, facts, unusable_from(edition, facts), day)]
+    return [s.id for s in a_conditions(View(edition, facts, unusable_from(edition, facts), day))]
 
 
 def _pending(edition: Edition, facts: Facts, day: int, case: dict[str, Any]) -> str:
-    reason = pending(edition, facts, unusable_from(edition, facts), day, case["scheme"])
+    reason = pending(View(edition, facts, unusable_from(edition, facts), day), case["scheme"])
     return "" if reason is None else reason.id
 
 
 def _next(edition: Edition, facts: Facts, day: int, _case: dict[str, Any]) -> str:
-    change = next_change_day(edition, facts, unusable_from(edition, facts), day)
+    change = next_change_day(View(edition, facts, unusable_from(edition, facts), day))
     return "" if change is None else day_text(change)
 
 

@@ -14,6 +14,7 @@ from credit_service.rulebook.edition import SHIPPED, edition_for, load_edition, 
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.usable import NEVER, unusable_from
+from credit_service.rulebook.view import View
 
 Write = Callable[..., Path]
 MALFORMED = tomllib.loads((Path(__file__).parent / "malformed.toml").read_text("utf-8"))
@@ -150,8 +151,8 @@ def test_list_opens_only_on_a_basis_of_the_required_rank(write_edition: Write, a
     lower = ('rank = "LOCAL_REGULATION"', 'rank = "NORMATIVE"')
     edition = load_edition(write_edition(name="place", text=text))
     without = load_edition(write_edition(lower, name="place", text=text))
-    assert [finding.rule_id for finding in evaluate(edition, facts, never, day)] == ["F-04"]
-    assert evaluate(without, facts, never, day) == []
+    assert [finding.rule_id for finding in evaluate(View(edition, facts, never, day))] == ["F-04"]
+    assert evaluate(View(without, facts, never, day)) == []
     assert [rule.is_founded for rule in without.rules if rule.id in ("B-01", "F-04")] == [
         True,
         False,

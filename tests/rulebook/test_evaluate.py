@@ -13,6 +13,7 @@ from credit_service.rulebook.law import Edition
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.vetoes import hard_record, vetoes
+from credit_service.rulebook.view import View
 
 DAY = parse_day("2026-06-01")
 
@@ -24,28 +25,28 @@ def test_last_registration_counts_in_whatever_order_facts_arrive(cn: Edition, a_
         a_fact(3, "PEN", "2026-05-01", organ_kind="EMERGENCY_MANAGEMENT", severity="SERIOUS"),
     ]
     for order in (facts, facts[::-1]):
-        (finding,) = evaluate(cn, order, [NEVER] * 3, DAY)
+        (finding,) = evaluate(View(cn, order, [NEVER] * 3, DAY))
         assert (finding.rule_id, finding.event_ids, finding.scope_event_ids) == ("B-09", (3,), (2,))
 
 
 def test_finding_speaks_both_languages(cn: Edition, a_fact: Callable[..., Fact]) -> None:
     facts = [a_fact(1, "ACC", "2026-05-01", level="LARGER", deaths=3)]
-    (finding,) = evaluate(cn, facts, [NEVER], DAY)
+    (finding,) = evaluate(View(cn, facts, [NEVER], DAY))
     assert finding.text_zh.startswith("内部关注")
     assert finding.text_en.startswith("Internal watch")
 
 
 def test_veto_carries_its_legal_basis(cn: Edition) -> None:
-    (veto,) = vetoes(cn, [], [], DAY, on_blacklist=True)
+    (veto,) = vetoes(View(cn, [], [], DAY, ("BLACK",)))
     assert (veto.id, veto.cap, veto.event_ids, veto.until_day) == ("V-01", "D", (), None)
     assert veto.basis.text_zh == "《本系统默认规则》"
 
 
 def test_subject_without_facts_has_no_findings_and_no_hard_record(cn: Edition, tw: Edition) -> None:
     for edition in (cn, tw):
-        assert evaluate(edition, [], [], DAY, edition.schemes[0]) == []
-        assert vetoes(edition, [], [], DAY) == []
-        assert hard_record(edition, [], [], DAY) == ()
+        assert evaluate(View(edition, [], [], DAY), edition.schemes[0]) == []
+        assert vetoes(View(edition, [], [], DAY)) == []
+        assert hard_record(View(edition, [], [], DAY)) == ()
 
 
 def test_foreign_reference_of_another_source_proves_nothing_here(cn: Edition, a_fact: Callable[..., Fact]) -> None:
@@ -56,7 +57,7 @@ def test_foreign_reference_of_another_source_proves_nothing_here(cn: Edition, a_
         a_fact(3, "PEN", "2026-05-10", organ_kind="EMERGENCY_MANAGEMENT"),
     ]
     other = replace(facts[2], refers_to="elsewhere/R-7")
-    assert evaluate(cn, [*facts[:2], other], [NEVER] * 3, DAY) == []
+    assert evaluate(View(cn, [*facts[:2], other], [NEVER] * 3, DAY)) == []
 
 
 def test_citation_covers_the_parts_of_an_article_and_no_other_article() -> None:
@@ -79,9 +80,9 @@ def test_count_looking_back_stands_as_long_as_the_last_penalties_do(
         a_fact(5, "PEN", "2026-03-01", refers_to="two"),
     ]
     usable = [NEVER, parse_day("2026-08-01"), NEVER, NEVER, NEVER]
-    (veto,) = vetoes(edition, facts, usable, DAY)
+    (veto,) = vetoes(View(edition, facts, usable, DAY))
     assert (veto.event_ids, veto.until_day) == ((1, 3, 4, 5), parse_day("2028-02-01"))
-    assert vetoes(edition, facts[:3], [NEVER] * 3, DAY) == []
+    assert vetoes(View(edition, facts[:3], [NEVER] * 3, DAY)) == []
 
 
 def test_end_of_a_scope_is_a_day_of_change(write_edition: Callable[..., Path], a_fact: Callable[..., Fact]) -> None:
@@ -92,4 +93,4 @@ def test_end_of_a_scope_is_a_day_of_change(write_edition: Callable[..., Path], a
     state = ("[states.OPEN]", '[states.ON]\nkind = "ORD"\nuntil = ["lifted_date"]\n[states.OPEN]')
     edition = load_edition(write_edition(state, scope))
     order = a_fact(1, "ORD", "2026-05-01", lifted_date="2026-07-01")
-    assert next_change_day(edition, [order], [NEVER], DAY) == parse_day("2026-07-01")
+    assert next_change_day(View(edition, [order], [NEVER], DAY)) == parse_day("2026-07-01")

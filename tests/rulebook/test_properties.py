@@ -13,6 +13,7 @@ from credit_service.rulebook.law import Edition
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.usable import NEVER, unusable_from
 from credit_service.rulebook.vetoes import a_conditions, hard_record, pending, vetoes
+from credit_service.rulebook.view import View
 
 FIRST, LAST = parse_day("2026-04-01"), parse_day("2031-12-31")
 DAYS = st.integers(FIRST, LAST)
@@ -116,18 +117,18 @@ Outcome = tuple[Any, ...]
 
 
 def _findings(edition: Edition, facts: list[Fact], day: int) -> list[Finding]:
-    return evaluate(edition, facts, unusable_from(edition, facts), day)
+    return evaluate(View(edition, facts, unusable_from(edition, facts), day))
 
 
 def _outcome(edition: Edition, facts: list[Fact], day: int) -> Outcome:
     usable = unusable_from(edition, facts)
     scheme = edition.schemes[0]
     return (
-        tuple(f for f in evaluate(edition, facts, usable, day, scheme)),
-        tuple(vetoes(edition, facts, usable, day)),
-        hard_record(edition, facts, usable, day),
-        tuple(a_conditions(edition, facts, usable, day)),
-        pending(edition, facts, usable, day, scheme),
+        tuple(f for f in evaluate(View(edition, facts, usable, day), scheme)),
+        tuple(vetoes(View(edition, facts, usable, day))),
+        hard_record(View(edition, facts, usable, day)),
+        tuple(a_conditions(View(edition, facts, usable, day))),
+        pending(View(edition, facts, usable, day), scheme),
     )
 
 
@@ -158,7 +159,9 @@ def test_a_clean_fact_never_adds_a_blacklist_finding_nor_a_veto(
     more = [*facts, replace(clean, event_id=99, record_id="R99", refers_to=None)]
     black = [f for f in _findings(cn, facts, day) if f.list == "BLACK"]
     assert [f for f in _findings(cn, more, day) if f.list == "BLACK"] == black
-    assert vetoes(cn, more, unusable_from(cn, more), day) == vetoes(cn, facts, unusable_from(cn, facts), day)
+    assert vetoes(View(cn, more, unusable_from(cn, more), day)) == vetoes(
+        View(cn, facts, unusable_from(cn, facts), day)
+    )
 
 
 @SETTINGS
@@ -192,7 +195,7 @@ def test_a_repair_never_adds_a_veto_or_a_blacklist_finding(cn: Edition, facts: l
         payload=date,
     )
     before, after = (
-        {v.id: v.until_day or NEVER for v in vetoes(cn, some, unusable_from(cn, some), day)}
+        {v.id: v.until_day or NEVER for v in vetoes(View(cn, some, unusable_from(cn, some), day))}
         for some in (facts, [*facts, repair])
     )
     assert all(veto in before and until <= before[veto] for veto, until in after.items())
@@ -225,7 +228,7 @@ def test_an_adverse_fact_never_lifts_a_veto_nor_meets_a_condition_for_a(
 @given(FACTS, DAYS, st.data())
 def test_nothing_changes_before_the_next_day_of_change(cn: Edition, facts: list[Fact], day: int, data: Any) -> None:
     facts = [fact for fact in facts if fact.day <= day]
-    change = next_change_day(cn, facts, unusable_from(cn, facts), day)
+    change = next_change_day(View(cn, facts, unusable_from(cn, facts), day))
     assert change is None or change > day
     last = LAST + 2000 if change is None else change - 1
     for later in {day + 1, last, data.draw(st.integers(day, last))} - {last + 1}:

@@ -1,6 +1,9 @@
 """Codes are checked by the vectors of the standard, folded once, and never echoed for persons."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum.cn import uscc as stdnum
 
 from credit_service.errors import CreditError, Reason
 from credit_service.subjects import uscc
@@ -48,8 +51,27 @@ def test_swapped_neighbours_are_caught() -> None:
                 uscc.canonical(swapped)
 
 
+@given(
+    st.sampled_from("123459ANY"),
+    st.text("0123456789", min_size=6, max_size=6),
+    st.text(ALPHABET, min_size=9, max_size=9),
+)
+def test_check_character_is_the_library_s(department: str, division: str, body: str) -> None:
+    """Two implementations agree on every code."""
+    front = department + "1" + division + body
+    code = front + stdnum.calc_check_digit(front)
+    assert uscc.canonical(code) == code
+
+
+@pytest.mark.parametrize("prefix", ["A1", "A9", "N1", "N2", "N3", "N9", "Y1", "54", "55"])
+def test_departments_written_with_a_letter_are_codes(prefix: str) -> None:
+    """Rural collectives and others registered by departments of later years."""
+    front = prefix + "110108MA0000000"
+    assert uscc.canonical(front + uscc.check_character(front)).startswith(prefix)
+
+
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("code", "reason"),
     [
         ("91350100M000100Y44", Reason.CHECK_DIGIT),
         ("9135010OM000100Y43", Reason.CODE_INVALID),
@@ -59,17 +81,17 @@ def test_swapped_neighbours_are_caught() -> None:
         ("化工有限公司化工有限公司化工有限公司", Reason.CODE_INVALID),
     ],
 )
-def test_malformed_code_is_refused_with_its_reason(given: str, reason: Reason) -> None:
+def test_malformed_code_is_refused_with_its_reason(code: str, reason: Reason) -> None:
     """The form and the check character are told apart."""
     with pytest.raises(CreditError) as refused:
-        subject_id("USCC", given)
+        subject_id("USCC", code)
     assert refused.value.reason is reason
 
 
-@pytest.mark.parametrize("given", ["91350100m000100y43", " 91350100 M000100Y43", "91350100M000100Y43"])
-def test_code_is_folded_to_its_canonical_form(given: str) -> None:
+@pytest.mark.parametrize("code", ["91350100m000100y43", " 91350100 M000100Y43", "91350100M000100Y43"])
+def test_code_is_folded_to_its_canonical_form(code: str) -> None:
     """Case, blanks and width do not make another subject."""
-    assert subject_id("", given) == "USCC:91350100M000100Y43"
+    assert subject_id("", code) == "USCC:91350100M000100Y43"
 
 
 def test_other_schemes_have_their_own_form() -> None:

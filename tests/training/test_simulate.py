@@ -9,7 +9,6 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -197,7 +196,7 @@ def test_versions_count_up_and_keep_what_the_record_is(events: list[Event]) -> N
 def test_ledger_accepts_every_record(events: list[Event]) -> None:
     accidents = load_edition(SHIPPED / "cn-2026-04.toml").accidents
     checker = Checker(
-        {source: SimpleNamespace(scheme="USCC") for source in sources()},
+        dict.fromkeys(sources(), "USCC"),
         lambda deaths, injuries, loss: accident_level(accidents, deaths, injuries, loss),
         lambda code: code,
     )

@@ -14,6 +14,7 @@ from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import pending, vetoes
+from credit_service.rulebook.view import View
 from training.simulate import DEFAULT_SEED, DEFAULT_UNTIL, main
 from training.simulated_city.cases import Case, case_of, cases, planted_below
 from training.simulated_city.city import planted, subject_events
@@ -62,15 +63,15 @@ def _facts(index: int) -> dict[str, list[Fact]]:
 
 
 def _rules(scheme: str, facts: list[Fact]) -> set[str]:
-    found = evaluate(EDITION, facts, unusable_from(EDITION, facts), LAST, scheme)
+    found = evaluate(View(EDITION, facts, unusable_from(EDITION, facts), LAST), scheme)
     return {finding.rule_id for finding in found}
 
 
 def _limit(facts: list[Fact]) -> str:
     usable = unusable_from(EDITION, facts)
-    if pending(EDITION, facts, usable, LAST):
+    if pending(View(EDITION, facts, usable, LAST)):
         return "PENDING"
-    return max((veto.cap for veto in vetoes(EDITION, facts, usable, LAST)), default="")
+    return max((veto.cap for veto in vetoes(View(EDITION, facts, usable, LAST))), default="")
 
 
 @pytest.mark.parametrize(("index", "case"), PLANTED, ids=[case.id for _, case in PLANTED])

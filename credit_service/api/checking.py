@@ -1,0 +1,129 @@
+"""Checks submitted records in processes of their own, so that the writer's interpreter is left to writing.
+
+Checking costs as much as writing, and one interpreter does one thing at a time. A process that ends, for whatever
+reason, loses nothing: its batch is checked here, and another process takes its place.
+"""
+
+import asyncio
+import gc
+import multiprocessing
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from multiprocessing.connection import Connection
+from typing import Any
+
+from credit_service import logs
+from credit_service.api.wire import record_of
+from credit_service.ledger.drafts import CheckedDraft, Checker, Draft
+from credit_service.v1 import ledger_pb2 as pb
+
+# A smaller batch is checked sooner than it is handed over.
+WORTH_A_HOP = 100
+# Young objects between two collections: batches make thousands that all end together.
+YOUNG_OBJECTS = 100_000
+Run = Callable[..., Awaitable[Any]]
+
+
+class Checking:
+    """Checks batches beside the event loop: small ones in this process, large ones in others."""
+
+    def __init__(self, checker: Checker, processes: int) -> None:
+        """Takes the checks and the number of processes; none is started yet."""
+        self.checker, self._count = checker, processes
+        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
+        self._workers: list[_Worker] = []
+
+    def start(self) -> None:
+        """Starts the processes; they are ready a moment later, and the first batch waits for that."""
+        for _ in range(self._count):
+            self._add()
+
+    def close(self) -> None:
+        """Ends the processes."""
+        for worker in self._workers:
+            worker.close()
+
+    async def check(self, drafts: Sequence[pb.EventDraft], now: datetime, run: Run) -> list[CheckedDraft]:
+        """Checks each record on its own; `run` does blocking work beside the event loop."""
+        if len(drafts) < WORTH_A_HOP or not self._workers:
+            return await run(check_all, self.checker, drafts, now)  # type: ignore[no-any-return]  # run is generic
+        worker = await self._idle.get()
+        try:
+            return await run(worker.check, drafts, now)  # type: ignore[no-any-return]  # as above
+        except (EOFError, OSError):
+            logs.get().warning("checking process ended", exit_code=worker.close())
+            self._workers.remove(worker)
+            self._add()
+            return await run(check_all, self.checker, drafts, now)  # type: ignore[no-any-return]  # as above
+        finally:
+            if worker in self._workers:
+                self._idle.put_nowait(worker)
+
+    def _add(self) -> None:
+        worker = _Worker(self.checker)
+        self._workers.append(worker)
+        self._idle.put_nowait(worker)
+
+
+class _Worker:
+    """Talks to one process over a pipe; the process ends when the pipe does."""
+
+    def __init__(self, checker: Checker) -> None:
+        # A fork would copy the threads' locks as they stand.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, checker), name="checking", daemon=True)
+        self._process.start()
+        theirs.close()
+        # A caller that left may still be asking when the next one comes.
+        self._asking = threading.Lock()
+
+    def check(self, drafts: Sequence[pb.EventDraft], now: datetime) -> list[CheckedDraft]:
+        with self._asking:
+            self._pipe.send((pb.SubmitEventsRequest(events=drafts).SerializeToString(), now))
+            good, faulty = self._pipe.recv()
+        return [CheckedDraft(Draft._make(d)) if d else CheckedDraft(None, *faulty[i]) for i, d in enumerate(good)]
+
+    def close(self) -> int | None:
+        self._pipe.close()
+        self._process.join()
+        return self._process.exitcode
+
+
+def check_all(checker: Checker, drafts: Sequence[pb.EventDraft], now: datetime) -> list[CheckedDraft]:
+    """Checks each record on its own."""
+    return [_checked(checker, draft, now) for draft in drafts]
+
+
+def spare_collections() -> None:
+    """Leaves what stands now out of garbage collection, and collects the young less often."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+
+
+def _checked(checker: Checker, draft: pb.EventDraft, now: datetime) -> CheckedDraft:
+    record, problems = record_of(draft)
+    checked = checker.check(record, now)
+    if problems:
+        named = {p.field for p in problems}
+        return CheckedDraft(None, problems + [p for p in checked.problems if p.field not in named], checked.record)
+    return checked
+
+
+def _serve(pipe: "Connection[Any, Any]", checker: Checker) -> None:
+    """Answers until the other end is closed, however that end died."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A signal to the whole group must not end the checks before the batches under way.
+        signal.signal(number, signal.SIG_IGN)
+    spare_collections()
+    while True:
+        try:
+            events, now = pipe.recv()
+        except (EOFError, OSError):
+            return
+        checked = check_all(checker, pb.SubmitEventsRequest.FromString(events).events, now)
+        # Plain tuples cross in half the time of named ones.
+        good = [tuple(c.draft) if c.draft else None for c in checked]
+        pipe.send((good, {i: (c.problems, c.record) for i, c in enumerate(checked) if c.draft is None}))

@@ -1,0 +1,227 @@
+"""Reads files of events: JSON lines as they are, tables by the layout of their source. One record, one place."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import count
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from credit_service.errors import CreditError, Problem, Reason, shown
+from credit_service.ledger.layouts import Layout, RowReader, load_layouts, recognised
+from credit_service.ledger.sources import Source, load_sources
+
+Record = dict[str, Any] | Problem
+ENCODINGS = ("utf-8", "gb18030")
+# What a file of a million rows tells of its encoding it tells here.
+SAMPLE_BYTES = 4 << 20
+TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
+LINES = (".jsonl", ".ndjson", ".json")
+
+
+class Read(NamedTuple):
+    """Holds one record and its place: the line, or the row as a spreadsheet counts, the header being row 1."""
+
+    place: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Holds the records of a file, the layout that reads them, and what a clerk should know of the reading."""
+
+    records: Iterator[Read]
+    layout: Layout | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    header: Sequence[str]
+    rows: Iterator[Sequence[Any]]
+    note: str
+
+
+def placed(records: Iterable[dict[str, Any]]) -> Iterator[Read]:
+    """Numbers records that come from no file."""
+    return map(Read, count(1), records)
+
+
+def open_records(path: Path, source: str, encoding: str = "") -> Opened:
+    """Opens a file of events: JSON lines, or a table by its source's layout or by a shared one it is recognised as.
+
+    Fails at once, before the first record, with FILE_INVALID or SOURCE_UNKNOWN.
+    """
+    name, sources = path.name.lower().removesuffix(".gz"), load_sources()
+    if name.endswith(LINES):
+        return Opened(_json_lines(path))
+    if not name.endswith(TABLES):
+        raise _refused(path, path.name, f"a file that ends in {', '.join((*LINES, *TABLES))} (.gz too, save of .xlsx)")
+    if source not in sources:
+        raise CreditError(Reason.SOURCE_UNKNOWN, f"source: got {source or 'nothing'}, want one of {', '.join(sources)}")
+    if encoding and encoding not in ENCODINGS:
+        raise CreditError(Reason.FILE_INVALID, f"encoding: got {shown(encoding)}, want {' or '.join(ENCODINGS)}")
+    table = _open_table(path, name, encoding)
+    layout = sources[source].layout or recognised(table.header, load_layouts())
+    if layout is None:
+        known = "; ".join(f"{x.id}: {' '.join(x.header)}" for x in load_layouts())
+        raise _refused(path, f"the columns {shown(' '.join(table.header))}", f"those of a layout ({known})")
+    columns = layout.named(table.header)
+    ignored = [title for title, column in zip(table.header, columns, strict=True) if column not in layout.columns()]
+    notes = [table.note, *([f"layout {layout.id}"] if layout.id else [])]
+    notes += [f"columns not known and not read: {shown(' '.join(ignored))}"] if ignored and layout.id else []
+    return Opened(_table_records(table, columns, layout, sources[source]), layout, tuple(notes))
+
+
+def _table_records(table: _Table, columns: Sequence[str], layout: Layout, source: Source) -> Iterator[Read]:
+    reader = RowReader(layout, source.id, source.scheme, source.given)
+    for place, cells in enumerate(table.rows, 2):
+        texts = [_text(cell) for cell in cells]
+        if not any(texts):
+            continue
+        if len(texts) > len(columns) and any(texts[len(columns) :]):
+            got, want = f"{len(texts)} cells", f"{len(columns)}, as the header has"
+            yield Read(place, Problem("row", got, want, Reason.FIELD_INVALID))
+            continue
+        row = dict(zip(columns, texts, strict=False))
+        broken = next((column for column, text in row.items() if any("\udc80" <= c <= "\udcff" for c in text)), None)
+        if broken is not None:
+            got, want = "bytes that are no text", "text in the encoding of the file"
+            yield Read(place, Problem(broken, got, want, Reason.TEXT_INVALID))
+        elif (event := reader.event(row)) is not None:
+            yield Read(place, event)
+
+
+def _text(cell: Any) -> str:
+    """Writes a cell the way a clerk typed it."""
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == datetime.min.time() else cell.isoformat(" ")
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def _open_table(path: Path, name: str, encoding: str) -> _Table:
+    if name.endswith(".xlsx"):
+        return _open_xlsx(path)
+    if name.endswith(".parquet"):
+        return _open_parquet(path)
+    chosen = encoding or _encoding(path)
+    rows = _delimited(path, chosen)
+    header = next(rows, None)
+    if not header:
+        raise _refused(path, "no header", "a first row of column names")
+    return _Table(header, rows, f"encoding {chosen}")
+
+
+def _delimited(path: Path, encoding: str) -> Iterator[Sequence[str]]:
+    # What is no text in the encoding becomes lone surrogates, which are then named row by row.
+    with _opened(path) as file:
+        name = "utf-8-sig" if encoding == "utf-8" else encoding
+        text = io.TextIOWrapper(file, name, errors="surrogateescape", newline="")
+        first = text.readline()
+        delimiter = "\t" if first.count("\t") > first.count(",") else ","
+        yield next(csv.reader([first], delimiter=delimiter), [])
+        yield from csv.reader(text, delimiter=delimiter)
+
+
+def _encoding(path: Path) -> str:
+    """Returns the encoding that leaves the fewest lines of the beginning unreadable; UTF-8 when both do as well."""
+    with _opened(path) as file:
+        sample = file.read(SAMPLE_BYTES)
+    lines = sample.split(b"\n")[: -1 if len(sample) == SAMPLE_BYTES else None]
+    return min(ENCODINGS, key=lambda name: sum(not _reads(line, name) for line in lines))
+
+
+def _reads(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _open_xlsx(path: Path) -> _Table:
+    openpyxl: Any = _wanted("openpyxl")
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as fault:
+        # Whatever a broken archive raises, it is the file's fault.
+        raise _refused(path, shown(str(fault)) or "no workbook", "a readable .xlsx workbook") from fault
+    sheet = book.worksheets[0]
+    rows = iter(sheet.iter_rows(values_only=True))
+    header = [_text(cell) for cell in next(rows, ())]
+    while header and not header[-1]:
+        header.pop()
+    if not header:
+        raise _refused(path, "no header", "a first row of column names")
+    return _Table(header, _closing(rows, book.close), f"sheet {sheet.title}")
+
+
+def _open_parquet(path: Path) -> _Table:
+    parquet: Any = _wanted("pyarrow.parquet")
+    try:
+        file = parquet.ParquetFile(path)
+    except Exception as fault:
+        # As for a workbook.
+        raise _refused(path, shown(str(fault)) or "no parquet", "a readable Parquet file") from fault
+    rows = (tuple(row.values()) for batch in file.iter_batches() for row in batch.to_pylist())
+    return _Table(file.schema_arrow.names, _closing(rows, file.close), "Parquet")
+
+
+def _closing(rows: Iterable[Any], close: Callable[[], object]) -> Iterator[Any]:
+    with ExitStack() as stack:
+        stack.callback(close)
+        yield from rows
+
+
+def _wanted(module: str) -> Any:
+    """Imports what only some files need."""
+    from importlib import import_module  # beside its one use
+
+    try:
+        return import_module(module)
+    except ImportError as missing:
+        name = module.partition(".")[0]
+        want = f"{name}, which comes with `pip install 'safety-credit[import]'`"
+        raise CreditError(Reason.FILE_INVALID, f"file: got a kind that needs {name}, want {want}") from missing
+
+
+def _json_lines(path: Path) -> Iterator[Read]:
+    with _opened(path) as file:
+        for place, line in enumerate(file, 1):
+            if line.strip():
+                yield Read(place, _json_line(line))
+
+
+def _json_line(line: bytes) -> Record:
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as fault:
+        return Problem("line", f"byte {fault.start} is not UTF-8", "UTF-8 text", Reason.TEXT_INVALID)
+    except ValueError as fault:
+        return Problem("line", shown(str(fault)), "one JSON object a line", Reason.FIELD_INVALID)
+    if isinstance(value, dict):
+        return value
+    return Problem("line", shown(value), "one JSON object a line", Reason.FIELD_INVALID)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with ExitStack() as opened:
+        plain = opened.enter_context(path.open("rb"))
+        file: Any = opened.enter_context(gzip.open(plain)) if path.suffix == ".gz" else plain
+        yield file
+
+
+def _refused(path: Path, got: str, want: str) -> CreditError:
+    return CreditError(Reason.FILE_INVALID, f"file: got {got}, want {want}", file=path.name)

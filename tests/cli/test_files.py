@@ -1,0 +1,178 @@
+"""Files as they come: encodings, forms, titles and layouts; what cannot be read is refused before the first record."""
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from credit_service.cli.files import open_records
+from credit_service.cli.reports import Report, Unkept
+from credit_service.errors import CreditError, Problem, Reason
+from credit_service.ledger.layouts import load_layouts, recognised
+from training.simulated_city import shuanggongshi
+from training.simulated_city.city import subject_events
+
+TITLES = ["行政相对人名称", "行政相对人类别", "统一社会信用代码", "行政处罚决定书文号", "处罚依据", "处罚类别",
+          "罚款金额(万元)", "处罚决定日期", "处罚机关", "处罚机关统一社会信用代码", "备注"]  # fmt: skip
+ROW = [
+    "模拟化工有限公司", "法人及非法人组织", "91350100M000100Y43", "模应急罚〔2026〕1号",
+    "《安全生产法》第一百零二条第1款", "罚款;警告", "3.5", "民国115年3月1日", "模拟市应急管理局",
+    "11110000MB0000000A", "模拟数据",
+]  # fmt: skip
+
+
+def table(path: Path, encoding: str = "utf-8", rows: Sequence[Sequence[Any]] = (TITLES, ROW)) -> Path:
+    """Writes a table in the form that the name asks for."""
+    if path.suffix == ".xlsx":
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.worksheets[0].append(list(row))
+        book.save(path)
+    elif path.suffix == ".parquet":
+        parquet.write_table(pa.table({title: [row[at] for row in rows[1:]] for at, title in enumerate(rows[0])}), path)
+    else:
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter="\t" if path.suffix == ".tsv" else ",").writerows(rows)
+        content = text.getvalue().encode(encoding)
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def only(path: Path, encoding: str = "") -> dict[str, Any]:
+    """Returns the one record of a file."""
+    (read,) = open_records(path, "sim-city-em", encoding).records
+    assert isinstance(read.record, dict)
+    assert read.place == 2
+    return read.record
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("a.csv", "utf-8"), ("a.csv", "utf-8-sig"), ("a.csv", "gbk"), ("a.csv", "gb18030"), ("a.tsv", "utf-8"),
+     ("a.csv.gz", "gbk"), ("a.xlsx", ""), ("a.parquet", "")],
+)  # fmt: skip
+def test_table_says_the_same_in_every_form(tmp_path: Path, name: str, encoding: str) -> None:
+    record = only(table(tmp_path / name, encoding))
+    assert record["source_record_id"] == "11110000MB0000000A:模应急罚〔2026〕1号:91350100M000100Y43"
+    assert record["occur_time"] == "2026-03-01T00:00:00+08:00"
+    assert record["subject"] == {
+        "scheme": "USCC", "code": "91350100M000100Y43", "name": "模拟化工有限公司", "kind": "ENTERPRISE",
+    }  # fmt: skip
+    assert record["payload"] == {
+        "articles": ["安全生产法/102/1"], "fine_fen": 3_500_000, "penalty_types": ["FINE", "WARNING"],
+        "organ_name": "模拟市应急管理局", "organ_code": "11110000MB0000000A", "organ_kind": "EMERGENCY_MANAGEMENT",
+    }  # fmt: skip
+
+
+def test_reading_says_which_encoding_and_layout_and_what_was_not_known(tmp_path: Path) -> None:
+    rows = [[*TITLES, "自定义列"], [*ROW, "x"]]
+    opened = open_records(table(tmp_path / "a.csv", "gbk", rows), "sim-city-em")
+    assert opened.notes == ("encoding gb18030", "layout penalty-current", "columns not known and not read: 自定义列")
+
+
+def test_spreadsheet_s_own_dates_and_numbers_are_read(tmp_path: Path) -> None:
+
+    row = [*ROW]
+    row[6], row[7] = 3.5, datetime(2026, 3, 1)  # type: ignore[call-overload]  # noqa: DTZ001  # cells carry no offset
+    record = only(table(tmp_path / "a.xlsx", "", [TITLES, row]))
+    assert (record["payload"]["fine_fen"], record["occur_time"]) == (3_500_000, "2026-03-01T00:00:00+08:00")
+
+
+@pytest.mark.parametrize("columns", ["current", "older"])
+@pytest.mark.parametrize("kind", ["PEN", "LIC"])
+def test_layouts_read_back_what_the_tables_were_written_from(tmp_path: Path, kind: str, columns: str) -> None:
+    """Every field that the column set holds returns as it was collected."""
+
+    drawn = [e for index in range(300, 700) for e in shuanggongshi.latest(subject_events(index, 5, date(2026, 10, 31)))]
+    events = [e for e in drawn if (e["kind"], e["source"]) == (kind, "sim-city-fire")]
+    assert len(events) > 30
+    lines = [shuanggongshi.header(kind, columns), *(shuanggongshi.line(e, columns) for e in events)]
+    path = tmp_path / "table.csv"
+    path.write_text("".join(lines), "utf-8", newline="")
+    for event, read in zip(events, open_records(path, "sim-city-fire").records, strict=True):
+        assert isinstance(read.record, dict)
+        said = {name: value for name, value in read.record["payload"].items() if name in event["payload"]}
+        # The older table of licences tells the day of the decision in place of the first day.
+        said.pop("from_date" if columns == "older" else "", None)
+        assert said == {name: event["payload"][name] for name in said}
+        assert len(said) >= 2
+        for name in ("kind", "domain", "document_no"):
+            assert read.record[name] == event[name]
+        assert read.record["occur_time"][:10] == event["occur_time"][:10]
+        assert read.record["subject"]["code"] == event["subject"]["code"]
+
+
+def test_bytes_of_another_encoding_are_named_with_their_column(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", rows=[TITLES, ROW, ROW])
+    content = path.read_bytes()
+    at = content.rindex("模拟化工".encode())
+    path.write_bytes(content[:at] + b"\xff\xfe" + content[at + 6 :])
+    good, bad = open_records(path, "sim-city-em").records
+    assert isinstance(good.record, dict)
+    assert bad == (
+        3,
+        Problem("CF_XDR_MC", "bytes that are no text", "text in the encoding of the file", Reason.TEXT_INVALID),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "got"),
+    [("a.csv", b"", "no header"), ("a.csv", b"a,b\n1,2\n", "the columns a b"),
+     ("a.xlsx", b"PK", "want a readable .xlsx"), ("a.parquet", b"PAR1", "want a readable Parquet"),
+     ("a.doc", b"x", "got a.doc")],
+)  # fmt: skip
+def test_unreadable_file_is_refused_before_the_first_record(
+    tmp_path: Path, name: str, content: bytes, got: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(CreditError) as refused:
+        open_records(path, "sim-city-em")
+    assert refused.value.reason is Reason.FILE_INVALID
+    assert got in refused.value.message
+
+
+def test_encoding_may_be_stated_and_only_a_known_one(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "gbk")
+    assert only(path, "gb18030")["payload"]["fine_fen"] == 3_500_000
+    with pytest.raises(CreditError, match="encoding: got latin-1, want utf-8 or gb18030"):
+        open_records(path, "sim-city-em", "latin-1")
+
+
+def test_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
+    with pytest.raises(CreditError, match=r"pip install 'safety-credit\[import\]'"):
+        open_records(table_without(tmp_path), "sim-city-em")
+
+
+def table_without(folder: Path) -> Path:
+    """Makes a file that only its name calls a workbook."""
+    path = folder / "a.xlsx"
+    path.write_bytes(b"PK")
+    return path
+
+
+def test_report_opens_in_a_spreadsheet_without_running_anything(tmp_path: Path) -> None:
+    """A cell that begins like a formula is text; the column is the clerk's, not the contract's."""
+    layout = next(layout for layout in load_layouts() if layout.id == "penalty-current")
+    path = tmp_path / "report.csv"
+    report = Report(path, Path("month.csv"), layout, is_resumed=False)
+    report.write(Unkept(7, "K", "REJECTED", [Problem("payload.fine_fen", "=1+1", "a number", Reason.FIELD_INVALID)]))
+    report.close()
+    content = path.read_text("utf-8")
+    assert content.startswith("\ufefffile,row,column")
+    assert "month.csv,7,CF_NR_FK,'=1+1,a number,FIELD_INVALID,REJECTED,K" in content
+
+
+def test_every_shared_layout_is_told_apart_by_its_header() -> None:
+    for layout in load_layouts():
+        assert recognised([*layout.header], load_layouts()) == layout
+        assert set(layout.header) <= layout.columns()
