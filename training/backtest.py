@@ -6,7 +6,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from training.evaluate import rounded
 from training.publish import json_text
 from training.resample import bootstrapped
 from training.tasks.figures import by_grade, figures, is_rising
-from training.tasks.model import HORIZON_MONTHS, grades, learn
+from training.tasks.model import HORIZON_MONTHS, grades, learn, month_end
 from training.tasks.records import Records
 from training.tasks.rivals import rivals
 from training.tasks.settings import SETTINGS
@@ -28,6 +27,7 @@ from training.tasks.task import TASKS, Task, sample
 MSHA = Path(__file__).parent / "data" / "msha" / "quarters.csv.gz"
 PACKAGES = ("lightgbm", "numpy", "scikit-learn", "scipy")
 USAGE = 2
+NO_SCORE = {"auc": None, "reason": "the records state neither penalties nor liability"}
 RIVALS = ("rule", "rule_score", "logistic", "free")
 
 
@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     text = "measure every evaluation task at the latest cut-off that its records allow"
     parser = subparsers.add_parser("backtest", help=text, description=text)
     parser.add_argument("--tw", type=Path, default=tw_osh.SHIPPED, help="records of Taiwan instead of the shipped")
-    parser.add_argument("--msha", type=Path, default=MSHA, help="quarters of US mines")
+    parser.add_argument("--msha", type=Path, default=MSHA if MSHA.exists() else None, help="quarters of US mines")
     parser.add_argument("--task", choices=tuple(TASKS), action="append", help="only this task; may be given again")
     parser.add_argument("--out", type=Path, default=Path("build/backtest.json"))
     parser.set_defaults(run=_backtest)
@@ -46,7 +46,9 @@ def _backtest(given: argparse.Namespace) -> int:
     files = {"tw": given.tw, "msha": given.msha}
     try:
         measured = {
-            name: _task(task, files[task.family]) for name, task in TASKS.items() if name in (given.task or TASKS)
+            name: figures_or_why(task, files[task.family])
+            for name, task in TASKS.items()
+            if name in (given.task or TASKS)
         }
     except CreditError as fault:
         print(f"backtest: {fault}", file=sys.stderr)
@@ -68,13 +70,10 @@ def _backtest(given: argparse.Namespace) -> int:
     return 0
 
 
-def _task(task: Task, file: Path) -> dict[str, Any]:
-    """Measures one task; says why when its records are not there."""
-    if not file.exists():
-        return {
-            "auc": None,
-            "reason": f"no file {file.name}: its records are not shipped, name them with --{task.family}",
-        }
+def figures_or_why(task: Task, file: Path | None) -> dict[str, Any]:
+    """Measures one task; says why not when its records are neither shipped nor named."""
+    if file is None:
+        return {"auc": None, "reason": f"records are not shipped: name a file with --{task.family}"}
     held = task.read([file])
     return measured(task, held, latest_cutoff(task, held))
 
@@ -82,13 +81,8 @@ def _task(task: Task, file: Path) -> dict[str, Any]:
 def latest_cutoff(task: Task, held: Records) -> int:
     """Returns the last end of a month whose year had passed and been published when the records end."""
     return months_before(
-        _month_end(int(held.known_day.max())), HORIZON_MONTHS + SETTINGS["family"][task.family]["label_months"]
+        month_end(int(held.known_day.max())), HORIZON_MONTHS + SETTINGS["family"][task.family]["label_months"]
     )
-
-
-def _month_end(day: int) -> int:
-    first = date.fromordinal(day).replace(day=1).toordinal()
-    return add_months(first, 1) - 1
 
 
 def measured(task: Task, held: Records, cutoff: int) -> dict[str, Any]:
@@ -112,7 +106,7 @@ def measured(task: Task, held: Records, cutoff: int) -> dict[str, Any]:
         "positives": int(test.labels.sum()),
         "base_rate": float(test.labels.mean()),
         **found.pop("ours"),
-        "comparators": found | {name: None for name, one in contenders.items() if one is None},
+        "comparators": found | {name: NO_SCORE for name, one in contenders.items() if one is None},
         "grades": letters,
         "grades_rise": is_rising(letters),
         "learned_from": {
@@ -147,7 +141,7 @@ def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
         f"{one['positives']:,}",
         f"{one['auc']:.3f}",
         _range(one["auc_ci"]),
-        *("-" if rivals[name] is None else f"{rivals[name]['auc']:.3f}" for name in RIVALS),
+        *("-" if rivals[name]["auc"] is None else f"{rivals[name]['auc']:.3f}" for name in RIVALS),
         _range(one["paired_vs_rule_ci"]),
         _range(one["paired_vs_free_ci"]),
         f"{one['capture_at_5pct']:.1%}",

@@ -10,7 +10,7 @@ import pytest
 from credit_service.legal_days import day_text
 from tests.training.made_up import MSHA_COLUMNS, TW_COLUMNS, msha_row, msha_rows, tw_row, tw_rows, write
 from training.__main__ import main
-from training.backtest import latest_cutoff
+from training.backtest import NO_SCORE, figures_or_why, latest_cutoff, summary
 from training.metrics import auc, brier
 from training.tasks.figures import by_grade, figures, is_rising
 from training.tasks.rivals import Rival
@@ -24,11 +24,12 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs the command on made-up notices, without mines."""
+    """Runs the command on made-up records."""
     folder = tmp_path_factory.mktemp("backtest")
     events = write(folder / "tw.csv", tw_rows(), TW_COLUMNS)
+    mines = write(folder / "msha.csv", msha_rows(), MSHA_COLUMNS)
     out = folder / "deep" / "backtest.json"
-    assert main(["backtest", "--tw", str(events), "--msha", str(folder / "absent.csv"), "--out", str(out)]) == 0
+    assert main(["backtest", "--tw", str(events), "--msha", str(mines), "--out", str(out)]) == 0
     return out
 
 
@@ -46,30 +47,39 @@ def test_document_says_from_what_it_came(document: dict[str, Any]) -> None:
     assert document["resamples"] >= 500
 
 
-@pytest.mark.parametrize("task", ["tw-a", "tw-b", "tw-c"])
+@pytest.mark.parametrize("task", list(TASKS))
 def test_every_contender_has_every_figure(document: dict[str, Any], task: str) -> None:
     found = document["tasks"][task]
     contenders = {"ours": found, **found["comparators"]}
     assert set(contenders) == {"ours", "rule", "rule_score", "logistic", "free"}
+    if task.startswith("msha"):
+        assert contenders.pop("rule_score") == NO_SCORE
     for name, one in contenders.items():
         assert set(one) >= FIGURES, name
         assert one["auc_ci"][0] <= one["auc"] <= one["auc_ci"][1]
-        assert (one["brier"] is None) == (name in {"rule", "rule_score"})
+        assert (one["brier"] is None) == ("reason" in one) == (name in {"rule", "rule_score"})
     assert found["comparators"]["rule"]["paired_vs_rule_ci"] == [0, 0]
     assert found["n"] == sum(grade["n"] for grade in found["grades"].values())
     assert found["learned_from"]["cutoffs"][1] < found["cutoff"] < found["label_until"]
 
 
-def test_absent_records_are_null_with_a_reason(document: dict[str, Any]) -> None:
-    for task in ("msha-a", "msha-b"):
-        assert document["tasks"][task]["auc"] is None
-        assert "absent.csv" in document["tasks"][task]["reason"]
+def test_records_that_are_not_shipped_are_null_with_a_reason_but_a_wrong_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = figures_or_why(TASKS["msha-a"], None)
+    assert found["auc"] is None
+    assert "--msha" in found["reason"]
+    assert found["reason"] in summary({"msha-a": found})
+    out = tmp_path / "out.json"
+    assert main(["backtest", "--msha", str(tmp_path / "absent.csv"), "--task", "msha-a", "--out", str(out)]) == 2
+    assert "absent.csv" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_same_records_give_the_same_figures(document: dict[str, Any], written: Path) -> None:
     again = written.parent / "again.json"
     events = written.parent.parent / "tw.csv"
-    assert main(["backtest", "--tw", str(events), "--msha", "absent", "--out", str(again), "--task", "tw-b"]) == 0
+    assert main(["backtest", "--tw", str(events), "--out", str(again), "--task", "tw-b"]) == 0
     assert json.loads(again.read_text("utf-8"))["tasks"] == {"tw-b": document["tasks"]["tw-b"]}
 
 
@@ -81,7 +91,6 @@ def test_table_of_mines_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture
     found = json.loads(out.read_text("utf-8"))["tasks"]["msha-b"]
     assert head.split()[:4] == ["task", "cut-off", "n", "bad"]
     assert row.split()[:5] == ["msha-b", "2006-12-31", str(found["n"]), str(found["positives"]), f"{found['auc']:.3f}"]
-    assert found["comparators"]["rule_score"] is None
     assert last.endswith("backtest.json")
 
 

@@ -137,6 +137,15 @@ def test_cutoffs_that_teach_had_matured_and_been_published(learned: Learned, tas
     assert list(learned.cutoffs) == sorted(set(learned.cutoffs))
 
 
+def test_years_after_the_end_of_the_records_do_not_count_as_years_without_harm(folder: Path) -> None:
+    made = MADE["tw-a"]
+    early = [row for row in made.rows if row["known_on"] <= made.cutoff]
+    records = TASKS["tw-a"].read([made.write(folder / "ended.csv", early)])
+    found = learn(TASKS["tw-a"], records, parse_day("2022-03-31"))
+    assert found.cutoffs[-1] == parse_day("2020-02-29")
+    assert found.years[0].labels.sum() > 0
+
+
 def test_grade_depends_on_the_odds_beside_those_of_the_base_rate() -> None:
     chances = np.array([0.0100, 0.0102, 0.0391, 0.0393, 0.1403, 0.1405])
     assert "".join(grades(chances, 0.02)) == "ABBCCD"

@@ -42,7 +42,7 @@ def values(records: Records, measures: tuple[Measure, ...]) -> dict[str, float]:
     ],
 )
 def test_firm_is_looked_at_for_a_notice_published_in_36_months(row: Row, is_member: bool, tmp_path: Path) -> None:
-    assert tw.population(held(tmp_path, row).known(T), T).tolist() == [is_member]
+    assert tw.population(held(tmp_path, row), T).tolist() == [is_member]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,21 @@ def test_measure_counts_only_what_was_known_and_had_happened(tmp_path: Path) -> 
     ahead = tw_row("a", "2021-01-01", "2020-12-30")
     assert values(held(tmp_path, early, unknown, ahead, unknown), tw.MEASURES) == alone
     assert values(held(tmp_path, early, unknown | {"known_on": "2020-12-31"}), tw.MEASURES) != alone
+
+
+def test_set_of_a_cutoff_is_fixed_by_what_was_known_on_it(tmp_path: Path) -> None:
+    records = held(
+        tmp_path,
+        tw_row("early", "2020-06-01", "2020-08-01"),
+        tw_row("early", "2020-07-01", "2021-01-01"),
+        tw_row("unknown", "2020-06-01", "2021-01-01"),
+        tw_row("ahead", "2021-02-01", "2020-12-30"),
+    )
+    found = sample(TASKS["tw-c"], records, T)
+    place = [measure.name for measure in tw.MEASURES].index("ordinary_quarters")
+    assert [records.entity_ids[n] for n in found.subject] == ["ahead", "early"]
+    assert found.features[:, place].tolist() == [0, 1]
+    assert found.labels.tolist() == [True, False]
 
 
 def test_one_line_rules_count_notices_and_violations(tmp_path: Path) -> None:

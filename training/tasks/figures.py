@@ -23,7 +23,9 @@ from training.tasks.model import LETTERS
 from training.tasks.rivals import Rival
 from training.tasks.settings import SETTINGS
 
-OF_CHANCES = ("brier", "ece", "ece_noise_95", "oe_ratio", "slope")
+NO_CHANCES: Mapping[str, Any] = dict.fromkeys(("brier", "ece", "ece_noise_95", "oe_ratio", "slope")) | {
+    "reason": "a ranking without probabilities"
+}
 
 
 def figures(labels: Labels, rival: Rival, drawn: Floats, others: Mapping[str, Floats]) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def figures(labels: Labels, rival: Rival, drawn: Floats, others: Mapping[str, Fl
         "capture_at_10pct": captured(labels, rival.ranking, 0.10),
         "brier_reference": base_rate * (1 - base_rate),
     }
-    found |= of_chances(labels, rival.chances) if rival.chances is not None else dict.fromkeys(OF_CHANCES)
+    found |= of_chances(labels, rival.chances) if rival.chances is not None else NO_CHANCES
     for name, other in others.items():
         found[f"paired_vs_{name}_ci"] = interval(drawn - other)
     return found

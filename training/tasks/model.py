@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _DIGITS = 10  # significant
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Holds a model and its level, the rows it learned from, the last of them, and the population of its cut-off."""
+    """Holds a model, the rows it learned from, the years that set its level, and the population of its cut-off."""
 
     fitted: Fitted
     slope: float
@@ -72,11 +73,15 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
 
 
 def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:
-    """Returns the cut-offs to learn from, rising: their years had ended and been published by the cut-off."""
+    """Returns the cut-offs to learn from, rising: their years had ended and been published by the cut-off.
+
+    Where the records end before the cut-off, nothing later counts as a year without harm.
+    """
     rules = SETTINGS["family"][task.family]
     if not len(known.day):
         raise refused(cutoff, "no record known by then", "a cut-off inside the period of the files")
-    last = months_before(cutoff, HORIZON_MONTHS + rules["maturity_months"])
+    end = min(cutoff, month_end(int(known.known_day.max())))
+    last = months_before(end, HORIZON_MONTHS + rules["maturity_months"])
     steps = [months_before(last, n * rules["step_months"]) for n in range(rules["cutoffs"])]
     first_known = int(known.known_day.min())
     for history in (rules["history_months"], SHORT_HISTORY_MONTHS):
@@ -85,6 +90,12 @@ def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:
             return tuple(reversed(found))
     months = SHORT_HISTORY_MONTHS + HORIZON_MONTHS + rules["maturity_months"]
     raise refused(cutoff, f"records since {day_text(first_known)}", f"records of {months} months before it")
+
+
+def month_end(day: int) -> int:
+    """Returns the last day of the day's month."""
+    first = date.fromordinal(day).replace(day=1).toordinal()
+    return add_months(first, 1) - 1
 
 
 def leveled(

@@ -55,9 +55,9 @@ def _count(row: Row, column: str) -> float:
     return found
 
 
-def population(known: Records, cutoff: int) -> Bools:
+def population(held: Records, cutoff: int) -> Bools:
     """Takes mines with a quarter on file in the 24 months before the cut-off."""
-    return known.has(before(known.day, cutoff, POPULATION_MONTHS))
+    return held.has(before(held.known_day, cutoff, POPULATION_MONTHS))
 
 
 def serious(records: Records, cutoff: int) -> Bools:

@@ -18,8 +18,9 @@ from training.tasks.rule_score import rule_score
 class Task:
     """Says who is looked at on a cut-off and what counts as bad in the 12 months after it.
 
-    `population` and `rule` are of what was known on the cut-off; `label` of whatever is held.
-    `score` is the rule score of the law, where the records let one compute it.
+    `population` looks at when a record was known; `label` at when it happened, in all that is held;
+    `rule`, the one-line rule, and `score`, the rule score where the records let one compute it, want
+    records as seen on the cut-off.
     """
 
     name: str
@@ -67,7 +68,7 @@ TASKS: Mapping[str, Task] = {
 
 def sample(task: Task, held: Records, cutoff: int) -> Sample:
     """Returns the set of one cut-off: inputs by what was known on it, labels by all that is held."""
-    members = np.flatnonzero(task.population(held.known(cutoff), cutoff))
+    members = np.flatnonzero(task.population(held, cutoff))
     seen = held.seen(cutoff)
     return Sample(
         subject=members,

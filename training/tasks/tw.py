@@ -87,10 +87,10 @@ def _fact(number: int, row: Row, layout: Layout | None) -> Fact:
     )
 
 
-def population(known: Records, cutoff: int) -> Bools:
+def population(held: Records, cutoff: int) -> Bools:
     """Takes firms, and no persons, with a notice published in the 36 months before the cut-off."""
-    published = before(known.known_day, cutoff, POPULATION_MONTHS)
-    return known.has(known.marked("notice") & known.marked("judged") & published)
+    published = before(held.known_day, cutoff, POPULATION_MONTHS)
+    return held.has(held.marked("notice") & held.marked("judged") & published)
 
 
 def accident(records: Records, cutoff: int) -> Bools:
