@@ -165,6 +165,8 @@ class Writer:
             answers = [_failure(error)]
         finally:
             self._open_stamp = None
+            # Who streams sends on only when answered: the time of the commit itself was no quiet.
+            self._arrived = time.monotonic()
         for submission, answer in zip(group, answers, strict=True):
             if isinstance(answer, Exception):
                 submission.done.set_exception(answer)
@@ -190,7 +192,7 @@ class Writer:
                     touched = [subject for receipt in receipts for subject in receipt.subject_ids]
                     self._assessor.assess(session, touched, now)
                 answers.append(receipts)
-            position = head(session).position
+            position = row.position
             stays_level = is_level and all(submission.is_judged_at_once for submission in group)
             if stays_level:
                 keep_judged(session, position)

@@ -15,8 +15,8 @@ from sqlmodel import Session, SQLModel, create_engine
 
 from credit_service.errors import CreditError, Reason
 
-PAIRS_AT_ONCE = 500
-KEYS_AT_ONCE = 500
+PAIRS_AT_ONCE = 1000
+KEYS_AT_ONCE = 1000
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -185,13 +185,16 @@ def select_by_keys(
     return found
 
 
-def upsert(session: Session, table: Any, rows: list[dict[str, Any]], keys: list[str]) -> None:
-    """Inserts rows, or replaces the other columns of those whose key exists."""
+def upsert(
+    session: Session, table: Any, rows: list[dict[str, Any]], keys: list[str], added: Sequence[str] = ()
+) -> None:
+    """Inserts rows, or replaces the other columns of those whose key exists; columns `added` are added up instead."""
     if not rows:
         return
     make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
     statement = make(table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    changed |= {name: getattr(table, name) + statement.excluded[name] for name in added}
     session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
 
 

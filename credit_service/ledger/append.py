@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from credit_service.database import from_microseconds, insert_rows, insert_stored, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason
@@ -19,10 +18,8 @@ from credit_service.ledger.quarantine import any_waiting, put_aside, release
 from credit_service.ledger.relations import note_relations
 from credit_service.ledger.streams import note_sources
 from credit_service.ledger.tables import (
-    HEAD_ID,
     EventKey,
     LedgerEvent,
-    LedgerHead,
     StoredVersion,
     head,
     registrations,
@@ -108,11 +105,8 @@ def append(
         insert_stored(session, EventKey, StoredVersion._fields, batch.keys)
         if batch.personal:
             insert_rows(session, PersonalValue, batch.personal)
-        session.execute(
-            update(LedgerHead)
-            .where(col(LedgerHead.head_id) == HEAD_ID)
-            .values(position=batch.position, chain_hash=batch.chain_hash)
-        )
+        row.position, row.chain_hash = batch.position, batch.chain_hash
+        session.add(row)
         told = [(c.draft, r) for c, r in zip(checked, receipts, strict=True) if c.draft and c.draft.kind == "REG"]
         first = _first_registrations(told)
         note_relations(session, [(d, r.event_id) for d, r in told if r.event_id and r.subject_ids])
@@ -122,7 +116,6 @@ def append(
         note_sources(session, Counter(draft.source for draft in batch.drafts), now)
         if any_waiting(session):
             release(session, [draft.key for draft in batch.drafts], now)
-        session.expire(row)
     return receipts
 
 

@@ -82,16 +82,8 @@ def keep_offset(session: Session, place: StreamPlace, now: datetime) -> None:
 
 def note_sources(session: Session, counts: Mapping[str, int], now: datetime) -> None:
     """Notes that sources gave events."""
-    known = _states(session)
-    rows = [
-        {
-            "source": source,
-            "event_count": count + (known[source].event_count if source in known else 0),
-            "last_collect_time": now,
-        }
-        for source, count in counts.items()
-    ]
-    upsert(session, SourceState, rows, ["source"])
+    rows = [{"source": s, "event_count": count, "last_collect_time": now} for s, count in counts.items()]
+    upsert(session, SourceState, rows, ["source"], ("event_count",))
 
 
 def declare(session: Session, source: str, until: datetime, now: datetime) -> None:

@@ -82,10 +82,8 @@ TABLES: list[Any] = [LedgerEvent, EventKey, LedgerHead]
 
 
 def head(session: Session) -> LedgerHead:
-    """Returns the head; the migration made it, so it is always there."""
-    statement = select(LedgerHead).where(col(LedgerHead.head_id) == HEAD_ID)
-    row: LedgerHead = session.execute(statement).scalars().one()
-    return row
+    """Returns the head, read once in a session; the migration made it, so it is always there."""
+    return session.get_one(LedgerHead, HEAD_ID)
 
 
 def start(session: Session, epoch: str) -> None:
