@@ -121,9 +121,12 @@ def _serve(pipe: "Connection[Any, Any]", checker: Checker) -> None:
     while True:
         try:
             events, now = pipe.recv()
+            pipe.send(_plain(check_all(checker, pb.SubmitEventsRequest.FromString(events).events, now)))
         except (EOFError, OSError):
             return
-        checked = check_all(checker, pb.SubmitEventsRequest.FromString(events).events, now)
-        # Plain tuples cross in half the time of named ones.
-        good = [tuple(c.draft) if c.draft else None for c in checked]
-        pipe.send((good, {i: (c.problems, c.record) for i, c in enumerate(checked) if c.draft is None}))
+
+
+def _plain(checked: Sequence[CheckedDraft]) -> tuple[list[Any], dict[int, Any]]:
+    """Returns drafts as plain tuples, which cross in half the time of named ones, and the faulty by their places."""
+    faulty = {i: (c.problems, c.record) for i, c in enumerate(checked) if c.draft is None}
+    return [tuple(c.draft) if c.draft else None for c in checked], faulty

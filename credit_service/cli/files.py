@@ -43,7 +43,7 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class _Table:
     header: Sequence[str]
-    rows: Iterator[Sequence[Any]]
+    rows: Iterator[Sequence[Any] | Problem]
     note: str
 
 
@@ -81,6 +81,9 @@ def open_records(path: Path, source: str, encoding: str = "") -> Opened:
 def _table_records(table: _Table, columns: Sequence[str], layout: Layout, source: Source) -> Iterator[Read]:
     reader = RowReader(layout, source.id, source.scheme, source.given)
     for place, cells in enumerate(table.rows, 2):
+        if isinstance(cells, Problem):
+            yield Read(place, cells)
+            continue
         texts = [_text(cell) for cell in cells]
         if not any(texts):
             continue
@@ -118,12 +121,12 @@ def _open_table(path: Path, name: str, encoding: str) -> _Table:
     chosen = encoding or _encoding(path)
     rows = _delimited(path, chosen)
     header = next(rows, None)
-    if not header:
+    if not header or isinstance(header, Problem):
         raise _refused(path, "no header", "a first row of column names")
     return _Table(header, rows, f"encoding {chosen}")
 
 
-def _delimited(path: Path, encoding: str) -> Iterator[Sequence[str]]:
+def _delimited(path: Path, encoding: str) -> Iterator[Sequence[str] | Problem]:
     # What is no text in the encoding becomes lone surrogates, which are then named row by row.
     with _opened(path) as file:
         name = "utf-8-sig" if encoding == "utf-8" else encoding
@@ -131,7 +134,16 @@ def _delimited(path: Path, encoding: str) -> Iterator[Sequence[str]]:
         first = text.readline()
         delimiter = "\t" if first.count("\t") > first.count(",") else ","
         yield next(csv.reader([first], delimiter=delimiter), [])
-        yield from csv.reader(text, delimiter=delimiter)
+        rows = csv.reader(text, delimiter=delimiter)
+        while True:
+            try:
+                row = next(rows, None)
+            except csv.Error as fault:
+                yield Problem("row", shown(str(fault)), "a row of delimited cells", Reason.FIELD_INVALID)
+                continue
+            if row is None:
+                return
+            yield row
 
 
 def _encoding(path: Path) -> str:

@@ -28,6 +28,9 @@ class Doubt:
     def about(self, draft: Draft) -> Problem | None:
         """Returns what is doubtful about the subject of a new record; None for nothing."""
         names = self._registered.get(draft.subject_id)
+        if draft.op == "RETRACT":
+            # Whoever was named wrongly must be let go under the name that was wrong.
+            return None
         if draft.kind == REGISTRATION:
             self._registered.setdefault(draft.subject_id, []).append(draft.subject_name)
         elif names is None:

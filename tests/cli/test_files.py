@@ -123,6 +123,16 @@ def test_bytes_of_another_encoding_are_named_with_their_column(tmp_path: Path) -
     )
 
 
+def test_row_that_is_no_row_is_named_and_the_next_is_read(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", rows=[TITLES, ROW])
+    good = path.read_bytes().split(b"\r\n")[1]
+    path.write_bytes(path.read_bytes() + b"x" * 200_000 + b"\r\n" + good + b"\r\n")
+    first, broken, last = open_records(path, "sim-city-em").records
+    assert isinstance(broken.record, Problem)
+    assert (broken.place, broken.record.field, last.place) == (3, "row", 4)
+    assert first.record == last.record
+
+
 @pytest.mark.parametrize(
     ("name", "content", "got"),
     [("a.csv", b"", "no header"), ("a.csv", b"a,b\n1,2\n", "the columns a b"),

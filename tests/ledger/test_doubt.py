@@ -106,3 +106,10 @@ def test_penalty_without_its_article_waits(desk: Desk) -> None:
     """The clerk has only to look it up."""
     (receipt,) = desk.submit(a_record(payload={"fine_fen": 100}))
     assert (receipt.status, receipt.problems[0].reason) == ("QUARANTINED", Reason.CLAUSE_MISSING)
+
+
+def test_record_under_a_wrong_name_can_be_taken_back(desk: Desk) -> None:
+    """It came before the registration that shows the name to be wrong; nothing may keep it."""
+    wrong = named("上海虚构商贸有限公司")
+    withdrawal = {**wrong, "source_version": 2, "op": "RETRACT", "payload": {}}
+    assert statuses(desk, wrong, registration("G"), withdrawal) == ["ACCEPTED"] * 3
