@@ -22,6 +22,7 @@ TABLE = {
     "LedgerService/GetEvent": "re",
     "LedgerService/ListEvents": "re",
     "RulebookService/GetRulebook": "raieo",
+    "RulebookService/TryRulebook": "r",
     "RulebookService/AdoptRulebook": "r",
     "ListingService/GetListing": "ra",
     "ListingService/SearchListings": "ra",

@@ -20,11 +20,13 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
     assert command("migrate", "--url", url, "--dry-run", "--json").json()["migrations"] == [
         "ledger/0001",
         "ledger/0002",
+        "ledger/0003",
         "audit/0001",
     ]
     assert command("migrate", "--url", url, "--json").json()["migrations"] == [
         "ledger/0001",
         "ledger/0002",
+        "ledger/0003",
         "audit/0001",
     ]
     assert "nothing" in command("migrate", "--url", url).err
