@@ -11,7 +11,7 @@ from credit_service.database import from_microseconds, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
 from credit_service.legal_days import civil_day_at, day_text, parse_day
-from credit_service.subjects.schemes import compact_id_number, is_id_number, split, subject_id
+from credit_service.subjects.schemes import compact_id_number, is_id_number, resembles_id_number, split, subject_id
 
 OPERATIONS = frozenset({"ASSERT", "RETRACT"})
 DOMAINS = frozenset({"WORK", "FIRE"})
@@ -192,7 +192,9 @@ class Checker:
         try:
             return subject, _subject_id(scheme, code)
         except CreditError as error:
-            if not is_id_number(code):
+            # A number mistyped by one character is somebody's all the same.
+            is_somebody = error.reason is Reason.CHECK_DIGIT and resembles_id_number(code)
+            if not (is_id_number(code) or is_somebody):
                 problems.append(problem_of(error))
             elif scheme == "PERSON":
                 return subject, subject_id(scheme, self._person_code(compact_id_number(code)))

@@ -120,7 +120,9 @@ class RowReader:
 
     def _record_id(self, row: Mapping[str, str], person: PersonRows | None) -> str:
         # A person's ID number must not live on in a record id: persons of one document are numbered instead.
-        key = tuple("person" if person and column == person.code else _cell(row, column) for column in self.layout.key)
+        # Clerks put it into the column of codes as well.
+        hidden = {person.code, self.layout.column_of("subject.code")} if person else set()
+        key = tuple("person" if column in hidden else _cell(row, column) for column in self.layout.key)
         if not self.layout.is_numbered and not person:
             return ":".join(key) if all(key) else ""
         contents = self._seen.setdefault(key, {})

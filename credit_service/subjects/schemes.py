@@ -1,6 +1,7 @@
 """Identification schemes: each with its validator; a subject id is `SCHEME:CODE`."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 
 from stdnum.cn import ric
@@ -12,6 +13,8 @@ from credit_service.subjects import uscc
 _PERSON = re.compile(r"[0-9a-f]{64}")
 # All but the last character of an ID number are digits, whatever stands between them and however they are written.
 _DIGIT = re.compile(r"\d")
+_BETWEEN = re.compile(r"[\s\-]+")
+_LIKE_ID = re.compile(r"\d{6}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]", re.ASCII)
 _TW_OSH = re.compile(r"tw[0-9a-f]{12}")
 
 
@@ -70,6 +73,11 @@ def is_id_number(code: str) -> bool:
         return len(ric.validate(code)) == 18
     except ValidationError:
         return False
+
+
+def resembles_id_number(code: str) -> bool:
+    """Says whether a text has the form of a resident ID number with a day of birth, its check character aside."""
+    return bool(_LIKE_ID.fullmatch(_BETWEEN.sub("", unicodedata.normalize("NFKC", code))))
 
 
 def compact_id_number(code: str) -> str:

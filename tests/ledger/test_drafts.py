@@ -158,3 +158,19 @@ def test_level_that_the_counts_of_the_last_day_do_not_bear_is_still_quarantined(
     """Within the days that count, nobody may state another level."""
     checked = check(desk, **accident(deaths=10, level="LARGER", counts_date="2026-03-31"))
     assert checked.is_mendable
+
+
+@pytest.mark.parametrize("code", ["110101194912310021", " 11010119491231002１", "110101-19491231-0020"])  # noqa: RUF001  # the full-width digit is the point
+def test_mistyped_id_number_is_refused_and_kept_nowhere(desk: Desk, code: str) -> None:
+    """Its check character fits no code and no number: quarantine would keep it in the clear."""
+    checked = check(desk, subject={"code": code})
+    (problem,) = checked.problems
+    assert (problem.got, problem.reason, checked.is_mendable) == (
+        "a resident ID number", Reason.CODE_INVALID, False,
+    )  # fmt: skip
+
+
+def test_code_of_digits_that_holds_is_no_id_number(desk: Desk) -> None:
+    """The vectors hold codes of digits alone."""
+    for code in ("911100007109250324", "914403001922038216"):
+        assert check(desk, subject={"code": code}).draft is not None

@@ -197,7 +197,7 @@ def test_person_s_row_is_kept_by_a_hash_and_the_number_stands_nowhere(
     rows = rows_of(file, tables[file.source, file.kind][:3])
     place = {column: at for at, column in enumerate(rows[0])}
     rows[1][place["CF_XDR_LB"]], rows[1][place["CF_XDR_ZJHM"]] = "自然人", PERSON_NUMBER
-    rows[1][place["CF_XDR_SHXYM"]], rows[1][place["CF_WSH"]] = "", "模拟〔2026〕9001号"
+    rows[1][place["CF_XDR_SHXYM"]], rows[1][place["CF_WSH"]] = PERSON_NUMBER, "模拟〔2026〕9001号"
     rows[2][place["CF_FR_ZJHM"]], rows[2][place["CF_WSH"]] = PERSON_NUMBER, "模拟〔2026〕9002号"
     rows[3][place["CF_XDR_SHXYM"]], rows[3][place["CF_WSH"]] = PERSON_NUMBER, "模拟〔2026〕9003号"
     path = write(file._replace(name="persons.csv"), rows, tmp_path)
