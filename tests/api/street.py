@@ -137,7 +137,7 @@ class Street:
         """Names where the server listens."""
         return f"127.0.0.1:{self.running.port}"
 
-    def open(self, role: str, method: str, request: Any, purpose: str | None = None, timeout: float = 20) -> Any:
+    def open(self, role: str, method: str, request: Any, purpose: str | None = None, timeout: float = 60) -> Any:
         """Begins a call and returns what the stub returns."""
         service, _, name = method.partition("/")
         stub = next(getattr(m, f"{service}Stub") for m in STUBS if hasattr(m, f"{service}Stub"))

@@ -250,9 +250,10 @@ def test_overload_refuses_before_any_change_and_says_when_to_try_again(tmp_path:
     with serving(tmp_path, Clock(), database_url=f"sqlite:///{tmp_path / 'credit.db'}") as street:
         held_up = street.running.house.database
         with held_up.transaction(), ThreadPoolExecutor(30) as pool:
-            batches = [[a_record(a_code()) for _ in range(1000)] for _ in range(WAITING_LIMIT // 1000 + 6)]
+            codes = [a_code() for _ in range(WAITING_LIMIT // 1000 + 6)]
+            batches = [[a_record(code) for _ in range(1000)] for code in codes]
             answers = [pool.submit(street.refusal_or_results, batch) for batch in batches]
-            refused = next(as_completed(answers, 30)).result()
+            refused = next(as_completed(answers, 60)).result()
         assert isinstance(refused, Refusal)
         assert (refused.code, refused.reason) == ("UNAVAILABLE", "OVERLOADED")
         kept = sum(len(found) for a in answers if isinstance(found := a.result(), list))
