@@ -103,6 +103,18 @@ class Accidents:
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """Bounds a duty of an authority, or a right of a subject, in working days or by a calendar period."""
+
+    working_days: int
+    period: Period | None
+    is_right: bool
+    bases: tuple[LegalBasis, ...]
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
 class GradingPolicy:
     """Holds what an edition says about grades: bands, vetoes, conditions for A, pending."""
 
@@ -129,6 +141,7 @@ class Edition:
     usability: Usability
     accidents: Accidents
     grading: GradingPolicy
+    deadlines: Mapping[str, Deadline]
     digest: str = field(compare=False)
     document: str = field(compare=False, repr=False)
 

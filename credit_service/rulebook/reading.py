@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from credit_service.rulebook.condition import Condition, needs
+from credit_service.rulebook.deadlines import read_deadlines
 from credit_service.rulebook.grammar import LISTS, States, read_condition, read_states
 from credit_service.rulebook.law import (
     AccidentLevel,
@@ -88,6 +89,7 @@ def read_edition(table: Table, digest: str, document: str) -> Edition:
         usability=_usability(table.table_or_empty("usability"), context),
         accidents=_accidents(table.table_or_empty("accidents")),
         grading=_grading(table.table("grading"), context),
+        deadlines=read_deadlines(table.table_or_empty("deadlines"), lambda entry: _bases(entry, context)),
         digest=digest,
         document=document,
     )
