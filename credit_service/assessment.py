@@ -16,8 +16,8 @@ from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades
 from credit_service.ledger.facts import Fact, facts_of
 from credit_service.ledger.relations import bearers
 from credit_service.legal_days import civil_day
-from credit_service.listings.lifecycle import propose
-from credit_service.listings.tables import ListingRow, listings_of
+from credit_service.listings.lifecycle import Surroundings, propose
+from credit_service.listings.tables import ListingRow, blacklisted_until, listings_of
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
@@ -44,7 +44,9 @@ class Assessor:
         ids = bearers(session, subject_ids)
         known = subjects_by_id(session, ids)
         facts = facts_of(session, ids, now, now)
-        graded = self.judge([known[i] for i in ids if i in known], facts, now)
+        rows = [known[i] for i in ids if i in known]
+        listed = blacklisted_until(session, ids, now, now)
+        graded = self.judge(rows, facts, now, listed)
         recorder = Recorder(now)
         existing: dict[str, list[ListingRow]] = {}
         for row in listings_of(session, ids):
@@ -53,16 +55,31 @@ class Assessor:
             if not g.edition_id:
                 continue  # no edition is in force: nothing may be said, so nothing may be withdrawn either
             findings = [(g.edition_id, finding) for finding in g.findings]
-            propose(session, (g.subject_id, g.subject_kind), findings, existing.get(g.subject_id, []), recorder, now)
+            around = Surroundings(self.edition, facts[g.subject_id], g.subject_id in listed, recorder, now)
+            propose(session, (g.subject_id, g.subject_kind), findings, existing.get(g.subject_id, []), around)
+        if existing:
+            # A listing may have ended or been suspended just now: the grade follows in the same transaction.
+            listed_now = blacklisted_until(session, list(existing), now, now)
+            moved = {i for i in existing if listed.get(i) != listed_now.get(i)}
+            again = self.judge([row for row in rows if row.subject_id in moved], facts, now, listed_now)
+            graded = [g for g in graded if g.subject_id not in moved] + again
         _write(session, [g for g in graded if g.grade is not None], recorder, now)
         return recorder.write(session)
+
+    def edition(self, edition_id: str) -> Edition:
+        """Returns an edition that may be named by a listing; fails with EDITION_NOT_FOUND."""
+        for edition in self.editions():
+            if edition.id == edition_id:
+                return edition
+        raise CreditError(Reason.EDITION_NOT_FOUND, f"edition_id: got {edition_id}, want an installed edition")
 
     def grades(self, session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> list[Graded]:
         """Returns the grades of the subjects at a time frame, in order; writes nothing."""
         rows = subjects_by_id(session, subject_ids)
         facts = facts_of(session, list(rows), as_of, known)
         seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
-        found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of)}
+        listed = blacklisted_until(session, list(seen), as_of, known)
+        found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
 
     def explain(self, session: Session, subject_id: str, as_of: datetime, known: datetime) -> Explained:
@@ -72,11 +89,21 @@ class Assessor:
             raise graded.problem
         facts = facts_of(session, [subject_id], as_of, known)[subject_id]
         edition = edition_for(self.editions(), split(subject_id)[0], civil_day(as_of))
-        case = Case(subject_id, graded.subject_kind, facts)
+        until = blacklisted_until(session, [subject_id], as_of, known).get(subject_id)
+        case = Case(subject_id, graded.subject_kind, facts, until)
         return explain(edition, self._scorecard(edition), case, civil_day(as_of))
 
-    def judge(self, rows: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], as_of: datetime) -> list[Graded]:
-        """Judges subjects by given facts under the editions in force on the day, grouped by scheme; reads nothing."""
+    def judge(
+        self,
+        rows: Sequence[SubjectRow],
+        facts: Mapping[str, list[Fact]],
+        as_of: datetime,
+        listed: Mapping[str, int],
+    ) -> list[Graded]:
+        """Judges subjects by given facts under the editions in force on the day, grouped by scheme; reads nothing.
+
+        `listed` maps subjects on the blacklist to the first day on which they no longer are.
+        """
         day = civil_day(as_of)
         by_scheme: dict[str, list[SubjectRow]] = {}
         for row in rows:
@@ -88,18 +115,23 @@ class Assessor:
             except CreditError as error:
                 graded.extend(Graded(m.subject_id, m.kind, day, problem=error) for m in members)
                 continue
-            graded.extend(self._grade_scheme(edition, members, facts, day))
+            graded.extend(self._grade_scheme(edition, members, facts, day, listed))
         return graded
 
     def _grade_scheme(
-        self, edition: Edition, members: Sequence[SubjectRow], facts: Mapping[str, list[Fact]], day: int
+        self,
+        edition: Edition,
+        members: Sequence[SubjectRow],
+        facts: Mapping[str, list[Fact]],
+        day: int,
+        listed: Mapping[str, int],
     ) -> list[Graded]:
         """Grades what may be graded; the rules speak of all, also of persons and when the model is missing."""
         persons = [m for m in members if m.kind == PERSON]
         others = [m for m in members if m.kind != PERSON]
         graded = [_ungraded(edition, m, facts[m.subject_id], day, _PERSON_PROBLEM) for m in persons]
         try:
-            cases = [Case(m.subject_id, m.kind, facts[m.subject_id]) for m in others]
+            cases = [Case(m.subject_id, m.kind, facts[m.subject_id], listed.get(m.subject_id)) for m in others]
             graded.extend(grade_many(edition, self._scorecard(edition), cases, day))
         except CreditError as error:
             graded.extend(_ungraded(edition, m, facts[m.subject_id], day, error) for m in others)

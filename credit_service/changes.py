@@ -21,7 +21,7 @@ class FeedHead(SQLModel, table=True):
 
 
 class ChangeRow(SQLModel, table=True):
-    """Keeps one change with the whole after-image of its entry; a removal keeps a reason instead."""
+    """Keeps one change with the whole after-image of its entry; a removal has a reason too."""
 
     __tablename__ = "change"
     __table_args__ = (Index("ix_change_entry", "entry_key", "revision"),)
@@ -63,9 +63,10 @@ class Recorder:
         """Notes that an entry now stands as the document says; `subject` is (subject id, kind)."""
         self._add(kind, key, subject, "UPSERT", document=json.dumps(document, ensure_ascii=False, sort_keys=True))
 
-    def remove(self, kind: str, key: str, subject: tuple[str, str], reason: str) -> None:
-        """Notes that an entry is gone, and why."""
-        self._add(kind, key, subject, "REMOVE", reason=reason)
+    def remove(self, kind: str, key: str, subject: tuple[str, str], reason: str, document: Mapping[str, Any]) -> None:
+        """Notes that an entry is gone, and why; the document, how it stood at its end, says who ever saw it."""
+        text = json.dumps(document, ensure_ascii=False, sort_keys=True)
+        self._add(kind, key, subject, "REMOVE", reason=reason, document=text)
 
     def _add(
         self, kind: str, key: str, subject: tuple[str, str], change_type: str, *, reason: str = "", document: str = ""

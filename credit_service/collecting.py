@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlmodel import Session
 
@@ -25,7 +26,9 @@ from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.streams import StreamPlace, keep_offset
 from credit_service.ledger.tables import head, judged_window, keep_judged, last_collect_time
 from credit_service.legal_days import civil_day
+from credit_service.listings.tables import due_listings
 
+T = TypeVar("T")
 # Records in one commit: more would only lengthen the wait of the others, the sync is shared by then.
 GROUP_LIMIT = 4000
 # Records that may wait; beyond it a submission is refused before any change.
@@ -83,6 +86,7 @@ class Writer:
         self._ticked_day: int | None = None
         self._arrived = self._behind_since = 0.0
         self._open_stamp: datetime | None = None
+        self._acting_stamp: datetime | None = None
         with database.reading() as session:
             row = head(session)
             self._position, self._judged = row.position, row.judged_position
@@ -113,13 +117,29 @@ class Writer:
             self._wakeup.notify()
         return submission.done
 
+    def decide(self, work: Callable[[Session, datetime], T]) -> T:
+        """Runs an officer's act in a commit of its own and returns its answer; `work` is given the commit's time.
+
+        Like a submission it is known from that time on, and never before what was stored.
+        """
+        try:
+            with self._database.transaction() as session:
+                now = self._acting_stamp = self._stamp(last_collect_time(session))
+                answer = work(session, now)
+        except Exception as error:  # a storage failure gets its own answer
+            raise _failure(error) from error
+        finally:
+            self._acting_stamp = None
+        self._feed.wake()
+        return answer
+
     def settled(self, now: datetime) -> datetime:
         """Returns the latest time of knowledge, not after now, at which no commit is still open.
 
         An answer given for it can be given again: nothing will be stored with an earlier receipt.
         """
-        stamp = self._open_stamp
-        return now if stamp is None else min(now, stamp - MICROSECOND)
+        stamps = (self._open_stamp, self._acting_stamp)
+        return min([now, *(stamp - MICROSECOND for stamp in stamps if stamp is not None)])
 
     def _run(self) -> None:
         while True:
@@ -238,7 +258,11 @@ class Writer:
         day, seen = civil_day(self._clock()), set[str]()
         while self._ticked_day != day and not (self._waiting or self._is_closing):
             with self._database.reading() as session:
-                due = due_subjects(session, day, SUBJECTS_AT_ONCE)
+                due = list(
+                    dict.fromkeys(
+                        [*due_listings(session, day, SUBJECTS_AT_ONCE), *due_subjects(session, day, SUBJECTS_AT_ONCE)]
+                    )
+                )
             if seen.issuperset(due):
                 # Nothing is left, or only what stays due after it was judged.
                 self._ticked_day = day

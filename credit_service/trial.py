@@ -10,7 +10,8 @@ from credit_service.errors import CreditError, Reason
 from credit_service.grades.grading import Graded
 from credit_service.ledger.facts import facts_of
 from credit_service.legal_days import civil_day
-from credit_service.listings.lifecycle import CANDIDATE
+from credit_service.listings.moves import CANDIDATE
+from credit_service.listings.tables import blacklisted_until
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
 from credit_service.subjects.schemes import split
@@ -59,8 +60,10 @@ def try_edition(
             ids = all_subject_ids(session, after, SUBJECTS_AT_ONCE)
             governed = [i for i in ids if split(i)[0] in draft.schemes]
             rows = [r for r in subjects_by_id(session, governed).values() if r.first_collect_time <= known]
-            facts = facts_of(session, [row.subject_id for row in rows], as_of, known)
-        before, then = ({g.subject_id: g for g in a.judge(rows, facts, as_of)} for a in (assessor, other))
+            ids_read = [row.subject_id for row in rows]
+            facts = facts_of(session, ids_read, as_of, known)
+            listed = blacklisted_until(session, ids_read, as_of, known)
+        before, then = ({g.subject_id: g for g in a.judge(rows, facts, as_of, listed)} for a in (assessor, other))
         judged += len(rows)
         grades = [(before[row.subject_id].grade, then[row.subject_id].grade) for row in rows]
         changes = [_change(row, before[row.subject_id], then[row.subject_id]) for row in rows]

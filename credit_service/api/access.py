@@ -22,6 +22,12 @@ class Access:
     asks_about_subjects: bool = False
 
 
+# Each makes one move of a listing; only a named officer may.
+LISTING_MOVES = (
+    "NominateListing", "NotifyListing", "RecordService", "RecordStatement", "DecideListing", "ConfirmListing",
+    "PublishListing", "DropListing", "Delist", "RevokeListing", "Reinstate", "StayListing", "LiftStay",
+    "TransferListing", "ProposeChange", "AnswerChange", "ReaffirmListing",
+)  # fmt: skip
 METHODS: Mapping[str, Access] = {
     "SubjectService/GetSubject": Access(READERS, True),
     "SubjectService/SearchSubjects": Access(OFFICIALS | {"insurer"}, True),
@@ -37,8 +43,10 @@ METHODS: Mapping[str, Access] = {
     "RulebookService/GetRulebook": Access(EVERYONE),
     "RulebookService/TryRulebook": Access(REGULATOR, True),
     "RulebookService/AdoptRulebook": Access(REGULATOR),
-    "ListingService/GetListing": Access(OFFICIALS, True),
-    "ListingService/SearchListings": Access(OFFICIALS, True),
+    "ListingService/GetListing": Access(READERS, True),
+    "ListingService/SearchListings": Access(READERS, True),
+    "ListingService/ListDeadlines": Access(REGULATOR, True),
+    **{f"ListingService/{name}": Access(REGULATOR, True) for name in LISTING_MOVES},
     "GradeService/GetGrade": Access(READERS, True),
     "GradeService/BatchGetGrades": Access(OFFICIALS | {"insurer"}, True),
     "GradeService/ExplainGrade": Access(REGULATOR | {"enterprise"}, True),

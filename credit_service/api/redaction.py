@@ -56,9 +56,9 @@ def masked_name(name: str) -> str:
     return name[:2] + MASK
 
 
-def sees_listing(role: str, state: str) -> bool:
-    """Says whether a role may see listings of a state."""
-    return role == "regulator" or state not in INTERNAL_STATES
+def sees_listing(role: str, state: str, *, is_own: bool, is_displayed: bool) -> bool:
+    """Says whether a role may see a listing: the enterprise its own from the notice on, others what is displayed."""
+    return role == "regulator" or is_displayed or (is_own and state not in INTERNAL_STATES)
 
 
 def sees_finding(role: str, effect: str) -> bool:

@@ -9,10 +9,12 @@ from credit_service.api.access import check_subject
 from credit_service.api.calls import Call
 from credit_service.api.house import House
 from credit_service.api.identity import Caller
-from credit_service.api.redaction import redact, sees_listing
+from credit_service.api.listing_messages import sees
+from credit_service.api.redaction import redact
 from credit_service.errors import CreditError, Reason, problem_of
 from credit_service.ledger.relations import Relation, relations_of
 from credit_service.ledger.tables import count_events
+from credit_service.legal_days import civil_day
 from credit_service.listings.tables import ListingRow, listings_of
 from credit_service.subjects.tables import SubjectRow, find_subjects, subjects_by_id
 from credit_service.v1 import subjects_pb2 as pb
@@ -120,7 +122,7 @@ class SubjectDoor:
             seen = [
                 x
                 for x in listings.get(identifier, [])
-                if sees_listing(call.caller.role, x.state) and call.caller.covers(row.supervising_region)
+                if sees(call.caller, x, civil_day(call.now)) and call.caller.covers(row.supervising_region)
             ]
             result.listing_ids.extend(listing.listing_id for listing in seen)
 

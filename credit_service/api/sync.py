@@ -13,15 +13,15 @@ from credit_service.api.calls import Call
 from credit_service.api.grades import grade_message
 from credit_service.api.house import House
 from credit_service.api.identity import Caller
-from credit_service.api.listings import shown_listing
-from credit_service.api.redaction import redact, sees_listing
+from credit_service.api.listing_messages import sees, shown_listing
+from credit_service.api.redaction import redact
 from credit_service.audit.tables import EVERYBODY
 from credit_service.changes import ChangeRow, head_revision, read_changes, snapshot_page
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.streams import Watermark
 from credit_service.ledger.tables import head
 from credit_service.legal_days import civil_day
-from credit_service.listings.tables import ListingRow
+from credit_service.listings.tables import ListingRow, row_of
 from credit_service.subjects.tables import SubjectRow, subjects_by_id
 from credit_service.v1 import sync_pb2 as pb
 
@@ -64,14 +64,14 @@ class SyncDoor:
         key, count, is_begun = "", 0, False
         while key or not is_begun:
             is_begun = True
-            entries, key = self._entries(revision, kinds, key, call.caller)
+            entries, key = self._entries(revision, kinds, key, call)
             count += len(entries)
             if entries:
                 yield pb.GetSnapshotResponse(entries=entries)
         token = _token(epoch, call.caller.role, revision)
         yield pb.GetSnapshotResponse(end=pb.SnapshotEnd(revision=revision, entry_count=count, token=token))
 
-    def _entries(self, revision: int, kinds: Sequence[str], key: str, caller: Caller) -> tuple[list[pb.Entry], str]:
+    def _entries(self, revision: int, kinds: Sequence[str], key: str, call: Call) -> tuple[list[pb.Entry], str]:
         """Reads one page in a transaction of its own: a slow reader must not keep a connection.
 
         The revision is pinned, and rows at or below it never change, so that the pages fit together.
@@ -79,7 +79,8 @@ class SyncDoor:
         with self.house.database.reading() as session:
             rows, last = snapshot_page(session, revision, kinds, key, PAGE)
             subjects = subjects_by_id(session, {row.subject_id for row in rows})
-        return [change.entry for change in self._changes(subjects, rows, caller)], last
+        changes = self._changes(subjects, rows, call.caller, call.now)
+        return [change.entry for change in changes if change.type == pb.CHANGE_TYPE_UPSERT], last
 
     async def Subscribe(
         self, requests: AsyncIterator[pb.SubscribeRequest], call: Call
@@ -156,28 +157,32 @@ class SyncDoor:
             rows = read_changes(session, after, revision, kinds, PAGE)
             subjects = subjects_by_id(session, {row.subject_id for row in rows})
         through = rows[-1].revision if len(rows) == PAGE else revision
-        return list(self._changes(subjects, rows, caller)), through, revision
+        return list(self._changes(subjects, rows, caller, self.house.clock())), through, revision
 
     def _changes(
-        self, subjects: dict[str, SubjectRow], rows: Sequence[ChangeRow], caller: Caller
+        self, subjects: dict[str, SubjectRow], rows: Sequence[ChangeRow], caller: Caller, now: datetime
     ) -> Iterator[pb.Change]:
         for row in rows:
             document = wire.loads(row.document) if row.document else {}
-            if not _is_visible(row, document, caller.role):
+            listing = row_of(document, row.subject_kind) if document and row.kind == "listing" else None
+            type_ = _type_for(row, listing, caller, now)
+            if type_ is None:
                 continue
             change = pb.Change(
-                revision=row.revision, type=pb.ChangeType.Value(f"CHANGE_TYPE_{row.type}"),
-                removal_reason=row.reason, commit_time=wire.timestamp(row.commit_time),
+                revision=row.revision, type=type_, removal_reason=_reason(row, caller.role),
+                commit_time=wire.timestamp(row.commit_time),
                 entry=pb.Entry(entry_key=row.entry_key, revision=row.revision),
             )  # fmt: skip
+            if type_ == pb.CHANGE_TYPE_REMOVE:
+                yield change
+                continue
             subject = subjects.get(row.subject_id)
             region = subject.supervising_region if subject else None
-            if document and row.kind == "grade":
+            if listing is None:
                 frame = (row.commit_time, row.commit_time)
                 change.entry.grade.CopyFrom(redact(grade_message(document, frame), caller, region))
-            elif document:
-                listing = ListingRow(**_listing_columns(document, row.subject_kind))
-                change.entry.listing.CopyFrom(shown_listing(listing, subject, caller, self.house.all_editions))
+            else:
+                change.entry.listing.CopyFrom(shown_listing(listing, subject, caller, self.house.all_editions, now))
             yield change
 
 
@@ -191,18 +196,25 @@ def watermark_message(watermark: Watermark) -> pb.SourceWatermark:
     )  # fmt: skip
 
 
-def _listing_columns(document: dict, subject_kind: str) -> dict:  # type: ignore[type-arg]  # JSON
-    columns = {**document, "subject_kind": subject_kind, "event_ids": json.dumps(document["event_ids"])}
-    columns["open_time"] = datetime.fromisoformat(document["open_time"])
-    return columns
+def _type_for(row: ChangeRow, listing: ListingRow | None, caller: Caller, now: datetime) -> Any:
+    """Returns what a change is for a caller, None when it is nothing to them.
+
+    To who may see only what is displayed, a listing that was and no longer is, as by a stay, is removed.
+    """
+    if caller.role == "regulator":
+        return pb.ChangeType.Value(f"CHANGE_TYPE_{row.type}")
+    if row.subject_kind == "PERSON":
+        return None
+    if row.kind == "grade":
+        return pb.ChangeType.Value(f"CHANGE_TYPE_{row.type}")
+    if listing is not None and row.type == "UPSERT" and sees(caller, listing, civil_day(now)):
+        return pb.CHANGE_TYPE_UPSERT
+    return pb.CHANGE_TYPE_REMOVE if listing is not None and listing.was_displayed else None
 
 
-def _is_visible(row: ChangeRow, document: dict, role: str) -> bool:  # type: ignore[type-arg]  # JSON
-    if role == "regulator":
-        return True
-    # A removed listing was a candidate, as long as no other state exists: its tombstone is internal too.
-    state = document.get("state", "DROPPED")
-    return row.subject_kind != "PERSON" and (row.kind == "grade" or sees_listing(role, state))
+def _reason(row: ChangeRow, role: str) -> str:
+    """The authority's own words on a removal are internal; what happened to the entry is said by its absence."""
+    return row.reason if role == "regulator" else ""
 
 
 def _kinds(kinds: Sequence[str]) -> list[str]:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from credit_service.api.identity import Caller
-from credit_service.api.redaction import sees_listing
 from credit_service.cli.asking import name_of
 from credit_service.cli.connection import (
     AllOption,
@@ -101,6 +100,6 @@ def _listings(result: subjects_pb2.ScreenResult, caller: Caller) -> str:
     """Tells what is not there from what the caller may not see."""
     if result.listing_ids:
         return " ".join(result.listing_ids)
-    if not sees_listing(caller.role, "CANDIDATE"):
+    if caller.role != "regulator":
         return "none published (candidates are not for your role)"
     return "none" if caller.covers(result.subject.supervising_region) else "not for another district"

@@ -32,7 +32,8 @@ class Case:
     subject_id: str
     subject_kind: str
     facts: Sequence[Fact]
-    is_on_blacklist: bool = False
+    # The first day on which no blacklist listing is in force any more; none: the subject is on no blacklist.
+    blacklisted_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +151,14 @@ class _Law:
 def _law(edition: Edition, case: Case, usable: Sequence[int], day: int) -> _Law:
     scheme = split(case.subject_id)[0]
     order = {letter: place for place, letter in enumerate(reversed(LETTERS))}
-    view = View(edition, case.facts, usable, day, ("BLACK",) if case.is_on_blacklist else ())
+    view = View(edition, case.facts, usable, day, ("BLACK",) if case.blacklisted_until else ())
     return _Law(
         findings=tuple(evaluate(view, scheme)),
         vetoes=tuple(sorted(vetoes(view), key=lambda v: order[v.cap])),
         pending=pending(view, scheme),
         unmet=tuple(a_conditions(view)),
         has_hard_record=bool(hard_record(view)),
-        next_day=next_change_day(view),
+        next_day=_earliest(next_change_day(view), case.blacklisted_until),
     )
 
 

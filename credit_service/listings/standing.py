@@ -30,6 +30,7 @@ class Act:
     document_no: str = ""
     document_digest: str = ""
     reason: str = ""
+    request_id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

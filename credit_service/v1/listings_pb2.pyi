@@ -4,6 +4,7 @@ isort:skip_file
 Listings 名单: one subject's standing on one list, from candidate to removal."""
 
 from collections import abc as _abc
+from credit_service.v1 import digests_pb2 as _digests_pb2
 from credit_service.v1 import rulebook_pb2 as _rulebook_pb2
 from credit_service.v1 import subjects_pb2 as _subjects_pb2
 from google.protobuf import descriptor as _descriptor
@@ -58,6 +59,22 @@ class _ListingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListingS
     """拟列入: proposed by a rule; advisory, visible to regulators only, without any effect."""
     LISTING_STATE_DROPPED: _ListingState.ValueType  # 2
     """Dropped without a decision."""
+    LISTING_STATE_NOTICED: _ListingState.ValueType  # 3
+    """已告知: the subject is to be heard; on the redlist, the nomination is open to objections."""
+    LISTING_STATE_DEFENCE_REVIEW: _ListingState.ValueType  # 4
+    """陈述申辩复核: the subject stated; the authority has to review it."""
+    LISTING_STATE_DECIDED: _ListingState.ValueType  # 5
+    """已决定: decided by one officer, without effect until another one confirms."""
+    LISTING_STATE_CONFIRMED: _ListingState.ValueType  # 6
+    """已列入: in force, the term runs."""
+    LISTING_STATE_PUBLISHED: _ListingState.ValueType  # 7
+    """已公示: in force, displayed, shared; measures run."""
+    LISTING_STATE_REMOVED_EARLY: _ListingState.ValueType  # 8
+    """提前移出: removed before the end of the term."""
+    LISTING_STATE_REMOVED_EXPIRED: _ListingState.ValueType  # 9
+    """期满移出: the term ended by itself."""
+    LISTING_STATE_REVOKED: _ListingState.ValueType  # 10
+    """撤销: revoked; all effect ended at once."""
 
 class ListingState(_ListingState, metaclass=_ListingStateEnumTypeWrapper):
     """States of a listing."""
@@ -68,7 +85,75 @@ LISTING_STATE_CANDIDATE: ListingState.ValueType  # 1
 """拟列入: proposed by a rule; advisory, visible to regulators only, without any effect."""
 LISTING_STATE_DROPPED: ListingState.ValueType  # 2
 """Dropped without a decision."""
+LISTING_STATE_NOTICED: ListingState.ValueType  # 3
+"""已告知: the subject is to be heard; on the redlist, the nomination is open to objections."""
+LISTING_STATE_DEFENCE_REVIEW: ListingState.ValueType  # 4
+"""陈述申辩复核: the subject stated; the authority has to review it."""
+LISTING_STATE_DECIDED: ListingState.ValueType  # 5
+"""已决定: decided by one officer, without effect until another one confirms."""
+LISTING_STATE_CONFIRMED: ListingState.ValueType  # 6
+"""已列入: in force, the term runs."""
+LISTING_STATE_PUBLISHED: ListingState.ValueType  # 7
+"""已公示: in force, displayed, shared; measures run."""
+LISTING_STATE_REMOVED_EARLY: ListingState.ValueType  # 8
+"""提前移出: removed before the end of the term."""
+LISTING_STATE_REMOVED_EXPIRED: ListingState.ValueType  # 9
+"""期满移出: the term ended by itself."""
+LISTING_STATE_REVOKED: ListingState.ValueType  # 10
+"""撤销: revoked; all effect ended at once."""
 Global___ListingState: _TypeAlias = ListingState  # noqa: Y015
+
+class _ServedDocument:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ServedDocumentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServedDocument.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SERVED_DOCUMENT_UNSPECIFIED: _ServedDocument.ValueType  # 0
+    """Not stated."""
+    SERVED_DOCUMENT_NOTICE: _ServedDocument.ValueType  # 1
+    """The notice 列入告知书."""
+    SERVED_DOCUMENT_DECISION: _ServedDocument.ValueType  # 2
+    """The decision 列入决定书."""
+
+class ServedDocument(_ServedDocument, metaclass=_ServedDocumentEnumTypeWrapper):
+    """A document whose service is recorded."""
+
+SERVED_DOCUMENT_UNSPECIFIED: ServedDocument.ValueType  # 0
+"""Not stated."""
+SERVED_DOCUMENT_NOTICE: ServedDocument.ValueType  # 1
+"""The notice 列入告知书."""
+SERVED_DOCUMENT_DECISION: ServedDocument.ValueType  # 2
+"""The decision 列入决定书."""
+Global___ServedDocument: _TypeAlias = ServedDocument  # noqa: Y015
+
+class _StatementKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatementKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATEMENT_KIND_UNSPECIFIED: _StatementKind.ValueType  # 0
+    """Not stated."""
+    STATEMENT_KIND_STATED: _StatementKind.ValueType  # 1
+    """The subject stated and defended."""
+    STATEMENT_KIND_WAIVED: _StatementKind.ValueType  # 2
+    """The subject waived its reply in writing."""
+    STATEMENT_KIND_ANSWERED: _StatementKind.ValueType  # 3
+    """The authority reviewed the statement and answered."""
+
+class StatementKind(_StatementKind, metaclass=_StatementKindEnumTypeWrapper):
+    """What is recorded of the subject's statement."""
+
+STATEMENT_KIND_UNSPECIFIED: StatementKind.ValueType  # 0
+"""Not stated."""
+STATEMENT_KIND_STATED: StatementKind.ValueType  # 1
+"""The subject stated and defended."""
+STATEMENT_KIND_WAIVED: StatementKind.ValueType  # 2
+"""The subject waived its reply in writing."""
+STATEMENT_KIND_ANSWERED: StatementKind.ValueType  # 3
+"""The authority reviewed the statement and answered."""
+Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
 
 @_typing.final
 class ListingMove(_message.Message):
@@ -81,6 +166,11 @@ class ListingMove(_message.Message):
     MOVE_TIME_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NO_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     from_state: Global___ListingState.ValueType
     """State before; absent for the first."""
     to_state: Global___ListingState.ValueType
@@ -89,9 +179,23 @@ class ListingMove(_message.Message):
     """Who made it: `rule:<id>@<edition>` or `agency/officer`."""
     reason: _builtins.str
     """Why."""
+    name: _builtins.str
+    """The move, such as `NOTIFY` or `CONFIRM`."""
+    agency: _builtins.str
+    """Authority of the officer; empty for rules and the clock."""
+    document_no: _builtins.str
+    """Number of the document."""
     @_builtins.property
     def move_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was recorded."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, such as the day of service."""
+
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
 
     def __init__(
         self,
@@ -101,10 +205,15 @@ class ListingMove(_message.Message):
         move_time: _timestamp_pb2.Timestamp | None = ...,
         actor: _builtins.str = ...,
         reason: _builtins.str = ...,
+        name: _builtins.str = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
+        agency: _builtins.str = ...,
+        document_no: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["move_time", b"move_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time", "move_time", b"move_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "from_state", b"from_state", "move_time", b"move_time", "reason", b"reason", "to_state", b"to_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "agency", b"agency", "document_digest", b"document_digest", "document_no", b"document_no", "from_state", b"from_state", "legal_time", b"legal_time", "move_time", b"move_time", "name", b"name", "reason", b"reason", "to_state", b"to_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -129,6 +238,14 @@ class Listing(_message.Message):
     TEXT_EN_FIELD_NUMBER: _builtins.int
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     MOVES_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    TERM_LAST_DATE_FIELD_NUMBER: _builtins.int
+    EARLY_REMOVAL_FROM_DATE_FIELD_NUMBER: _builtins.int
+    IS_STAYED_FIELD_NUMBER: _builtins.int
+    IS_SUSPENDED_FIELD_NUMBER: _builtins.int
+    IS_IN_FORCE_FIELD_NUMBER: _builtins.int
+    IS_DISPLAYED_FIELD_NUMBER: _builtins.int
     listing_id: _builtins.str
     """Id of the listing."""
     subject_name: _builtins.str
@@ -145,6 +262,20 @@ class Listing(_message.Message):
     """Finding in Chinese."""
     text_en: _builtins.str
     """Finding in English."""
+    agency: _builtins.str
+    """Authority that answers for it; empty before an officer acted."""
+    term_last_date: _builtins.str
+    """Last civil day `YYYY-MM-DD` of the term; from 24:00 in Shanghai on it has no effect. Absent before it is in force."""
+    early_removal_from_date: _builtins.str
+    """First civil day `YYYY-MM-DD` on which early removal may be decided; absent where the rule allows none."""
+    is_stayed: _builtins.bool
+    """Whether a review organ or court stayed its effect."""
+    is_suspended: _builtins.bool
+    """Whether its basis was withdrawn and an officer has to review it; it has no effect meanwhile."""
+    is_in_force: _builtins.bool
+    """Whether it has effect on the grade now."""
+    is_displayed: _builtins.bool
+    """Whether it is displayed, shared and carries measures now."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
@@ -163,7 +294,11 @@ class Listing(_message.Message):
 
     @_builtins.property
     def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListingMove]:
-        """Moves, oldest first; only in GetListing."""
+        """Moves, oldest first; only in GetListing, and only for regulators and the enterprise itself."""
+
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """When it came into force; absent before."""
 
     def __init__(
         self,
@@ -181,12 +316,27 @@ class Listing(_message.Message):
         text_en: _builtins.str = ...,
         open_time: _timestamp_pb2.Timestamp | None = ...,
         moves: _abc.Iterable[Global___ListingMove] | None = ...,
+        agency: _builtins.str = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        term_last_date: _builtins.str | None = ...,
+        early_removal_from_date: _builtins.str | None = ...,
+        is_stayed: _builtins.bool = ...,
+        is_suspended: _builtins.bool = ...,
+        is_in_force: _builtins.bool = ...,
+        is_displayed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_early_removal_from_date", b"_early_removal_from_date", "_term_last_date", b"_term_last_date", "begin_time", b"begin_time", "early_removal_from_date", b"early_removal_from_date", "open_time", b"open_time", "subject", b"subject", "term_last_date", b"term_last_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "edition_id", b"edition_id", "event_ids", b"event_ids", "list", b"list", "listing_id", b"listing_id", "moves", b"moves", "open_time", b"open_time", "rule_id", b"rule_id", "state", b"state", "subject", b"subject", "subject_name", b"subject_name", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_early_removal_from_date", b"_early_removal_from_date", "_term_last_date", b"_term_last_date", "agency", b"agency", "bases", b"bases", "begin_time", b"begin_time", "early_removal_from_date", b"early_removal_from_date", "edition_id", b"edition_id", "event_ids", b"event_ids", "is_displayed", b"is_displayed", "is_in_force", b"is_in_force", "is_stayed", b"is_stayed", "is_suspended", b"is_suspended", "list", b"list", "listing_id", b"listing_id", "moves", b"moves", "open_time", b"open_time", "rule_id", b"rule_id", "state", b"state", "subject", b"subject", "subject_name", b"subject_name", "term_last_date", b"term_last_date", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__early_removal_from_date: _TypeAlias = _typing.Literal["early_removal_from_date"]  # noqa: Y015
+    _WhichOneofArgType__early_removal_from_date: _TypeAlias = _typing.Literal["_early_removal_from_date", b"_early_removal_from_date"]  # noqa: Y015
+    _WhichOneofReturnType__term_last_date: _TypeAlias = _typing.Literal["term_last_date"]  # noqa: Y015
+    _WhichOneofArgType__term_last_date: _TypeAlias = _typing.Literal["_term_last_date", b"_term_last_date"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__early_removal_from_date) -> _WhichOneofReturnType__early_removal_from_date | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__term_last_date) -> _WhichOneofReturnType__term_last_date | None: ...
 
 Global___Listing: _TypeAlias = Listing  # noqa: Y015
 
@@ -306,7 +456,7 @@ Global___SearchListingsResponse: _TypeAlias = SearchListingsResponse  # noqa: Y0
 
 @_typing.final
 class NominateListingRequest(_message.Message):
-    """Request of NominateListing. Experimental."""
+    """Request of NominateListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -314,15 +464,23 @@ class NominateListingRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     LIST_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    RULE_ID_FIELD_NUMBER: _builtins.int
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     list: Global___ListKind.ValueType
     """The list."""
     reason: _builtins.str
     """Written reasons."""
+    rule_id: _builtins.str
+    """Rule of the edition in force under which it is proposed, such as `B-03` or `R-01`. Required."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
+
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Events that prove it, of this subject; required for the blacklist."""
 
     def __init__(
         self,
@@ -331,10 +489,12 @@ class NominateListingRequest(_message.Message):
         subject: _subjects_pb2.SubjectRef | None = ...,
         list: Global___ListKind.ValueType = ...,
         reason: _builtins.str = ...,
+        rule_id: _builtins.str = ...,
+        event_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "reason", b"reason", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_ids", b"event_ids", "list", b"list", "reason", b"reason", "request_id", b"request_id", "rule_id", b"rule_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,7 +502,7 @@ Global___NominateListingRequest: _TypeAlias = NominateListingRequest  # noqa: Y0
 
 @_typing.final
 class NominateListingResponse(_message.Message):
-    """Response of NominateListing. Experimental."""
+    """Response of NominateListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -366,7 +526,7 @@ Global___NominateListingResponse: _TypeAlias = NominateListingResponse  # noqa: 
 
 @_typing.final
 class NotifyListingRequest(_message.Message):
-    """Request of NotifyListing. Experimental."""
+    """Request of NotifyListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -374,6 +534,8 @@ class NotifyListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -382,6 +544,14 @@ class NotifyListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, not in the future and not before the last move. Default: now."""
+
     def __init__(
         self,
         *,
@@ -389,10 +559,12 @@ class NotifyListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "legal_time", b"legal_time", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,7 +572,7 @@ Global___NotifyListingRequest: _TypeAlias = NotifyListingRequest  # noqa: Y015
 
 @_typing.final
 class NotifyListingResponse(_message.Message):
-    """Response of NotifyListing. Experimental."""
+    """Response of NotifyListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -424,7 +596,7 @@ Global___NotifyListingResponse: _TypeAlias = NotifyListingResponse  # noqa: Y015
 
 @_typing.final
 class RecordServiceRequest(_message.Message):
-    """Request of RecordService. Experimental."""
+    """Request of RecordService."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -432,6 +604,10 @@ class RecordServiceRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    SERVICE_METHOD_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -440,6 +616,18 @@ class RecordServiceRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    document: Global___ServedDocument.ValueType
+    """The document that was served. Required."""
+    service_method: _builtins.str
+    """How it was served, such as `在场交付`. Required."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, not in the future and not before the last move. Default: now."""
+
     def __init__(
         self,
         *,
@@ -447,10 +635,14 @@ class RecordServiceRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
+        document: Global___ServedDocument.ValueType = ...,
+        service_method: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "document_digest", b"document_digest", "document_no", b"document_no", "legal_time", b"legal_time", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id", "service_method", b"service_method"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,7 +650,7 @@ Global___RecordServiceRequest: _TypeAlias = RecordServiceRequest  # noqa: Y015
 
 @_typing.final
 class RecordServiceResponse(_message.Message):
-    """Response of RecordService. Experimental."""
+    """Response of RecordService."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -482,7 +674,7 @@ Global___RecordServiceResponse: _TypeAlias = RecordServiceResponse  # noqa: Y015
 
 @_typing.final
 class RecordStatementRequest(_message.Message):
-    """Request of RecordStatement. Experimental."""
+    """Request of RecordStatement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -490,6 +682,9 @@ class RecordStatementRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -498,6 +693,16 @@ class RecordStatementRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    kind: Global___StatementKind.ValueType
+    """What is recorded. Required."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, not in the future and not before the last move. Default: now."""
+
     def __init__(
         self,
         *,
@@ -505,10 +710,13 @@ class RecordStatementRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___StatementKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "kind", b"kind", "legal_time", b"legal_time", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -516,7 +724,7 @@ Global___RecordStatementRequest: _TypeAlias = RecordStatementRequest  # noqa: Y0
 
 @_typing.final
 class RecordStatementResponse(_message.Message):
-    """Response of RecordStatement. Experimental."""
+    """Response of RecordStatement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -540,7 +748,7 @@ Global___RecordStatementResponse: _TypeAlias = RecordStatementResponse  # noqa: 
 
 @_typing.final
 class DecideListingRequest(_message.Message):
-    """Request of DecideListing. Experimental."""
+    """Request of DecideListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -548,6 +756,7 @@ class DecideListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -556,6 +765,10 @@ class DecideListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
     def __init__(
         self,
         *,
@@ -563,10 +776,11 @@ class DecideListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -574,7 +788,7 @@ Global___DecideListingRequest: _TypeAlias = DecideListingRequest  # noqa: Y015
 
 @_typing.final
 class DecideListingResponse(_message.Message):
-    """Response of DecideListing. Experimental."""
+    """Response of DecideListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -598,7 +812,7 @@ Global___DecideListingResponse: _TypeAlias = DecideListingResponse  # noqa: Y015
 
 @_typing.final
 class ConfirmListingRequest(_message.Message):
-    """Request of ConfirmListing. Experimental."""
+    """Request of ConfirmListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -606,6 +820,7 @@ class ConfirmListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -614,6 +829,10 @@ class ConfirmListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
     def __init__(
         self,
         *,
@@ -621,10 +840,11 @@ class ConfirmListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -632,7 +852,7 @@ Global___ConfirmListingRequest: _TypeAlias = ConfirmListingRequest  # noqa: Y015
 
 @_typing.final
 class ConfirmListingResponse(_message.Message):
-    """Response of ConfirmListing. Experimental."""
+    """Response of ConfirmListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -656,7 +876,7 @@ Global___ConfirmListingResponse: _TypeAlias = ConfirmListingResponse  # noqa: Y0
 
 @_typing.final
 class PublishListingRequest(_message.Message):
-    """Request of PublishListing. Experimental."""
+    """Request of PublishListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -664,6 +884,7 @@ class PublishListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -672,6 +893,10 @@ class PublishListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
     def __init__(
         self,
         *,
@@ -679,10 +904,11 @@ class PublishListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -690,7 +916,7 @@ Global___PublishListingRequest: _TypeAlias = PublishListingRequest  # noqa: Y015
 
 @_typing.final
 class PublishListingResponse(_message.Message):
-    """Response of PublishListing. Experimental."""
+    """Response of PublishListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -714,7 +940,7 @@ Global___PublishListingResponse: _TypeAlias = PublishListingResponse  # noqa: Y0
 
 @_typing.final
 class DropListingRequest(_message.Message):
-    """Request of DropListing. Experimental."""
+    """Request of DropListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -722,6 +948,7 @@ class DropListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -730,6 +957,10 @@ class DropListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
     def __init__(
         self,
         *,
@@ -737,10 +968,11 @@ class DropListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -748,7 +980,7 @@ Global___DropListingRequest: _TypeAlias = DropListingRequest  # noqa: Y015
 
 @_typing.final
 class DropListingResponse(_message.Message):
-    """Response of DropListing. Experimental."""
+    """Response of DropListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -772,7 +1004,7 @@ Global___DropListingResponse: _TypeAlias = DropListingResponse  # noqa: Y015
 
 @_typing.final
 class DelistRequest(_message.Message):
-    """Request of Delist. Experimental."""
+    """Request of Delist."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -780,6 +1012,8 @@ class DelistRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -788,6 +1022,14 @@ class DelistRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, not in the future and not before the last move. Default: now."""
+
     def __init__(
         self,
         *,
@@ -795,10 +1037,12 @@ class DelistRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "legal_time", b"legal_time", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -806,7 +1050,7 @@ Global___DelistRequest: _TypeAlias = DelistRequest  # noqa: Y015
 
 @_typing.final
 class DelistResponse(_message.Message):
-    """Response of Delist. Experimental."""
+    """Response of Delist."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -830,7 +1074,7 @@ Global___DelistResponse: _TypeAlias = DelistResponse  # noqa: Y015
 
 @_typing.final
 class RevokeListingRequest(_message.Message):
-    """Request of RevokeListing. Experimental."""
+    """Request of RevokeListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -838,6 +1082,7 @@ class RevokeListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -846,6 +1091,10 @@ class RevokeListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
     def __init__(
         self,
         *,
@@ -853,10 +1102,11 @@ class RevokeListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -864,7 +1114,7 @@ Global___RevokeListingRequest: _TypeAlias = RevokeListingRequest  # noqa: Y015
 
 @_typing.final
 class RevokeListingResponse(_message.Message):
-    """Response of RevokeListing. Experimental."""
+    """Response of RevokeListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -888,7 +1138,7 @@ Global___RevokeListingResponse: _TypeAlias = RevokeListingResponse  # noqa: Y015
 
 @_typing.final
 class ReinstateRequest(_message.Message):
-    """Request of Reinstate. Experimental."""
+    """Request of Reinstate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -896,6 +1146,7 @@ class ReinstateRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -904,6 +1155,10 @@ class ReinstateRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
     def __init__(
         self,
         *,
@@ -911,10 +1166,11 @@ class ReinstateRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -922,7 +1178,7 @@ Global___ReinstateRequest: _TypeAlias = ReinstateRequest  # noqa: Y015
 
 @_typing.final
 class ReinstateResponse(_message.Message):
-    """Response of Reinstate. Experimental."""
+    """Response of Reinstate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -946,7 +1202,7 @@ Global___ReinstateResponse: _TypeAlias = ReinstateResponse  # noqa: Y015
 
 @_typing.final
 class StayListingRequest(_message.Message):
-    """Request of StayListing. Experimental."""
+    """Request of StayListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -954,6 +1210,8 @@ class StayListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -962,6 +1220,14 @@ class StayListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, not in the future and not before the last move. Default: now."""
+
     def __init__(
         self,
         *,
@@ -969,10 +1235,12 @@ class StayListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "legal_time", b"legal_time", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -980,7 +1248,7 @@ Global___StayListingRequest: _TypeAlias = StayListingRequest  # noqa: Y015
 
 @_typing.final
 class StayListingResponse(_message.Message):
-    """Response of StayListing. Experimental."""
+    """Response of StayListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1004,7 +1272,7 @@ Global___StayListingResponse: _TypeAlias = StayListingResponse  # noqa: Y015
 
 @_typing.final
 class LiftStayRequest(_message.Message):
-    """Request of LiftStay. Experimental."""
+    """Request of LiftStay."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1012,6 +1280,8 @@ class LiftStayRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -1020,6 +1290,14 @@ class LiftStayRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, not in the future and not before the last move. Default: now."""
+
     def __init__(
         self,
         *,
@@ -1027,10 +1305,12 @@ class LiftStayRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "legal_time", b"legal_time", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1038,7 +1318,7 @@ Global___LiftStayRequest: _TypeAlias = LiftStayRequest  # noqa: Y015
 
 @_typing.final
 class LiftStayResponse(_message.Message):
-    """Response of LiftStay. Experimental."""
+    """Response of LiftStay."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1062,7 +1342,7 @@ Global___LiftStayResponse: _TypeAlias = LiftStayResponse  # noqa: Y015
 
 @_typing.final
 class TransferListingRequest(_message.Message):
-    """Request of TransferListing. Experimental."""
+    """Request of TransferListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1070,6 +1350,9 @@ class TransferListingRequest(_message.Message):
     LISTING_ID_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    LEGAL_TIME_FIELD_NUMBER: _builtins.int
+    TO_AGENCY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller."""
     listing_id: _builtins.str
@@ -1078,6 +1361,16 @@ class TransferListingRequest(_message.Message):
     """Number of the document."""
     reason: _builtins.str
     """Reason."""
+    to_agency: _builtins.str
+    """The authority that answers for it from then on. Required."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    @_builtins.property
+    def legal_time(self) -> _timestamp_pb2.Timestamp:
+        """When it counts in law, not in the future and not before the last move. Default: now."""
+
     def __init__(
         self,
         *,
@@ -1085,10 +1378,13 @@ class TransferListingRequest(_message.Message):
         listing_id: _builtins.str = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        legal_time: _timestamp_pb2.Timestamp | None = ...,
+        to_agency: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "legal_time", b"legal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "legal_time", b"legal_time", "listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id", "to_agency", b"to_agency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1096,7 +1392,7 @@ Global___TransferListingRequest: _TypeAlias = TransferListingRequest  # noqa: Y0
 
 @_typing.final
 class TransferListingResponse(_message.Message):
-    """Response of TransferListing. Experimental."""
+    """Response of TransferListing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1120,7 +1416,7 @@ Global___TransferListingResponse: _TypeAlias = TransferListingResponse  # noqa: 
 
 @_typing.final
 class ProposeChangeRequest(_message.Message):
-    """Request of ProposeChange. Experimental."""
+    """Request of ProposeChange."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1150,7 +1446,7 @@ Global___ProposeChangeRequest: _TypeAlias = ProposeChangeRequest  # noqa: Y015
 
 @_typing.final
 class ProposeChangeResponse(_message.Message):
-    """Response of ProposeChange. Experimental."""
+    """Response of ProposeChange."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1173,26 +1469,138 @@ class ProposeChangeResponse(_message.Message):
 Global___ProposeChangeResponse: _TypeAlias = ProposeChangeResponse  # noqa: Y015
 
 @_typing.final
+class AnswerChangeRequest(_message.Message):
+    """Request of AnswerChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LISTING_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this write chosen by the caller."""
+    listing_id: _builtins.str
+    """Id of the listing."""
+    reason: _builtins.str
+    """The answer."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        listing_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerChangeRequest: _TypeAlias = AnswerChangeRequest  # noqa: Y015
+
+@_typing.final
+class AnswerChangeResponse(_message.Message):
+    """Response of AnswerChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LISTING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def listing(self) -> Global___Listing:
+        """The listing after the move."""
+
+    def __init__(
+        self,
+        *,
+        listing: Global___Listing | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["listing", b"listing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listing", b"listing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerChangeResponse: _TypeAlias = AnswerChangeResponse  # noqa: Y015
+
+@_typing.final
+class ReaffirmListingRequest(_message.Message):
+    """Request of ReaffirmListing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LISTING_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this write chosen by the caller."""
+    listing_id: _builtins.str
+    """Id of the listing."""
+    reason: _builtins.str
+    """What the review found."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        listing_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listing_id", b"listing_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReaffirmListingRequest: _TypeAlias = ReaffirmListingRequest  # noqa: Y015
+
+@_typing.final
+class ReaffirmListingResponse(_message.Message):
+    """Response of ReaffirmListing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LISTING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def listing(self) -> Global___Listing:
+        """The listing after the move."""
+
+    def __init__(
+        self,
+        *,
+        listing: Global___Listing | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["listing", b"listing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listing", b"listing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReaffirmListingResponse: _TypeAlias = ReaffirmListingResponse  # noqa: Y015
+
+@_typing.final
 class ListDeadlinesRequest(_message.Message):
-    """Request of ListDeadlines. Experimental."""
+    """Request of ListDeadlines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    THROUGH_DATE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Largest number of deadlines in a page, 1 to 1,000. Default: 50."""
     page_token: _builtins.str
     """Token of the previous page. Default: the first page."""
+    through_date: _builtins.str
+    """Only deadlines whose last day is at most this civil day `YYYY-MM-DD`. Default: all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        through_date: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "through_date", b"through_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1200,7 +1608,7 @@ Global___ListDeadlinesRequest: _TypeAlias = ListDeadlinesRequest  # noqa: Y015
 
 @_typing.final
 class Deadline(_message.Message):
-    """A deadline. Experimental."""
+    """An open deadline of a listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1208,14 +1616,37 @@ class Deadline(_message.Message):
     DUTY_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
     IS_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    IS_RIGHT_FIELD_NUMBER: _builtins.int
+    IS_OVERDUE_FIELD_NUMBER: _builtins.int
+    START_DATE_FIELD_NUMBER: _builtins.int
+    TEXT_ZH_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     listing_id: _builtins.str
     """Listing concerned."""
     duty: _builtins.str
-    """What has to be done."""
+    """Key of the deadline in the edition, such as `notice_reply`."""
     due_date: _builtins.str
     """Last civil day, `YYYY-MM-DD`."""
     is_provisional: _builtins.bool
     """Whether a year without announced holidays made the date provisional."""
+    agency: _builtins.str
+    """Authority whose duty it is; of a right, the authority that has to wait for it."""
+    is_right: _builtins.bool
+    """Whether it is a right of the subject; a right that ended is not listed."""
+    is_overdue: _builtins.bool
+    """Whether its last day is over."""
+    start_date: _builtins.str
+    """Civil day `YYYY-MM-DD` of the act that opened it."""
+    text_zh: _builtins.str
+    """What has to be done, in Chinese."""
+    text_en: _builtins.str
+    """What has to be done, in English."""
+    @_builtins.property
+    def subject(self) -> _subjects_pb2.SubjectRef:
+        """The subject."""
+
     def __init__(
         self,
         *,
@@ -1223,10 +1654,17 @@ class Deadline(_message.Message):
         duty: _builtins.str = ...,
         due_date: _builtins.str = ...,
         is_provisional: _builtins.bool = ...,
+        agency: _builtins.str = ...,
+        is_right: _builtins.bool = ...,
+        is_overdue: _builtins.bool = ...,
+        start_date: _builtins.str = ...,
+        text_zh: _builtins.str = ...,
+        text_en: _builtins.str = ...,
+        subject: _subjects_pb2.SubjectRef | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "duty", b"duty", "is_provisional", b"is_provisional", "listing_id", b"listing_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "due_date", b"due_date", "duty", b"duty", "is_overdue", b"is_overdue", "is_provisional", b"is_provisional", "is_right", b"is_right", "listing_id", b"listing_id", "start_date", b"start_date", "subject", b"subject", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1234,7 +1672,7 @@ Global___Deadline: _TypeAlias = Deadline  # noqa: Y015
 
 @_typing.final
 class ListDeadlinesResponse(_message.Message):
-    """Response of ListDeadlines. Experimental."""
+    """Response of ListDeadlines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

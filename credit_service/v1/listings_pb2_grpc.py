@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class ListingServiceStub(object):
-    """Shows listings and, later, moves them through their legal life. Software opens candidates only; named
-    officers decide and a second one confirms.
+    """Shows listings and moves them through their legal life. Software opens candidates only; named officers decide and
+    a second one confirms. Each move fails with MOVE_ILLEGAL, its metadata naming `move`, `guard` and what is `missing`,
+    with FIELD_MISSING for absent evidence, and changes nothing when repeated with its `request_id`.
     """
 
     def __init__(self, channel):
@@ -121,6 +122,16 @@ class ListingServiceStub(object):
                 request_serializer=credit__service_dot_v1_dot_listings__pb2.ProposeChangeRequest.SerializeToString,
                 response_deserializer=credit__service_dot_v1_dot_listings__pb2.ProposeChangeResponse.FromString,
                 _registered_method=True)
+        self.AnswerChange = channel.unary_unary(
+                '/credit_service.v1.ListingService/AnswerChange',
+                request_serializer=credit__service_dot_v1_dot_listings__pb2.AnswerChangeRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_listings__pb2.AnswerChangeResponse.FromString,
+                _registered_method=True)
+        self.ReaffirmListing = channel.unary_unary(
+                '/credit_service.v1.ListingService/ReaffirmListing',
+                request_serializer=credit__service_dot_v1_dot_listings__pb2.ReaffirmListingRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_listings__pb2.ReaffirmListingResponse.FromString,
+                _registered_method=True)
         self.ListDeadlines = channel.unary_unary(
                 '/credit_service.v1.ListingService/ListDeadlines',
                 request_serializer=credit__service_dot_v1_dot_listings__pb2.ListDeadlinesRequest.SerializeToString,
@@ -129,8 +140,9 @@ class ListingServiceStub(object):
 
 
 class ListingServiceServicer(object):
-    """Shows listings and, later, moves them through their legal life. Software opens candidates only; named
-    officers decide and a second one confirms.
+    """Shows listings and moves them through their legal life. Software opens candidates only; named officers decide and
+    a second one confirms. Each move fails with MOVE_ILLEGAL, its metadata naming `move`, `guard` and what is `missing`,
+    with FIELD_MISSING for absent evidence, and changes nothing when repeated with its `request_id`.
     """
 
     def GetListing(self, request, context):
@@ -149,127 +161,128 @@ class ListingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def NominateListing(self, request, context):
-        """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def NotifyListing(self, request, context):
-        """Serves the notice 列入告知 with time, reason, basis, measures and rights. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Serves the notice 列入告知 with time, reason, basis, measures and rights.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordService(self, request, context):
-        """Records that a document was served 送达. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Records that a document was served 送达.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordStatement(self, request, context):
-        """Records the subject's statement and defence 陈述申辩. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Records the subject's statement and defence 陈述申辩, its waiver, or the authority's answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideListing(self, request, context):
-        """Decides to list; the officer comes from the credential. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Decides to list; the officer comes from the credential.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmListing(self, request, context):
-        """Confirms a decision by a second, different officer; it takes effect then. Fails with SECOND_OFFICER_SAME. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Confirms a decision by a second, different officer; it takes effect then and its term begins. Fails with
+        SECOND_OFFICER_SAME.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PublishListing(self, request, context):
-        """Publishes a listing in force. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Publishes a listing in force.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DropListing(self, request, context):
-        """Drops a candidate or a noticed listing with a reason. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Drops a candidate or a noticed listing with a reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Delist(self, request, context):
-        """Records the removal of a listing whose term or basis ended. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Records the removal of a listing whose term or basis ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeListing(self, request, context):
-        """Revokes a listing whose basis was revoked. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Revokes a listing whose basis was revoked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reinstate(self, request, context):
-        """Reinstates a listing removed early by fraud; a new term begins. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Reinstates a listing removed early by fraud: the first officer proposes, a second one puts it in force and a new
+        term begins. Fails with SECOND_OFFICER_SAME.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StayListing(self, request, context):
-        """Stays the effect of a listing by order of a review organ or court. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Stays the effect of a listing by order of a review organ or court.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LiftStay(self, request, context):
-        """Lifts a stay. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Lifts a stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TransferListing(self, request, context):
-        """Transfers a listing to a successor of the deciding authority. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Transfers a listing to a successor of the deciding authority.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ProposeChange(self, request, context):
-        """Proposes a change to the authority that owns the listing. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Proposes a change to the authority that answers for the listing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerChange(self, request, context):
+        """Answers a proposal of another authority.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReaffirmListing(self, request, context):
+        """Finds, after a review, that the basis of a suspended listing stands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeadlines(self, request, context):
-        """Lists what is due and overdue, for whom. Experimental: answers UNIMPLEMENTED until it ships.
+        """Lists what is due and overdue, for whom.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -363,6 +376,16 @@ def add_ListingServiceServicer_to_server(servicer, server):
                     request_deserializer=credit__service_dot_v1_dot_listings__pb2.ProposeChangeRequest.FromString,
                     response_serializer=credit__service_dot_v1_dot_listings__pb2.ProposeChangeResponse.SerializeToString,
             ),
+            'AnswerChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerChange,
+                    request_deserializer=credit__service_dot_v1_dot_listings__pb2.AnswerChangeRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_listings__pb2.AnswerChangeResponse.SerializeToString,
+            ),
+            'ReaffirmListing': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReaffirmListing,
+                    request_deserializer=credit__service_dot_v1_dot_listings__pb2.ReaffirmListingRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_listings__pb2.ReaffirmListingResponse.SerializeToString,
+            ),
             'ListDeadlines': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeadlines,
                     request_deserializer=credit__service_dot_v1_dot_listings__pb2.ListDeadlinesRequest.FromString,
@@ -377,8 +400,9 @@ def add_ListingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ListingService(object):
-    """Shows listings and, later, moves them through their legal life. Software opens candidates only; named
-    officers decide and a second one confirms.
+    """Shows listings and moves them through their legal life. Software opens candidates only; named officers decide and
+    a second one confirms. Each move fails with MOVE_ILLEGAL, its metadata naming `move`, `guard` and what is `missing`,
+    with FIELD_MISSING for absent evidence, and changes nothing when repeated with its `request_id`.
     """
 
     @staticmethod
@@ -830,6 +854,60 @@ class ListingService(object):
             '/credit_service.v1.ListingService/ProposeChange',
             credit__service_dot_v1_dot_listings__pb2.ProposeChangeRequest.SerializeToString,
             credit__service_dot_v1_dot_listings__pb2.ProposeChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.ListingService/AnswerChange',
+            credit__service_dot_v1_dot_listings__pb2.AnswerChangeRequest.SerializeToString,
+            credit__service_dot_v1_dot_listings__pb2.AnswerChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReaffirmListing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.ListingService/ReaffirmListing',
+            credit__service_dot_v1_dot_listings__pb2.ReaffirmListingRequest.SerializeToString,
+            credit__service_dot_v1_dot_listings__pb2.ReaffirmListingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ListingServiceStub:
-    """Shows listings and, later, moves them through their legal life. Software opens candidates only; named
-    officers decide and a second one confirms.
+    """Shows listings and moves them through their legal life. Software opens candidates only; named officers decide and
+    a second one confirms. Each move fails with MOVE_ILLEGAL, its metadata naming `move`, `guard` and what is `missing`,
+    with FIELD_MISSING for absent evidence, and changes nothing when repeated with its `request_id`.
     """
 
     @_typing.overload
@@ -42,72 +43,51 @@ class ListingServiceStub:
     SearchListings: _grpc.UnaryUnaryMultiCallable[_listings_pb2.SearchListingsRequest, _listings_pb2.SearchListingsResponse]
     """Lists listings by list, state and subject, newest first."""
     NominateListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.NominateListingRequest, _listings_pb2.NominateListingResponse]
-    """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons."""
     NotifyListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.NotifyListingRequest, _listings_pb2.NotifyListingResponse]
-    """Serves the notice 列入告知 with time, reason, basis, measures and rights. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Serves the notice 列入告知 with time, reason, basis, measures and rights."""
     RecordService: _grpc.UnaryUnaryMultiCallable[_listings_pb2.RecordServiceRequest, _listings_pb2.RecordServiceResponse]
-    """Records that a document was served 送达. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Records that a document was served 送达."""
     RecordStatement: _grpc.UnaryUnaryMultiCallable[_listings_pb2.RecordStatementRequest, _listings_pb2.RecordStatementResponse]
-    """Records the subject's statement and defence 陈述申辩. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Records the subject's statement and defence 陈述申辩, its waiver, or the authority's answer."""
     DecideListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.DecideListingRequest, _listings_pb2.DecideListingResponse]
-    """Decides to list; the officer comes from the credential. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Decides to list; the officer comes from the credential."""
     ConfirmListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.ConfirmListingRequest, _listings_pb2.ConfirmListingResponse]
-    """Confirms a decision by a second, different officer; it takes effect then. Fails with SECOND_OFFICER_SAME. Experimental: answers UNIMPLEMENTED until
-    it ships.
+    """Confirms a decision by a second, different officer; it takes effect then and its term begins. Fails with
+    SECOND_OFFICER_SAME.
     """
     PublishListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.PublishListingRequest, _listings_pb2.PublishListingResponse]
-    """Publishes a listing in force. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Publishes a listing in force."""
     DropListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.DropListingRequest, _listings_pb2.DropListingResponse]
-    """Drops a candidate or a noticed listing with a reason. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Drops a candidate or a noticed listing with a reason."""
     Delist: _grpc.UnaryUnaryMultiCallable[_listings_pb2.DelistRequest, _listings_pb2.DelistResponse]
-    """Records the removal of a listing whose term or basis ended. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Records the removal of a listing whose term or basis ended."""
     RevokeListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.RevokeListingRequest, _listings_pb2.RevokeListingResponse]
-    """Revokes a listing whose basis was revoked. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Revokes a listing whose basis was revoked."""
     Reinstate: _grpc.UnaryUnaryMultiCallable[_listings_pb2.ReinstateRequest, _listings_pb2.ReinstateResponse]
-    """Reinstates a listing removed early by fraud; a new term begins. Experimental: answers UNIMPLEMENTED until
-    it ships.
+    """Reinstates a listing removed early by fraud: the first officer proposes, a second one puts it in force and a new
+    term begins. Fails with SECOND_OFFICER_SAME.
     """
     StayListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.StayListingRequest, _listings_pb2.StayListingResponse]
-    """Stays the effect of a listing by order of a review organ or court. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Stays the effect of a listing by order of a review organ or court."""
     LiftStay: _grpc.UnaryUnaryMultiCallable[_listings_pb2.LiftStayRequest, _listings_pb2.LiftStayResponse]
-    """Lifts a stay. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Lifts a stay."""
     TransferListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.TransferListingRequest, _listings_pb2.TransferListingResponse]
-    """Transfers a listing to a successor of the deciding authority. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Transfers a listing to a successor of the deciding authority."""
     ProposeChange: _grpc.UnaryUnaryMultiCallable[_listings_pb2.ProposeChangeRequest, _listings_pb2.ProposeChangeResponse]
-    """Proposes a change to the authority that owns the listing. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Proposes a change to the authority that answers for the listing."""
+    AnswerChange: _grpc.UnaryUnaryMultiCallable[_listings_pb2.AnswerChangeRequest, _listings_pb2.AnswerChangeResponse]
+    """Answers a proposal of another authority."""
+    ReaffirmListing: _grpc.UnaryUnaryMultiCallable[_listings_pb2.ReaffirmListingRequest, _listings_pb2.ReaffirmListingResponse]
+    """Finds, after a review, that the basis of a suspended listing stands."""
     ListDeadlines: _grpc.UnaryUnaryMultiCallable[_listings_pb2.ListDeadlinesRequest, _listings_pb2.ListDeadlinesResponse]
-    """Lists what is due and overdue, for whom. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Lists what is due and overdue, for whom."""
 
 @_typing.type_check_only
 class ListingServiceAsyncStub(ListingServiceStub):
-    """Shows listings and, later, moves them through their legal life. Software opens candidates only; named
-    officers decide and a second one confirms.
+    """Shows listings and moves them through their legal life. Software opens candidates only; named officers decide and
+    a second one confirms. Each move fails with MOVE_ILLEGAL, its metadata naming `move`, `guard` and what is `missing`,
+    with FIELD_MISSING for absent evidence, and changes nothing when repeated with its `request_id`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -118,71 +98,50 @@ class ListingServiceAsyncStub(ListingServiceStub):
     SearchListings: _aio.UnaryUnaryMultiCallable[_listings_pb2.SearchListingsRequest, _listings_pb2.SearchListingsResponse]  # type: ignore[assignment]
     """Lists listings by list, state and subject, newest first."""
     NominateListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.NominateListingRequest, _listings_pb2.NominateListingResponse]  # type: ignore[assignment]
-    """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons."""
     NotifyListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.NotifyListingRequest, _listings_pb2.NotifyListingResponse]  # type: ignore[assignment]
-    """Serves the notice 列入告知 with time, reason, basis, measures and rights. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Serves the notice 列入告知 with time, reason, basis, measures and rights."""
     RecordService: _aio.UnaryUnaryMultiCallable[_listings_pb2.RecordServiceRequest, _listings_pb2.RecordServiceResponse]  # type: ignore[assignment]
-    """Records that a document was served 送达. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Records that a document was served 送达."""
     RecordStatement: _aio.UnaryUnaryMultiCallable[_listings_pb2.RecordStatementRequest, _listings_pb2.RecordStatementResponse]  # type: ignore[assignment]
-    """Records the subject's statement and defence 陈述申辩. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Records the subject's statement and defence 陈述申辩, its waiver, or the authority's answer."""
     DecideListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.DecideListingRequest, _listings_pb2.DecideListingResponse]  # type: ignore[assignment]
-    """Decides to list; the officer comes from the credential. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Decides to list; the officer comes from the credential."""
     ConfirmListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.ConfirmListingRequest, _listings_pb2.ConfirmListingResponse]  # type: ignore[assignment]
-    """Confirms a decision by a second, different officer; it takes effect then. Fails with SECOND_OFFICER_SAME. Experimental: answers UNIMPLEMENTED until
-    it ships.
+    """Confirms a decision by a second, different officer; it takes effect then and its term begins. Fails with
+    SECOND_OFFICER_SAME.
     """
     PublishListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.PublishListingRequest, _listings_pb2.PublishListingResponse]  # type: ignore[assignment]
-    """Publishes a listing in force. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Publishes a listing in force."""
     DropListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.DropListingRequest, _listings_pb2.DropListingResponse]  # type: ignore[assignment]
-    """Drops a candidate or a noticed listing with a reason. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Drops a candidate or a noticed listing with a reason."""
     Delist: _aio.UnaryUnaryMultiCallable[_listings_pb2.DelistRequest, _listings_pb2.DelistResponse]  # type: ignore[assignment]
-    """Records the removal of a listing whose term or basis ended. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Records the removal of a listing whose term or basis ended."""
     RevokeListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.RevokeListingRequest, _listings_pb2.RevokeListingResponse]  # type: ignore[assignment]
-    """Revokes a listing whose basis was revoked. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Revokes a listing whose basis was revoked."""
     Reinstate: _aio.UnaryUnaryMultiCallable[_listings_pb2.ReinstateRequest, _listings_pb2.ReinstateResponse]  # type: ignore[assignment]
-    """Reinstates a listing removed early by fraud; a new term begins. Experimental: answers UNIMPLEMENTED until
-    it ships.
+    """Reinstates a listing removed early by fraud: the first officer proposes, a second one puts it in force and a new
+    term begins. Fails with SECOND_OFFICER_SAME.
     """
     StayListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.StayListingRequest, _listings_pb2.StayListingResponse]  # type: ignore[assignment]
-    """Stays the effect of a listing by order of a review organ or court. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Stays the effect of a listing by order of a review organ or court."""
     LiftStay: _aio.UnaryUnaryMultiCallable[_listings_pb2.LiftStayRequest, _listings_pb2.LiftStayResponse]  # type: ignore[assignment]
-    """Lifts a stay. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Lifts a stay."""
     TransferListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.TransferListingRequest, _listings_pb2.TransferListingResponse]  # type: ignore[assignment]
-    """Transfers a listing to a successor of the deciding authority. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Transfers a listing to a successor of the deciding authority."""
     ProposeChange: _aio.UnaryUnaryMultiCallable[_listings_pb2.ProposeChangeRequest, _listings_pb2.ProposeChangeResponse]  # type: ignore[assignment]
-    """Proposes a change to the authority that owns the listing. Experimental: answers UNIMPLEMENTED until
-    it ships.
-    """
+    """Proposes a change to the authority that answers for the listing."""
+    AnswerChange: _aio.UnaryUnaryMultiCallable[_listings_pb2.AnswerChangeRequest, _listings_pb2.AnswerChangeResponse]  # type: ignore[assignment]
+    """Answers a proposal of another authority."""
+    ReaffirmListing: _aio.UnaryUnaryMultiCallable[_listings_pb2.ReaffirmListingRequest, _listings_pb2.ReaffirmListingResponse]  # type: ignore[assignment]
+    """Finds, after a review, that the basis of a suspended listing stands."""
     ListDeadlines: _aio.UnaryUnaryMultiCallable[_listings_pb2.ListDeadlinesRequest, _listings_pb2.ListDeadlinesResponse]  # type: ignore[assignment]
-    """Lists what is due and overdue, for whom. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Lists what is due and overdue, for whom."""
 
 class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows listings and, later, moves them through their legal life. Software opens candidates only; named
-    officers decide and a second one confirms.
+    """Shows listings and moves them through their legal life. Software opens candidates only; named officers decide and
+    a second one confirms. Each move fails with MOVE_ILLEGAL, its metadata naming `move`, `guard` and what is `missing`,
+    with FIELD_MISSING for absent evidence, and changes nothing when repeated with its `request_id`.
     """
 
     @_abc_1.abstractmethod
@@ -209,9 +168,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.NominateListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.NominateListingResponse, _abc.Awaitable[_listings_pb2.NominateListingResponse]]:
-        """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Nominates a subject for the redlist, or proposes a blacklist candidate with written reasons."""
 
     @_abc_1.abstractmethod
     def NotifyListing(
@@ -219,9 +176,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.NotifyListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.NotifyListingResponse, _abc.Awaitable[_listings_pb2.NotifyListingResponse]]:
-        """Serves the notice 列入告知 with time, reason, basis, measures and rights. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Serves the notice 列入告知 with time, reason, basis, measures and rights."""
 
     @_abc_1.abstractmethod
     def RecordService(
@@ -229,9 +184,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.RecordServiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.RecordServiceResponse, _abc.Awaitable[_listings_pb2.RecordServiceResponse]]:
-        """Records that a document was served 送达. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Records that a document was served 送达."""
 
     @_abc_1.abstractmethod
     def RecordStatement(
@@ -239,9 +192,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.RecordStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.RecordStatementResponse, _abc.Awaitable[_listings_pb2.RecordStatementResponse]]:
-        """Records the subject's statement and defence 陈述申辩. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Records the subject's statement and defence 陈述申辩, its waiver, or the authority's answer."""
 
     @_abc_1.abstractmethod
     def DecideListing(
@@ -249,9 +200,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.DecideListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.DecideListingResponse, _abc.Awaitable[_listings_pb2.DecideListingResponse]]:
-        """Decides to list; the officer comes from the credential. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Decides to list; the officer comes from the credential."""
 
     @_abc_1.abstractmethod
     def ConfirmListing(
@@ -259,8 +208,8 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.ConfirmListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.ConfirmListingResponse, _abc.Awaitable[_listings_pb2.ConfirmListingResponse]]:
-        """Confirms a decision by a second, different officer; it takes effect then. Fails with SECOND_OFFICER_SAME. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Confirms a decision by a second, different officer; it takes effect then and its term begins. Fails with
+        SECOND_OFFICER_SAME.
         """
 
     @_abc_1.abstractmethod
@@ -269,9 +218,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.PublishListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.PublishListingResponse, _abc.Awaitable[_listings_pb2.PublishListingResponse]]:
-        """Publishes a listing in force. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Publishes a listing in force."""
 
     @_abc_1.abstractmethod
     def DropListing(
@@ -279,9 +226,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.DropListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.DropListingResponse, _abc.Awaitable[_listings_pb2.DropListingResponse]]:
-        """Drops a candidate or a noticed listing with a reason. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Drops a candidate or a noticed listing with a reason."""
 
     @_abc_1.abstractmethod
     def Delist(
@@ -289,9 +234,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.DelistRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.DelistResponse, _abc.Awaitable[_listings_pb2.DelistResponse]]:
-        """Records the removal of a listing whose term or basis ended. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Records the removal of a listing whose term or basis ended."""
 
     @_abc_1.abstractmethod
     def RevokeListing(
@@ -299,9 +242,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.RevokeListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.RevokeListingResponse, _abc.Awaitable[_listings_pb2.RevokeListingResponse]]:
-        """Revokes a listing whose basis was revoked. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Revokes a listing whose basis was revoked."""
 
     @_abc_1.abstractmethod
     def Reinstate(
@@ -309,8 +250,8 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.ReinstateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.ReinstateResponse, _abc.Awaitable[_listings_pb2.ReinstateResponse]]:
-        """Reinstates a listing removed early by fraud; a new term begins. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Reinstates a listing removed early by fraud: the first officer proposes, a second one puts it in force and a new
+        term begins. Fails with SECOND_OFFICER_SAME.
         """
 
     @_abc_1.abstractmethod
@@ -319,9 +260,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.StayListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.StayListingResponse, _abc.Awaitable[_listings_pb2.StayListingResponse]]:
-        """Stays the effect of a listing by order of a review organ or court. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Stays the effect of a listing by order of a review organ or court."""
 
     @_abc_1.abstractmethod
     def LiftStay(
@@ -329,9 +268,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.LiftStayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.LiftStayResponse, _abc.Awaitable[_listings_pb2.LiftStayResponse]]:
-        """Lifts a stay. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Lifts a stay."""
 
     @_abc_1.abstractmethod
     def TransferListing(
@@ -339,9 +276,7 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.TransferListingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.TransferListingResponse, _abc.Awaitable[_listings_pb2.TransferListingResponse]]:
-        """Transfers a listing to a successor of the deciding authority. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Transfers a listing to a successor of the deciding authority."""
 
     @_abc_1.abstractmethod
     def ProposeChange(
@@ -349,9 +284,23 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.ProposeChangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.ProposeChangeResponse, _abc.Awaitable[_listings_pb2.ProposeChangeResponse]]:
-        """Proposes a change to the authority that owns the listing. Experimental: answers UNIMPLEMENTED until
-        it ships.
-        """
+        """Proposes a change to the authority that answers for the listing."""
+
+    @_abc_1.abstractmethod
+    def AnswerChange(
+        self,
+        request: _listings_pb2.AnswerChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_listings_pb2.AnswerChangeResponse, _abc.Awaitable[_listings_pb2.AnswerChangeResponse]]:
+        """Answers a proposal of another authority."""
+
+    @_abc_1.abstractmethod
+    def ReaffirmListing(
+        self,
+        request: _listings_pb2.ReaffirmListingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_listings_pb2.ReaffirmListingResponse, _abc.Awaitable[_listings_pb2.ReaffirmListingResponse]]:
+        """Finds, after a review, that the basis of a suspended listing stands."""
 
     @_abc_1.abstractmethod
     def ListDeadlines(
@@ -359,6 +308,6 @@ class ListingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _listings_pb2.ListDeadlinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_listings_pb2.ListDeadlinesResponse, _abc.Awaitable[_listings_pb2.ListDeadlinesResponse]]:
-        """Lists what is due and overdue, for whom. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Lists what is due and overdue, for whom."""
 
 def add_ListingServiceServicer_to_server(servicer: ListingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,7 +29,7 @@ def write(database: Database, *keys: str, remove: tuple[str, ...] = ()) -> int:
     for key in keys:
         recorder.upsert("grade", key, SUBJECT, {"grade": "B"})
     for key in remove:
-        recorder.remove("grade", key, SUBJECT, "basis withdrawn")
+        recorder.remove("grade", key, SUBJECT, "basis withdrawn", {})
     with database.transaction() as session:
         return recorder.write(session)
 
@@ -94,7 +94,7 @@ def test_kinds_filter_changes_and_removals_keep_their_reason(database: Database)
     with database.reading() as session:
         assert read_changes(session, 0, 2, ["listing"], 10) == []
         last = read_changes(session, 1, 2, ["grade"], 10)[0]
-    assert (last.type, last.reason, last.document) == ("REMOVE", "basis withdrawn", "")
+    assert (last.type, last.reason, last.document) == ("REMOVE", "basis withdrawn", "{}")
 
 
 def test_feed_wakes_followers_until_they_leave() -> None:

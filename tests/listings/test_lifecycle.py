@@ -8,8 +8,10 @@ import pytest
 from credit_service import changes
 from credit_service.changes import Recorder, read_changes
 from credit_service.database import Database
-from credit_service.listings.lifecycle import RULE_MOVES, propose
+from credit_service.listings.lifecycle import Surroundings, propose
+from credit_service.listings.moves import EFFECTS
 from credit_service.listings.tables import TABLES, ListingRow, get_listing, listings_of, moves, search_listings
+from credit_service.rulebook.edition import SHIPPED, load_editions
 from credit_service.rulebook.evaluate import Finding
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -27,6 +29,9 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
+EDITION = next(e for e in load_editions(SHIPPED) if e.id == "cn-2026-04")
+
+
 def a_finding(rule: str = "B-01", *events: int, effect: str = "CANDIDATE") -> Finding:
     """Builds a finding proved by the events."""
     return Finding(rule, "BLACK", effect, events or (1, 2), 739000, None, "依据", "basis")
@@ -37,7 +42,8 @@ def judge(database: Database, *findings: Finding, now: datetime = NOW) -> list[L
     recorder = Recorder(now)
     with database.transaction() as session:
         pairs = [("cn-2026-04", finding) for finding in findings]
-        propose(session, SUBJECT, pairs, listings_of(session, [SUBJECT[0]]), recorder, now)
+        around = Surroundings(lambda _: EDITION, (), is_blacklisted=False, recorder=recorder, now=now)
+        propose(session, SUBJECT, pairs, listings_of(session, [SUBJECT[0]]), around)
         recorder.write(session)
     with database.reading() as session:
         return list(listings_of(session, [SUBJECT[0]]))
@@ -89,7 +95,7 @@ def test_candidate_without_basis_is_dropped_with_a_tombstone(database: Database)
     with database.reading() as session:
         last = read_changes(session, 1, 99, [], 10)[0]
     assert (last.type, last.entry_key) == ("REMOVE", f"listing/{row.listing_id}")
-    assert last.reason == RULE_MOVES["CANDIDATE", "DROPPED"]
+    assert last.reason == EFFECTS["WITHDRAW"]
 
 
 def test_basis_that_returns_opens_another_listing(database: Database) -> None:

@@ -19,7 +19,7 @@ from credit_service.listings import tables as listing_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
-STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "audit/0001"]
+STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "ledger/0004", "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
         *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,

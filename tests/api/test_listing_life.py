@@ -1,0 +1,187 @@
+"""The legal life of a listing over the wire: who moves it, what is refused, who sees it, what follows."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from credit_service.v1 import grades_pb2, subjects_pb2, sync_pb2
+from credit_service.v1 import listings_pb2 as pb
+from tests.api.life import (
+    DECISION,
+    NOTICE,
+    STATED,
+    a_candidate,
+    decided,
+    move,
+    published,
+    refusal,
+    request_for,
+)
+from tests.api.street import DAY, NOW, OWN, Street, a_code, major_accident, ref, registered, retraction
+
+
+def listing(street: Street, listing_id: str, role: str = "regulator") -> Any:
+    return street.ask(role, "ListingService/GetListing", pb.GetListingRequest(listing_id=listing_id)).listing
+
+
+def is_listed_by_grade(street: Street, code: str, frame: subjects_pb2.TimeFrame | None = None) -> bool:
+    """Says whether the grade is D because of the blacklist."""
+    request = grades_pb2.GetGradeRequest(subject=ref(code), time_frame=frame)
+    found = street.ask("regulator", "GradeService/GetGrade", request).grade
+    is_vetoed = "V-01" in [veto.veto_id for veto in found.vetoes]
+    assert not is_vetoed or found.grade == grades_pb2.GRADE_D
+    return is_vetoed
+
+
+def shared(street: Street, role: str, listing_id: str) -> bool:
+    """Says whether a snapshot of the role holds the listing."""
+    pages = street.ask(role, "SyncService/GetSnapshot", sync_pb2.GetSnapshotRequest(kinds=["listing"]))
+    return any(e.entry_key == f"listing/{listing_id}" for page in pages for e in page.entries)
+
+
+def test_two_officers_put_a_listing_in_force_and_a_third_move_displays_it(street: Street) -> None:
+    code, one = a_candidate(street)
+    decided(street, one)
+    assert not listing(street, one).is_in_force
+    same = refusal(street, "ConfirmListing", one)
+    assert (same.code, same.reason) == ("PERMISSION_DENIED", "SECOND_OFFICER_SAME")
+    assert move(street, "ConfirmListing", one, "regulator-2").is_in_force
+    assert is_listed_by_grade(street, code)
+    assert not shared(street, "agency", one)
+    unserved = refusal(street, "PublishListing", one)
+    assert (unserved.reason, unserved.facts["guard"]) == ("MOVE_ILLEGAL", "decision_served")
+    move(street, "RecordService", one, document=DECISION)
+    shown = move(street, "PublishListing", one)
+    assert (shown.is_displayed, shown.state, shown.agency) == (
+        True,
+        pb.LISTING_STATE_PUBLISHED,
+        "bj-emergency-management",
+    )
+    assert (shown.term_last_date, shown.early_removal_from_date) == ("2029-11-23", "2027-11-24")
+    assert shared(street, "agency", one)
+    seen = listing(street, one, "agency")
+    assert (seen.is_displayed, list(seen.event_ids), list(seen.moves)) == (True, [], [])
+    names = [m.name for m in listing(street, one).moves]
+    assert names == [
+        "PROPOSE", "NOTIFY", "SERVE_NOTICE", "WAIVE_REPLY", "DECIDE", "CONFIRM", "SERVE_DECISION", "PUBLISH",
+    ]  # fmt: skip
+
+
+def test_illegal_move_names_the_guard_and_what_is_missing(street: Street) -> None:
+    _, one = a_candidate(street)
+    early = refusal(street, "DecideListing", one)
+    assert (early.code, early.facts["guard"]) == ("FAILED_PRECONDITION", "state")
+    move(street, "NotifyListing", one)
+    unserved = refusal(street, "DecideListing", one)
+    assert (unserved.facts["guard"], unserved.facts["missing"]) == ("notice_served", "the service of the notice")
+    move(street, "RecordService", one, document=NOTICE)
+    unheard = refusal(street, "DecideListing", one)
+    # Monday 2026-11-23 and five working days: Monday 2026-11-30 is the last day of the reply.
+    assert unheard.facts["guard"] == "reply_over"
+    assert "2026-11-30" in unheard.facts["missing"]
+    silent = refusal(street, "DropListing", one, reason="")
+    assert (silent.reason, silent.message[:7]) == ("FIELD_MISSING", "reason:")
+
+
+@pytest.mark.moves_clock
+def test_statement_must_be_answered_before_the_decision(street: Street) -> None:
+    _, one = a_candidate(street)
+    move(street, "NotifyListing", one)
+    move(street, "RecordService", one, document=NOTICE)
+    assert move(street, "RecordStatement", one, kind=STATED).state == pb.LISTING_STATE_DEFENCE_REVIEW
+    street.clock.now = NOW + 8 * DAY
+    assert refusal(street, "DecideListing", one).facts["guard"] == "statement_answered"
+    move(street, "RecordStatement", one, kind=pb.STATEMENT_KIND_ANSWERED)
+    assert move(street, "DecideListing", one).state == pb.LISTING_STATE_DECIDED
+
+
+def test_repeated_request_changes_nothing_and_a_reused_id_is_refused(street: Street) -> None:
+    _, one = a_candidate(street)
+    request = request_for("NotifyListing", one)
+    for _ in range(2):
+        street.ask("regulator", "ListingService/NotifyListing", request)
+    assert [m.name for m in listing(street, one).moves] == ["PROPOSE", "NOTIFY"]
+    again = refusal(street, "RecordService", one, document=NOTICE, request_id=request.request_id)
+    assert again.reason == "REQUEST_ID_REUSED"
+
+
+def test_district_decides_only_at_home_and_a_move_of_the_firm_keeps_the_decider(street: Street) -> None:
+    """District line: an officer of 海淀 cannot decide on a 朝阳 entry; relocation keeps the decider."""
+    _, far = a_candidate(street, region="110105")
+    foreign = refusal(street, "NotifyListing", far, "district")
+    assert (foreign.code, foreign.reason) == ("PERMISSION_DENIED", "OUT_OF_JURISDICTION")
+    code, near = a_candidate(street, region="110108")
+    move(street, "NotifyListing", near, "district")
+    street.must_collect(registered(code, "110105"))
+    assert move(street, "RecordService", near, "district", document=NOTICE).agency == "haidian-emergency-management"
+    other = refusal(street, "RecordStatement", near, kind=STATED)
+    assert (other.reason, other.facts["guard"]) == ("MOVE_ILLEGAL", "authority")
+
+
+@pytest.mark.moves_clock
+def test_term_end_stops_effect_display_and_sharing_by_itself(street: Street) -> None:
+    code, one = a_candidate(street)
+    published(street, one)
+    assert is_listed_by_grade(street, code)
+    # 24:00 in Shanghai of 2029-11-23 is 16:00 in UTC.
+    street.clock.now = NOW.replace(year=2029, hour=15, minute=59)
+    assert (is_listed_by_grade(street, code), shared(street, "agency", one)) == (True, True)
+    street.clock.now = NOW.replace(year=2029, hour=16)
+    assert not listing(street, one).is_in_force
+    assert not shared(street, "agency", one)
+    assert (
+        street.refusal("agency", "ListingService/GetListing", pb.GetListingRequest(listing_id=one)).code == "NOT_FOUND"
+    )
+    assert not is_listed_by_grade(street, code)
+
+
+@pytest.mark.moves_clock
+def test_stay_hides_and_suspends_while_the_term_runs(street: Street) -> None:
+    _, one = a_candidate(street)
+    published(street, one)
+    stayed = move(street, "StayListing", one)
+    assert (stayed.is_stayed, stayed.is_in_force, stayed.is_displayed) == (True, False, False)
+    assert not shared(street, "agency", one)
+    assert shared(street, "regulator", one)
+    street.clock.now = NOW + 10 * DAY
+    lifted = move(street, "LiftStay", one)
+    assert (lifted.is_displayed, lifted.term_last_date) == (True, "2029-11-23")
+    assert shared(street, "agency", one)
+
+
+@pytest.mark.moves_clock
+def test_retracted_penalty_suspends_the_listing_and_revoking_ends_it(street: Street) -> None:
+    code = a_code()
+    accident, penalty = major_accident(code)
+    street.must_collect(registered(code), accident, penalty)
+    one = street.ask("regulator", "ListingService/SearchListings", pb.SearchListingsRequest(subject=ref(code)))
+    one = one.listings[0].listing_id
+    published(street, one)
+    street.clock.now = NOW + 20 * DAY
+    street.must_collect(retraction(penalty))
+    after = listing(street, one)
+    assert (after.is_suspended, after.is_in_force, after.is_displayed) == (True, False, False)
+    assert not shared(street, "agency", one)
+    assert refusal(street, "ReaffirmListing", one).facts["guard"] == "basis_stands"
+    due = street.ask("regulator", "ListingService/ListDeadlines", pb.ListDeadlinesRequest()).deadlines
+    assert ("basis_review", "2026-12-16") in [(d.duty, d.due_date) for d in due if d.listing_id == one]
+    assert move(street, "RevokeListing", one).state == pb.LISTING_STATE_REVOKED
+    assert [d.duty for d in street.ask(
+        "regulator", "ListingService/ListDeadlines", pb.ListDeadlinesRequest()
+    ).deadlines if d.listing_id == one] == ["withdrawal", "removal_system", "removal_stop"]  # fmt: skip
+    frame = subjects_pb2.TimeFrame()
+    frame.as_of_time.FromDatetime(NOW + timedelta(hours=1))
+    frame.known_time.FromDatetime(NOW + timedelta(hours=1))
+    assert is_listed_by_grade(street, code, frame)
+
+
+def test_enterprise_sees_its_own_listing_from_the_notice_on(street: Street) -> None:
+    _, one = a_candidate(street, OWN)
+    unseen = street.refusal("enterprise", "ListingService/GetListing", pb.GetListingRequest(listing_id=one))
+    assert unseen.code == "NOT_FOUND"
+    move(street, "NotifyListing", one)
+    own = listing(street, one, "enterprise")
+    assert own.state == pb.LISTING_STATE_NOTICED
+    assert own.event_ids
+    assert [m.name for m in own.moves] == ["PROPOSE", "NOTIFY"]
