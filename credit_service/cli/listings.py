@@ -1,10 +1,11 @@
-"""Commands that show listings and candidates, with their proof."""
+"""Commands that show listings and candidates, with their proof; the verbs of officers stand in listing_moves."""
 
 from typing import Annotated
 
 import grpc
 import typer
 
+from credit_service.cli import listing_moves
 from credit_service.cli.asking import name_of
 from credit_service.cli.connection import (
     AllOption,
@@ -22,7 +23,9 @@ from credit_service.cli.pages import LIMIT, collect
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc, listings_pb2, listings_pb2_grpc
 
-listing_app = typer.Typer(no_args_is_help=True, help="Show listings and candidates.")
+listing_app = typer.Typer(
+    no_args_is_help=True, help="Show listings and candidates; lead them through their legal life."
+)
 PREFIX = "LISTING_STATE_"
 ANY = "ANY"
 STATES = [name.removeprefix(PREFIX) for name in listings_pb2.ListingState.keys()[1:]]
@@ -34,6 +37,7 @@ StateOption = Annotated[str, typer.Option("--state", help=f"{', '.join(STATES)} 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
+    listing_moves.register(listing_app)
     app.add_typer(listing_app, name="listing")
 
 
@@ -88,9 +92,13 @@ def listing_show(
         ("state", listings_pb2.ListingState.Name(x.state).removeprefix(PREFIX)), ("rule", x.rule_id),
         ("finding", f"{x.text_zh} / {x.text_en}"),
     ]  # fmt: skip
+    if x.HasField("term_last_date"):
+        effect = "in force" if x.is_in_force else "without effect"
+        flags = "".join(f", {name}" for name in ("stayed", "suspended") if getattr(x, f"is_{name}"))
+        rows.append(("term", f"until 24:00 of {x.term_last_date}; {effect}{flags}"))
     rows += [("basis", f"{b.instrument} {b.article} ({b.source})") for b in x.bases]
     rows += [("proof", _proof(connection, event_id)) for event_id in x.event_ids]
-    rows += [("move", f"{time_text(m.move_time)} {m.actor}: {m.reason}") for m in x.moves]
+    rows += [("move", f"{time_text(m.move_time)} {m.name} {m.actor} {m.document_no}: {m.reason}") for m in x.moves]
     show(answer, rows, as_json=False)
 
 
