@@ -17,8 +17,8 @@ from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason, shown, without_id_numbers
 from credit_service.ledger.facts import facts_of
 from credit_service.legal_days import civil_day
-from credit_service.listings.lifecycle import Ask, Surroundings, candidate, listing_id_of, make
-from credit_service.listings.moves import BLACK
+from credit_service.listings.lifecycle import LONGEST_TEXT, Ask, Surroundings, candidate, listing_id_of, make
+from credit_service.listings.moves import ANYBODY, BLACK
 from credit_service.listings.tables import ListingRow, blacklisted_until, get_listing, moves
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import Finding
@@ -142,8 +142,13 @@ class ListingMoves:
         return pb.ReaffirmListingResponse(listing=self._move(request, call, "REAFFIRM"))
 
     def _move(self, request: Any, call: Call, name: str, facts: Mapping[str, Any] | None = None) -> pb.Listing:
+        return self.make(request, call, name, wire.plain_text("listing_id", request.listing_id), facts)
+
+    def make(
+        self, request: Any, call: Call, name: str, listing_id: str, facts: Mapping[str, Any] | None = None
+    ) -> pb.Listing:
+        """Makes one move of a listing with what the request carries."""
         ask = _ask(request, call, name, facts)
-        listing_id = wire.plain_text("listing_id", request.listing_id)
 
         def move(session: Session, now: datetime) -> ListingRow:
             row = get_listing(session, listing_id)
@@ -195,14 +200,20 @@ def _ask(request: Any, call: Call, name: str, facts: Mapping[str, Any] | None = 
         raise CreditError(Reason.FIELD_INVALID, f"document_digest: got {len(digest)} bytes, want {DIGEST_BYTES}")
     is_dated = "legal_time" in fields and request.HasField("legal_time")
     return Ask(
-        name, call.caller.officer_name(),
+        name, call.caller.agency if name in ANYBODY and call.caller.officer is None else call.caller.officer_name(),
         wire.instant("legal_time", request.legal_time, call.now) if is_dated else None,
         agency=call.caller.agency, officer_key=call.caller.key_fingerprint,
         document_no=wire.plain_text("document_no", getattr(request, "document_no", "")),
         document_digest=digest.hex(),
-        reason=without_id_numbers(getattr(request, "proposal", "") or getattr(request, "reason", "")),
+        reason=_reason(request),
         request_id=request_id, facts=facts or {},
     )  # fmt: skip
+
+
+def _reason(request: Any) -> str:
+    """Returns the words for the record, whatever the request calls them."""
+    words = next((getattr(request, n) for n in ("reason", "proposal", "statement") if hasattr(request, n)), "")
+    return without_id_numbers(wire.plain_text("reason", words, LONGEST_TEXT))
 
 
 def _event(text: str) -> int:

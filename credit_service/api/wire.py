@@ -286,9 +286,9 @@ def digest(value: bytes) -> digests_pb2.Digest:
     return digests_pb2.Digest(algorithm=digests_pb2.DIGEST_ALGORITHM_SHA256, value=value)
 
 
-def plain_text(name: str, value: str) -> str:
+def plain_text(name: str, value: str, limit: int = ID_LIMIT) -> str:
     """Returns a text of a question; fails with FIELD_OUT_OF_RANGE or TEXT_INVALID."""
-    if problem := check_text(name, value, ID_LIMIT):
+    if problem := check_text(name, value, limit):
         raise CreditError(problem.reason, str(problem))
     return value
 

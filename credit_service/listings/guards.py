@@ -184,6 +184,16 @@ def _unless(is_met: bool, wanted: str) -> str | None:
     return None if is_met else wanted
 
 
+def _application(ground: Ground) -> tuple[Act | None, bool]:
+    """Returns the application for early removal that is open, and whether it was accepted."""
+    applied = last_act(ground.acts, "APPLY_REMOVAL")
+    answered = last_act(ground.acts, "REFUSE_REMOVAL", *_ENDS)
+    accepted = last_act(ground.acts, "ACCEPT_REMOVAL")
+    if applied is None or (answered is not None and answered.number > applied.number):
+        return None, False
+    return applied, accepted is not None and accepted.number > applied.number
+
+
 _ENDS = ("EXPIRE", "REMOVE_EARLY", "REVOKE")
 GUARDS: Mapping[str, Guard] = {
     "legal_basis": _legal_basis,
@@ -198,6 +208,9 @@ GUARDS: Mapping[str, Guard] = {
     "suspended": lambda g: _unless(g.standing.suspended, "a listing whose basis was withdrawn"),
     "decision_served": lambda g: _unless(_decision(g)[1] is not None, "the service of the decision"),
     "decision_unserved": lambda g: _unless(_decision(g)[1] is None, "a decision that was not served yet"),
+    "no_open_application": lambda g: _unless(_application(g)[0] is None, "no application that waits for its answer"),
+    "application_open": lambda g: _unless(_application(g)[0] is not None, "an application for early removal"),
+    "application_accepted": lambda g: _unless(_application(g)[1], "an application that was accepted"),
     "early_months": _early_months,
     "no_running_ban": _no_running_ban,
     "penalty_performed": _penalty_performed,

@@ -18,6 +18,7 @@ from credit_service.ledger.facts import Fact
 from credit_service.legal_days import civil_day, day_start
 from credit_service.listings.guards import GUARDS, Ground, basis_fault
 from credit_service.listings.moves import (
+    ANYBODY,
     BEGINNING,
     CANDIDATE,
     CLOCK,
@@ -41,6 +42,7 @@ from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.usable import key
 
+# Characters of a reason.
 LONGEST_TEXT = 2000
 
 
@@ -130,23 +132,29 @@ def _illegal(ask: Ask, guard: str, missing: str) -> CreditError:
 
 
 def _check_officer(row: ListingRow, move: Move, ask: Ask, acts: Sequence[Act], now: datetime) -> None:
-    if row.agency and (ask.agency == row.agency) == (move.name in FOREIGN):
+    if move.name not in ANYBODY and row.agency and (ask.agency == row.agency) == (move.name in FOREIGN):
         whom = "another authority than" if move.name in FOREIGN else "the authority that answers for it,"
         raise _illegal(ask, "authority", f"{whom} {row.agency}")
     for name in move.evidence:
         value = ask.facts.get(name) if name not in ("document_no", "document_digest", "reason") else getattr(ask, name)
         if not value:
             raise CreditError(Reason.FIELD_MISSING, f"{name}: got nothing, want it for {ask.name}", move=ask.name)
-    if len(ask.reason) > LONGEST_TEXT:
-        raise CreditError(Reason.RECORD_TOO_LARGE, f"reason: got {len(ask.reason)} characters, want {LONGEST_TEXT}")
     legal_time = ask.legal_time or now
     if legal_time > now:
         raise CreditError(Reason.TIME_IN_FUTURE, f"legal_time: got {legal_time}, want at most {now}")
     before = acts[-1].legal_time if acts else legal_time
     if legal_time < before:
         raise CreditError(Reason.TIME_ORDER, f"legal_time: got {legal_time}, want at least {before}, the last move")
-    first = last_act(acts, move.second_of) if move.second_of else None
-    if first is not None and (first.actor == ask.actor or first.key == ask.officer_key):
+    if move.second_of is not None:
+        _check_second(move, move.second_of, ask, acts)
+
+
+def _check_second(move: Move, first_name: str, ask: Ask, acts: Sequence[Act]) -> None:
+    """The first officer's move must stand, and another person with another key must make the second."""
+    first, done = last_act(acts, first_name), last_act(acts, move.name)
+    if first is None or (done is not None and done.number > first.number):
+        raise _illegal(ask, "first_officer", f"{first_name} by another officer")
+    if first.actor == ask.actor or first.key == ask.officer_key:
         raise CreditError(
             Reason.SECOND_OFFICER_SAME,
             "second officer: got the person or the key of the first officer, want another person with another key",
@@ -182,7 +190,7 @@ def _keep(session: Session, life: _Life, move: Move, ask: Ask, around: Surroundi
     row.begin_time, row.last_day, row.early_from_day = after.begin, after.last_day, after.early_from_day
     if move.name == "TRANSFER":
         row.agency = str(ask.facts["to_agency"])
-    elif move.actor == OFFICER and not row.agency and move.name not in FOREIGN:
+    elif move.actor == OFFICER and not row.agency and move.name not in FOREIGN | ANYBODY:
         row.agency = ask.agency
     open_now = [d for d in duties(acts, row.list, numbers) if d.closed_day is None] if numbers.deadlines else []
     row.next_day = _next_day(row, acts, numbers)

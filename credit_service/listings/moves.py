@@ -98,9 +98,19 @@ _ALL = (
     # --- The end ------------------------------------------------------------------------------------------------
     Move("EXPIRE", IN_FORCE, REMOVED_EXPIRED, CLOCK, "the term ended by itself",
          opens=("removal_system", "removal_stop"), closes=EVERY),
+    Move("APPLY_REMOVAL", frozenset({PUBLISHED}), None, OFFICER, "the subject applied for early removal",
+         evidence=("reason",), guards=("no_open_application", "early_months", "no_running_ban"),
+         opens=("early_removal_accept",), lists=(BLACK,)),
+    Move("ACCEPT_REMOVAL", frozenset({PUBLISHED}), None, OFFICER, "the application was accepted for verification",
+         guards=("application_open",), opens=("early_removal_decide",), closes=("early_removal_accept",),
+         lists=(BLACK,)),
+    Move("REFUSE_REMOVAL", frozenset({PUBLISHED}), None, OFFICER, "early removal was refused with reasons",
+         evidence=_ORDER, guards=("application_open",), closes=("early_removal_accept", "early_removal_decide"),
+         lists=(BLACK,)),
     Move("REMOVE_EARLY", frozenset({PUBLISHED}), REMOVED_EARLY, OFFICER, "removed before the end of the term",
          evidence=_ORDER,
-         guards=("early_months", "no_running_ban", "penalty_performed", "harm_removed", "no_new_conduct"),
+         guards=("early_months", "no_running_ban", "application_accepted", "penalty_performed", "harm_removed",
+                 "no_new_conduct"),
          opens=("removal_system", "removal_stop"), closes=EVERY, lists=(BLACK,)),
     Move("REVOKE", frozenset({DECIDED}) | IN_FORCE, REVOKED, OFFICER, "revoked: all effect ends at once",
          evidence=_ORDER, opens=("withdrawal", "removal_system", "removal_stop"), closes=EVERY),
@@ -132,6 +142,8 @@ MOVES: Mapping[tuple[str, str], Move] = {(move.name, list_): move for move in _A
 EFFECTS: Mapping[str, str] = {move.name: move.effect for move in _ALL}
 # Anybody but the deciding authority makes this one.
 FOREIGN = frozenset({"PROPOSE_CHANGE"})
+# The subject itself may make it as well as an officer.
+ANYBODY = frozenset({"APPLY_REMOVAL"})
 # These begin a term.
 BEGINNING = frozenset({"CONFIRM", "REINSTATE"})
 # Their effect is now: nobody may date them back.

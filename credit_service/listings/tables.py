@@ -254,6 +254,12 @@ def keep_duties(session: Session, listing: ListingRow, open_duties: Sequence[tup
     insert_rows(session, DutyRow, rows)
 
 
+def duties_of(session: Session, listing: ListingRow) -> Sequence[DutyRow]:
+    """Returns the open deadlines of a listing."""
+    mine = (col(DutyRow.subject_id) == listing.subject_id, col(DutyRow.listing_id) == listing.listing_id)
+    return session.execute(select(DutyRow).where(*mine).order_by(col(DutyRow.number))).scalars().all()
+
+
 def open_duties(
     session: Session, today: int, through_day: int | None, after: tuple[int, str, int] | None, limit: int
 ) -> Sequence[tuple[DutyRow, ListingRow]]:

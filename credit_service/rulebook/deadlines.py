@@ -14,7 +14,8 @@ from credit_service.rulebook.schema import Table
 KEYS = (
     "triage", "candidate_lapse", "notice_service", "notice_reply", "public_notice", "statement_review",
     "confirmation", "decision_service", "list_system_entry", "list_publish", "basis_review", "withdrawal",
-    "removal_system", "removal_stop", "change_reply", "reconsideration", "litigation",
+    "early_removal_accept", "early_removal_decide", "removal_system", "removal_stop", "change_reply",
+    "reconsideration", "litigation",
 )  # fmt: skip
 _FIELDS = ("working_days", "period", "side", "bases", "text_zh", "text_en")
 

@@ -4,6 +4,7 @@ isort:skip_file
 Remedies 异议 and 信用修复: objections, credit repair, early removal, and the way there."""
 
 from collections import abc as _abc
+from credit_service.v1 import digests_pb2 as _digests_pb2
 from credit_service.v1 import subjects_pb2 as _subjects_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -22,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Remedy(_message.Message):
-    """A remedy in its life. Experimental."""
+    """A remedy in its life."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -38,11 +39,11 @@ class Remedy(_message.Message):
     kind: _builtins.str
     """`OBJECTION`, `REPAIR` or `EARLY_REMOVAL`."""
     target: _builtins.str
-    """What it concerns."""
+    """What it concerns, such as `listing/<id>`."""
     state: _builtins.str
-    """`FILED`, `ACCEPTED`, `GRANTED`, `DISMISSED`."""
+    """`FILED`, `ACCEPTED`, `GRANTED` or `DISMISSED`."""
     due_date: _builtins.str
-    """Last civil day `YYYY-MM-DD` for the decision."""
+    """Last civil day `YYYY-MM-DD` for the authority's next step; empty when none is open."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
@@ -350,7 +351,7 @@ Global___DecideRepairResponse: _TypeAlias = DecideRepairResponse  # noqa: Y015
 
 @_typing.final
 class RequestEarlyRemovalRequest(_message.Message):
-    """Request of RequestEarlyRemoval. Experimental."""
+    """Request of RequestEarlyRemoval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -380,7 +381,7 @@ Global___RequestEarlyRemovalRequest: _TypeAlias = RequestEarlyRemovalRequest  # 
 
 @_typing.final
 class RequestEarlyRemovalResponse(_message.Message):
-    """Response of RequestEarlyRemoval. Experimental."""
+    """Response of RequestEarlyRemoval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -403,8 +404,58 @@ class RequestEarlyRemovalResponse(_message.Message):
 Global___RequestEarlyRemovalResponse: _TypeAlias = RequestEarlyRemovalResponse  # noqa: Y015
 
 @_typing.final
+class AcceptEarlyRemovalRequest(_message.Message):
+    """Request of AcceptEarlyRemoval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REMEDY_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this write chosen by the caller; repeating the call with it is safe."""
+    remedy_id: _builtins.str
+    """The application."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        remedy_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptEarlyRemovalRequest: _TypeAlias = AcceptEarlyRemovalRequest  # noqa: Y015
+
+@_typing.final
+class AcceptEarlyRemovalResponse(_message.Message):
+    """Response of AcceptEarlyRemoval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMEDY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def remedy(self) -> Global___Remedy:
+        """The application after the move."""
+
+    def __init__(
+        self,
+        *,
+        remedy: Global___Remedy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["remedy", b"remedy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["remedy", b"remedy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptEarlyRemovalResponse: _TypeAlias = AcceptEarlyRemovalResponse  # noqa: Y015
+
+@_typing.final
 class DecideEarlyRemovalRequest(_message.Message):
-    """Request of DecideEarlyRemoval. Experimental."""
+    """Request of DecideEarlyRemoval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -413,6 +464,9 @@ class DecideEarlyRemovalRequest(_message.Message):
     IS_GRANTED_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    IS_PENALTY_PERFORMED_FIELD_NUMBER: _builtins.int
+    IS_HARM_REMOVED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller; repeating the call with it is safe."""
     remedy_id: _builtins.str
@@ -423,6 +477,14 @@ class DecideEarlyRemovalRequest(_message.Message):
     """Number of the decision."""
     reason: _builtins.str
     """Reasons."""
+    is_penalty_performed: _builtins.bool
+    """The officer verified that every duty of the penalty is performed."""
+    is_harm_removed: _builtins.bool
+    """The officer verified that the harm was actively removed."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the decision."""
+
     def __init__(
         self,
         *,
@@ -431,10 +493,13 @@ class DecideEarlyRemovalRequest(_message.Message):
         is_granted: _builtins.bool = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        is_penalty_performed: _builtins.bool = ...,
+        is_harm_removed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "is_granted", b"is_granted", "reason", b"reason", "remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "is_granted", b"is_granted", "is_harm_removed", b"is_harm_removed", "is_penalty_performed", b"is_penalty_performed", "reason", b"reason", "remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -442,7 +507,7 @@ Global___DecideEarlyRemovalRequest: _TypeAlias = DecideEarlyRemovalRequest  # no
 
 @_typing.final
 class DecideEarlyRemovalResponse(_message.Message):
-    """Response of DecideEarlyRemoval. Experimental."""
+    """Response of DecideEarlyRemoval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

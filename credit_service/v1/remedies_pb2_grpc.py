@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class RemedyServiceStub(object):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding authority. Experimental: answers UNIMPLEMENTED until it ships.
+    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
+    authority.
     """
 
     def __init__(self, channel):
@@ -60,6 +61,11 @@ class RemedyServiceStub(object):
                 request_serializer=credit__service_dot_v1_dot_remedies__pb2.RequestEarlyRemovalRequest.SerializeToString,
                 response_deserializer=credit__service_dot_v1_dot_remedies__pb2.RequestEarlyRemovalResponse.FromString,
                 _registered_method=True)
+        self.AcceptEarlyRemoval = channel.unary_unary(
+                '/credit_service.v1.RemedyService/AcceptEarlyRemoval',
+                request_serializer=credit__service_dot_v1_dot_remedies__pb2.AcceptEarlyRemovalRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_remedies__pb2.AcceptEarlyRemovalResponse.FromString,
+                _registered_method=True)
         self.DecideEarlyRemoval = channel.unary_unary(
                 '/credit_service.v1.RemedyService/DecideEarlyRemoval',
                 request_serializer=credit__service_dot_v1_dot_remedies__pb2.DecideEarlyRemovalRequest.SerializeToString,
@@ -73,7 +79,8 @@ class RemedyServiceStub(object):
 
 
 class RemedyServiceServicer(object):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding authority. Experimental: answers UNIMPLEMENTED until it ships.
+    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
+    authority.
     """
 
     def FileObjection(self, request, context):
@@ -105,14 +112,23 @@ class RemedyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RequestEarlyRemoval(self, request, context):
-        """Requests early removal 提前移出 of a listing. Experimental: answers UNIMPLEMENTED until it ships.
+        """Applies for early removal 提前移出 of a listing, by the enterprise itself or an officer. Fails with MOVE_ILLEGAL before
+        the least time on the list or while a ban runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptEarlyRemoval(self, request, context):
+        """Accepts an application for early removal, so that its conditions are verified.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideEarlyRemoval(self, request, context):
-        """Decides a request for early removal. Experimental: answers UNIMPLEMENTED until it ships.
+        """Decides an application for early removal; all effect ends when it is granted. Fails with MOVE_ILLEGAL, naming the
+        condition and what is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +169,11 @@ def add_RemedyServiceServicer_to_server(servicer, server):
                     request_deserializer=credit__service_dot_v1_dot_remedies__pb2.RequestEarlyRemovalRequest.FromString,
                     response_serializer=credit__service_dot_v1_dot_remedies__pb2.RequestEarlyRemovalResponse.SerializeToString,
             ),
+            'AcceptEarlyRemoval': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptEarlyRemoval,
+                    request_deserializer=credit__service_dot_v1_dot_remedies__pb2.AcceptEarlyRemovalRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_remedies__pb2.AcceptEarlyRemovalResponse.SerializeToString,
+            ),
             'DecideEarlyRemoval': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideEarlyRemoval,
                     request_deserializer=credit__service_dot_v1_dot_remedies__pb2.DecideEarlyRemovalRequest.FromString,
@@ -172,7 +193,8 @@ def add_RemedyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RemedyService(object):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding authority. Experimental: answers UNIMPLEMENTED until it ships.
+    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
+    authority.
     """
 
     @staticmethod
@@ -300,6 +322,33 @@ class RemedyService(object):
             '/credit_service.v1.RemedyService/RequestEarlyRemoval',
             credit__service_dot_v1_dot_remedies__pb2.RequestEarlyRemovalRequest.SerializeToString,
             credit__service_dot_v1_dot_remedies__pb2.RequestEarlyRemovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptEarlyRemoval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.RemedyService/AcceptEarlyRemoval',
+            credit__service_dot_v1_dot_remedies__pb2.AcceptEarlyRemovalRequest.SerializeToString,
+            credit__service_dot_v1_dot_remedies__pb2.AcceptEarlyRemovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

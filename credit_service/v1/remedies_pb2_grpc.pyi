@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RemedyServiceStub:
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding authority. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
+    authority.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -42,15 +44,23 @@ class RemedyServiceStub:
     DecideRepair: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.DecideRepairRequest, _remedies_pb2.DecideRepairResponse]
     """Decides a repair request; from that instant the record is not shown, shared or used. Experimental: answers UNIMPLEMENTED until it ships."""
     RequestEarlyRemoval: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.RequestEarlyRemovalRequest, _remedies_pb2.RequestEarlyRemovalResponse]
-    """Requests early removal 提前移出 of a listing. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Applies for early removal 提前移出 of a listing, by the enterprise itself or an officer. Fails with MOVE_ILLEGAL before
+    the least time on the list or while a ban runs.
+    """
+    AcceptEarlyRemoval: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.AcceptEarlyRemovalRequest, _remedies_pb2.AcceptEarlyRemovalResponse]
+    """Accepts an application for early removal, so that its conditions are verified."""
     DecideEarlyRemoval: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.DecideEarlyRemovalRequest, _remedies_pb2.DecideEarlyRemovalResponse]
-    """Decides a request for early removal. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Decides an application for early removal; all effect ends when it is granted. Fails with MOVE_ILLEGAL, naming the
+    condition and what is missing.
+    """
     PlanRepair: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.PlanRepairRequest, _remedies_pb2.PlanRepairResponse]
     """Plans the shortest lawful dated way to removal or to a better grade. Experimental: answers UNIMPLEMENTED until it ships."""
 
 @_typing.type_check_only
 class RemedyServiceAsyncStub(RemedyServiceStub):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding authority. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
+    authority.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FileObjection: _aio.UnaryUnaryMultiCallable[_remedies_pb2.FileObjectionRequest, _remedies_pb2.FileObjectionResponse]  # type: ignore[assignment]
@@ -62,14 +72,22 @@ class RemedyServiceAsyncStub(RemedyServiceStub):
     DecideRepair: _aio.UnaryUnaryMultiCallable[_remedies_pb2.DecideRepairRequest, _remedies_pb2.DecideRepairResponse]  # type: ignore[assignment]
     """Decides a repair request; from that instant the record is not shown, shared or used. Experimental: answers UNIMPLEMENTED until it ships."""
     RequestEarlyRemoval: _aio.UnaryUnaryMultiCallable[_remedies_pb2.RequestEarlyRemovalRequest, _remedies_pb2.RequestEarlyRemovalResponse]  # type: ignore[assignment]
-    """Requests early removal 提前移出 of a listing. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Applies for early removal 提前移出 of a listing, by the enterprise itself or an officer. Fails with MOVE_ILLEGAL before
+    the least time on the list or while a ban runs.
+    """
+    AcceptEarlyRemoval: _aio.UnaryUnaryMultiCallable[_remedies_pb2.AcceptEarlyRemovalRequest, _remedies_pb2.AcceptEarlyRemovalResponse]  # type: ignore[assignment]
+    """Accepts an application for early removal, so that its conditions are verified."""
     DecideEarlyRemoval: _aio.UnaryUnaryMultiCallable[_remedies_pb2.DecideEarlyRemovalRequest, _remedies_pb2.DecideEarlyRemovalResponse]  # type: ignore[assignment]
-    """Decides a request for early removal. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Decides an application for early removal; all effect ends when it is granted. Fails with MOVE_ILLEGAL, naming the
+    condition and what is missing.
+    """
     PlanRepair: _aio.UnaryUnaryMultiCallable[_remedies_pb2.PlanRepairRequest, _remedies_pb2.PlanRepairResponse]  # type: ignore[assignment]
     """Plans the shortest lawful dated way to removal or to a better grade. Experimental: answers UNIMPLEMENTED until it ships."""
 
 class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding authority. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
+    authority.
+    """
 
     @_abc_1.abstractmethod
     def FileObjection(
@@ -109,7 +127,17 @@ class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _remedies_pb2.RequestEarlyRemovalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_remedies_pb2.RequestEarlyRemovalResponse, _abc.Awaitable[_remedies_pb2.RequestEarlyRemovalResponse]]:
-        """Requests early removal 提前移出 of a listing. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Applies for early removal 提前移出 of a listing, by the enterprise itself or an officer. Fails with MOVE_ILLEGAL before
+        the least time on the list or while a ban runs.
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptEarlyRemoval(
+        self,
+        request: _remedies_pb2.AcceptEarlyRemovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_remedies_pb2.AcceptEarlyRemovalResponse, _abc.Awaitable[_remedies_pb2.AcceptEarlyRemovalResponse]]:
+        """Accepts an application for early removal, so that its conditions are verified."""
 
     @_abc_1.abstractmethod
     def DecideEarlyRemoval(
@@ -117,7 +145,9 @@ class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _remedies_pb2.DecideEarlyRemovalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_remedies_pb2.DecideEarlyRemovalResponse, _abc.Awaitable[_remedies_pb2.DecideEarlyRemovalResponse]]:
-        """Decides a request for early removal. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Decides an application for early removal; all effect ends when it is granted. Fails with MOVE_ILLEGAL, naming the
+        condition and what is missing.
+        """
 
     @_abc_1.abstractmethod
     def PlanRepair(

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from credit_service.v1 import grades_pb2, subjects_pb2, sync_pb2
+from credit_service.v1 import grades_pb2, remedies_pb2, subjects_pb2, sync_pb2
 from credit_service.v1 import listings_pb2 as pb
 from tests.api.life import (
     DECISION,
+    DIGEST,
     NOTICE,
     STATED,
     a_candidate,
@@ -185,3 +186,41 @@ def test_enterprise_sees_its_own_listing_from_the_notice_on(street: Street) -> N
     assert own.state == pb.LISTING_STATE_NOTICED
     assert own.event_ids
     assert [m.name for m in own.moves] == ["PROPOSE", "NOTIFY"]
+
+
+@pytest.mark.moves_clock
+def test_enterprise_applies_and_the_officer_removes_early(street: Street) -> None:
+    """Nobody but the enterprise itself or an officer applies; the officer verifies, and all effect ends at once."""
+    _, one = a_candidate(street, OWN)
+    published(street, one)
+    soon = street.refusal(
+        "enterprise", "RemedyService/RequestEarlyRemoval",
+        remedies_pb2.RequestEarlyRemovalRequest(request_id="soon", listing_id=one, statement="已履行"),
+    )  # fmt: skip
+    assert (soon.reason, soon.facts["guard"]) == ("MOVE_ILLEGAL", "early_months")
+    _, other = a_candidate(street)
+    published(street, other)
+    street.clock.now = NOW + 366 * DAY
+    foreign = remedies_pb2.RequestEarlyRemovalRequest(request_id="foreign", listing_id=other, statement="已履行")
+    assert street.refused("enterprise", "RemedyService/RequestEarlyRemoval", foreign) == (
+        "NOT_FOUND", "LISTING_NOT_FOUND",
+    )  # fmt: skip
+    request = remedies_pb2.RequestEarlyRemovalRequest(request_id="apply", listing_id=one, statement="已履行")
+    for _ in range(2):
+        remedy = street.ask("enterprise", "RemedyService/RequestEarlyRemoval", request).remedy
+    assert (remedy.kind, remedy.state, bool(remedy.due_date)) == ("EARLY_REMOVAL", "FILED", True)
+    accept = remedies_pb2.AcceptEarlyRemovalRequest(request_id="accept", remedy_id=remedy.remedy_id)
+    assert street.ask("regulator", "RemedyService/AcceptEarlyRemoval", accept).remedy.state == "ACCEPTED"
+    decide = remedies_pb2.DecideEarlyRemovalRequest(
+        request_id="decide", remedy_id=remedy.remedy_id, is_granted=True, document_no="移出〔2027〕1号",
+        document_digest=DIGEST, reason="条件均已核实", is_penalty_performed=True,
+    )  # fmt: skip
+    refused = street.refusal("regulator", "RemedyService/DecideEarlyRemoval", decide)
+    assert (refused.facts["guard"], "is_harm_removed" in refused.message) == ("harm_removed", True)
+    decide.is_harm_removed = True
+    assert street.ask("regulator", "RemedyService/DecideEarlyRemoval", decide).remedy.state == "GRANTED"
+    assert listing(street, one).state == pb.LISTING_STATE_REMOVED_EARLY
+    assert not shared(street, "agency", one)
+    assert move(street, "Reinstate", one).state == pb.LISTING_STATE_REMOVED_EARLY
+    back = move(street, "Reinstate", one, "regulator-2")
+    assert (back.state, back.is_in_force, back.term_last_date) == (pb.LISTING_STATE_CONFIRMED, True, "2030-11-24")
