@@ -22,6 +22,7 @@ from credit_service.cli.connection import Connection, read_profile
 from credit_service.cli.files import Read, open_records, placed
 from credit_service.cli.importing import Importer, Tally
 from training.demo_account import Account
+from training.demo_life import FIRST_DAY, lead_a_listing
 from training.demo_roles import Asked, ask_everything
 from training.simulate import DEFAULT_SEED, DEFAULT_SUBJECTS, DEFAULT_UNTIL, city, in_publish_order
 from training.tw_osh import SHIPPED, SOURCES
@@ -72,6 +73,13 @@ def run(options: argparse.Namespace) -> int:
             work.report |= ask_everything(_asked(work), account)
             account.title("3  Prove")
             work.report |= _prove(work, account)
+        account.title("4  A listing's whole life, on a service whose calendar the demo turns")
+        years = Run(work.folder / "years")
+        years.folder.mkdir()
+        clock = years.folder / "clock.txt"
+        clock.write_text(FIRST_DAY, "utf-8")
+        with _server(years, "--clock", str(clock)):
+            work.report |= lead_a_listing(years.connect, clock, account)
         work.report |= _circumstances(work)
     _write(options.out, work.report)
     account.end(work.report, options.out)
@@ -79,9 +87,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _server(work: Run) -> Iterator[None]:
+def _server(work: Run, *options: str) -> Iterator[None]:
     """Runs the server as its own process with mutual TLS, on a free port, in a temporary folder."""
     command = [sys.executable, "-m", "credit_service", "serve", "--demo", str(work.folder), "--listen", "127.0.0.1:0"]
+    command += options
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CREDIT_SERVICE_")}
     log = (work.folder / "server.log").open("w", encoding="utf-8")
     process = subprocess.Popen(

@@ -39,7 +39,8 @@ def listing_message(row: ListingRow, name: str, editions: Sequence[Edition], now
     day = civil_day(now)
     message = pb.Listing(
         listing_id=row.listing_id, subject=wire.ref_of(row.subject_id), subject_name=name,
-        list=pb.ListKind.Value(f"LIST_KIND_{row.list}"), state=pb.ListingState.Value(f"LISTING_STATE_{row.state}"),
+        list=pb.ListKind.Value(f"LIST_KIND_{row.list}"),
+        state=pb.ListingState.Value(f"LISTING_STATE_{row.state_on(day)}"),
         rule_id=row.rule_id, edition_id=row.edition_id, event_ids=map(str, row.proof()), text_zh=row.text_zh,
         text_en=row.text_en, open_time=wire.timestamp(row.open_time), agency=row.agency,
         begin_time=wire.timestamp(row.begin_time) if row.begin_time else None,

@@ -41,6 +41,9 @@ def serve(
     enterprise: Annotated[
         str, typer.Option("--enterprise", help="With --demo: code of the enterprise that enterprise.json is.")
     ] = "",
+    clock: Annotated[
+        Path | None, typer.Option("--clock", help="With --demo: file with the time that the service believes.")
+    ] = None,
     listen: Annotated[str | None, typer.Option("--listen", help="Address; port 0 takes a free one.")] = None,
     print_settings: Annotated[
         bool, typer.Option("--print-settings", help="Print the settings, secrets masked, and stop.")
@@ -53,6 +56,8 @@ def serve(
     settings = from_environment(listen=listen)
     if enterprise and demo is None:
         raise CreditError(Reason.SETTING_INVALID, "enterprise: got one without --demo DIR, want both")
+    if clock and demo is None:
+        raise CreditError(Reason.SETTING_INVALID, "clock: got one without --demo DIR, want both")
     if not print_settings:
         check_free(settings.listen)
     if demo is not None:
@@ -70,7 +75,7 @@ def serve(
         else:
             say(f"serving on {host}:{port}")
 
-    asyncio.run(server.serve(settings, ready))
+    asyncio.run(server.serve(settings, ready, throwaway.clock_of(clock) if clock else server.system_clock))
 
 
 def migrate(

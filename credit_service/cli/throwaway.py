@@ -1,8 +1,10 @@
 """`serve --demo`: a folder with authority, one certificate per role, two officers, keys and an empty database."""
 
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from credit_service import migrations
 from credit_service.api.identity import Caller, identity_uri
 from credit_service.certificates import Holder, make_authority, write_profile, write_secret
+from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.sources import load_sources
 from credit_service.settings import Settings, mask_url
 from credit_service.subjects.schemes import split, subject_id
@@ -128,3 +131,17 @@ def welcome(settings: Settings, folder: Path, target: str) -> str:
         f"      credit-service listing list --profile {folder}/regulator.json\n"
         f"      credit-service explain {_enterprise(folder, '').partition(':')[2]} --profile {folder}/enterprise.json"
     )
+
+
+def clock_of(file: Path) -> Callable[[], datetime]:
+    """Returns a clock that tells the time written in a file, so that throw-away listings can be led through years."""
+
+    def tell() -> datetime:
+        text = file.read_text("utf-8").strip()
+        with suppress(ValueError):
+            time = datetime.fromisoformat(text)
+            if time.tzinfo is not None:
+                return time.astimezone(UTC)
+        raise CreditError(Reason.SETTING_INVALID, f"clock: got {shown(text)}, want a time with its offset")
+
+    return tell

@@ -9,7 +9,7 @@ from sqlalchemy import Index, Text, delete, select, tuple_
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime, insert_rows
-from credit_service.listings.moves import BLACK, IN_FORCE
+from credit_service.listings.moves import BLACK, IN_FORCE, REMOVED_EXPIRED
 from credit_service.listings.standing import Act, Duty, standing
 
 
@@ -51,6 +51,11 @@ class ListingRow(SQLModel, table=True):
     def records(self) -> frozenset[str]:
         """Returns the names, source/record, of the records behind the proof: a corrected record keeps its name."""
         return frozenset(json.loads(self.record_keys))
+
+    def state_on(self, day: int) -> str:
+        """Returns the state on a day: the end of the term needs no move."""
+        is_over = self.last_day is not None and day > self.last_day
+        return REMOVED_EXPIRED if is_over and self.state in IN_FORCE else self.state
 
     def is_in_force(self, day: int) -> bool:
         """Says whether the listing has effect on a day, by what is known now."""
