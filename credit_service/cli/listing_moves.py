@@ -41,14 +41,20 @@ class Verb:
 VERBS: Mapping[str, Verb] = {
     "notify": Verb("NotifyListing", "Note the notice 列入告知 (on the redlist: the public notice)."),
     "serve-notice": Verb(
-        "RecordService", "Note that the notice was served: the period of reply runs.", {"document": "NOTICE"}
+        "RecordService",
+        "Note that the notice was served: the period of reply runs.",
+        {"document": "SERVED_DOCUMENT_NOTICE"},
     ),
-    "state": Verb("RecordStatement", "Note the subject's statement and defence.", {"kind": "STATED"}),
-    "waive": Verb("RecordStatement", "Note that the subject waived its reply in writing.", {"kind": "WAIVED"}),
-    "answer": Verb("RecordStatement", "Note the answer to the statement.", {"kind": "ANSWERED"}),
+    "state": Verb("RecordStatement", "Note the subject's statement and defence.", {"kind": "STATEMENT_KIND_STATED"}),
+    "waive": Verb(
+        "RecordStatement", "Note that the subject waived its reply in writing.", {"kind": "STATEMENT_KIND_WAIVED"}
+    ),
+    "answer": Verb("RecordStatement", "Note the answer to the statement.", {"kind": "STATEMENT_KIND_ANSWERED"}),
     "decide": Verb("DecideListing", "Decide; nothing takes effect before another officer confirms."),
     "confirm": Verb("ConfirmListing", "Confirm the decision of another officer: it is in force from now on."),
-    "serve-decision": Verb("RecordService", "Note that the decision was served.", {"document": "DECISION"}),
+    "serve-decision": Verb(
+        "RecordService", "Note that the decision was served.", {"document": "SERVED_DOCUMENT_DECISION"}
+    ),
     "publish": Verb("PublishListing", "Display and share a listing in force."),
     "drop": Verb("DropListing", "End a case without a listing."),
     "removed": Verb("Delist", "Note that a removal was carried out everywhere."),
@@ -107,7 +113,7 @@ def _set(request: Any, name: str, value: str) -> None:
         name = "proposal"
     if name not in request.DESCRIPTOR.fields_by_name:
         option = _OPTIONS.get(name, "--" + name.replace("_", "-"))
-        raise CreditError(Reason.FIELD_UNKNOWN, f"{option}: got {shown(value)}, want nothing for this move")
+        raise CreditError(Reason.SETTING_INVALID, f"{option}: got {shown(value)}, want nothing for this move")
     if name == "document_digest":
         request.document_digest.CopyFrom(_digest(Path(value)))
     elif name == "legal_time":
