@@ -10,6 +10,7 @@ EVERYONE = frozenset({"regulator", "agency", "insurer", "enterprise", "operator"
 READERS = frozenset({"regulator", "agency", "insurer", "enterprise"})
 OFFICIALS = frozenset({"regulator", "agency"})
 REGULATOR = frozenset({"regulator"})
+AGENCY = frozenset({"agency"})
 # These roles act for somebody else's ends and must say which.
 MUST_STATE_PURPOSE = frozenset({"agency", "insurer"})
 
@@ -57,6 +58,8 @@ METHODS: Mapping[str, Access] = {
     "SyncService/GetFeedInfo": Access(EVERYONE),
     "SyncService/GetSnapshot": Access(OFFICIALS, True),
     "SyncService/Subscribe": Access(OFFICIALS, True),
+    "SyncService/ReportMeasures": Access(AGENCY, True),
+    "SyncService/ListObligations": Access(OFFICIALS, True),
     "AuditService/ListQueries": Access(REGULATOR | {"enterprise"}),
 }
 # Not built yet: answered to every authenticated caller with UNIMPLEMENTED.

@@ -11,8 +11,8 @@ from typing import Any
 from credit_service.api import wire
 from credit_service.api.calls import Call
 from credit_service.api.grades import grade_message
-from credit_service.api.house import House
 from credit_service.api.identity import Caller
+from credit_service.api.joint_action import JointAction
 from credit_service.api.listing_messages import sees, shown_listing
 from credit_service.api.redaction import redact
 from credit_service.audit.tables import EVERYBODY
@@ -31,12 +31,8 @@ HEARTBEAT_DEFAULT = 5
 HEARTBEAT_MOST = 60
 
 
-class SyncDoor:
+class SyncDoor(JointAction):
     """Feeds partners."""
-
-    def __init__(self, house: House) -> None:
-        """Takes what the doors share."""
-        self.house = house
 
     def GetFeedInfo(self, _request: pb.GetFeedInfoRequest, call: Call) -> pb.GetFeedInfoResponse:
         """Returns the state of the feed."""

@@ -17,6 +17,7 @@ from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import civil_day, day_start
 from credit_service.listings.guards import GUARDS, Ground, basis_fault
+from credit_service.listings.joint_action import follow
 from credit_service.listings.moves import (
     ANYBODY,
     BEGINNING,
@@ -196,6 +197,7 @@ def _keep(session: Session, life: _Life, move: Move, ask: Ask, around: Surroundi
     row.next_day = _next_day(row, acts, numbers)
     session.add(row)
     session.flush()
+    follow(session, row, life.edition, now)
     keep_duties(session, row, [(duty, numbers.deadlines[duty.key].is_right) for duty in open_now])
     _tell(row, kept.reason, around.recorder)
 

@@ -115,6 +115,24 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """Names a measure 惩戒/激励措施 that a displayed listing obliges agencies to, and within how many working days.
+
+    `catalog_ref` names its entry in the national catalogue, without which no measure may be taken.
+    """
+
+    id: str
+    list: str
+    agencies: tuple[str, ...]
+    catalog_ref: str
+    apply_working_days: int
+    lift_working_days: int
+    bases: tuple[LegalBasis, ...]
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
 class GradingPolicy:
     """Holds what an edition says about grades: bands, vetoes, conditions for A, pending."""
 
@@ -142,6 +160,7 @@ class Edition:
     accidents: Accidents
     grading: GradingPolicy
     deadlines: Mapping[str, Deadline]
+    measures: tuple[Measure, ...]
     digest: str = field(compare=False)
     document: str = field(compare=False, repr=False)
 

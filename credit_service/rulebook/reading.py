@@ -15,6 +15,7 @@ from credit_service.rulebook.law import (
     Edition,
     GradingPolicy,
     LegalBasis,
+    Measure,
     PendingRule,
     PublicityTerm,
     Rule,
@@ -90,6 +91,7 @@ def read_edition(table: Table, digest: str, document: str) -> Edition:
         accidents=_accidents(table.table_or_empty("accidents")),
         grading=_grading(table.table("grading"), context),
         deadlines=read_deadlines(table.table_or_empty("deadlines"), lambda entry: _bases(entry, context)),
+        measures=_measures(table, context),
         digest=digest,
         document=document,
     )
@@ -165,6 +167,25 @@ def _unique(table: Table, key: str, read: Callable[[Table], AnyClause]) -> tuple
             entry.refuse("id", clause.id, "an id that no other entry has")
         clauses[clause.id] = clause
     return tuple(clauses.values())
+
+
+def _measures(table: Table, context: Context) -> tuple[Measure, ...]:
+    """Reads the catalogue of measures; an edition without the section obliges nobody."""
+    found: dict[str, Measure] = {}
+    for entry in table.tables("measures") if table.has("measures") else ():
+        measure = Measure(
+            id=entry.text("id"), list=entry.choice("list", ("BLACK", "RED")), agencies=entry.texts("agencies"),
+            catalog_ref=entry.text("catalog_ref"), apply_working_days=entry.whole("apply_working_days", 1, 366),
+            lift_working_days=entry.whole("lift_working_days", 1, 366), bases=_bases(entry, context),
+            text_zh=entry.text("text_zh"), text_en=entry.text("text_en"),
+        )  # fmt: skip
+        if measure.id in found:
+            entry.refuse("id", measure.id, "an id that no other entry has")
+        if not measure.agencies:
+            entry.refuse("agencies", (), "the agencies that carry it out")
+        entry.finish(Measure.__slots__)
+        found[measure.id] = measure
+    return tuple(found.values())
 
 
 def _common(table: Table, context: Context) -> Common:

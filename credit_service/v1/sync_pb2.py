@@ -25,58 +25,69 @@ _sym_db = _symbol_database.Default()
 from credit_service.v1 import digests_pb2 as credit__service_dot_v1_dot_digests__pb2
 from credit_service.v1 import grades_pb2 as credit__service_dot_v1_dot_grades__pb2
 from credit_service.v1 import listings_pb2 as credit__service_dot_v1_dot_listings__pb2
+from credit_service.v1 import subjects_pb2 as credit__service_dot_v1_dot_subjects__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63redit_service/v1/sync.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1e\x63redit_service/v1/grades.proto\x1a credit_service/v1/listings.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x05\x45ntry\x12\x11\n\tentry_key\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x05grade\x18\x03 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecordH\x00\x12-\n\x07listing\x18\x04 \x01(\x0b\x32\x1a.credit_service.v1.ListingH\x00\x42\t\n\x07\x63ontent\"\xb9\x01\n\x06\x43hange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12+\n\x04type\x18\x02 \x01(\x0e\x32\x1d.credit_service.v1.ChangeType\x12\'\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x18.credit_service.v1.Entry\x12\x16\n\x0eremoval_reason\x18\x04 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x14\n\x12GetFeedInfoRequest\"\xcf\x02\n\x13GetFeedInfoResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\x12\x19\n\x11\x65\x61rliest_revision\x18\x03 \x01(\x03\x12\x34\n\x10head_commit_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x05 \x01(\x03\x12\x30\n\rledger_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x13\n\x0b\x65\x64ition_ids\x18\x07 \x03(\t\x12\x11\n\tmodel_ids\x18\x08 \x03(\t\x12\x1a\n\x12judged_event_count\x18\t \x01(\x03\x12\x36\n\nwatermarks\x18\n \x03(\x0b\x32\".credit_service.v1.SourceWatermark\"\xa3\x01\n\x0fSourceWatermark\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x37\n\x13\x63omplete_until_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11last_collect_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08is_stale\x18\x04 \x01(\x08\"#\n\x12GetSnapshotRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\"z\n\x13GetSnapshotResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.credit_service.v1.Entry\x12\x30\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.SnapshotEndH\x00\x88\x01\x01\x42\x06\n\x04_end\"C\n\x0bSnapshotEnd\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x13\n\x0b\x65ntry_count\x18\x02 \x01(\x03\x12\r\n\x05token\x18\x03 \x01(\t\"\x81\x01\n\x10SubscribeRequest\x12\x32\n\x05start\x18\x01 \x01(\x0b\x32!.credit_service.v1.SubscribeStartH\x00\x12.\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x1f.credit_service.v1.SubscribeAckH\x00\x42\t\n\x07message\"I\n\x0eSubscribeStart\x12\r\n\x05token\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x05\"\x1d\n\x0cSubscribeAck\x12\r\n\x05token\x18\x01 \x01(\t\"\x82\x01\n\x11SubscribeResponse\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.ChangeBatchH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.HeartbeatH\x00\x42\t\n\x07message\"b\n\x0b\x43hangeBatch\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.credit_service.v1.Change\x12\x18\n\x10through_revision\x18\x02 \x01(\x03\x12\r\n\x05token\x18\x03 \x01(\t\"\xb7\x01\n\tHeartbeat\x12\x18\n\x10through_revision\x18\x01 \x01(\x03\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05token\x18\x04 \x01(\t\x12\x39\n\rstale_sources\x18\x05 \x03(\x0b\x32\".credit_service.v1.SourceWatermark\"$\n\x0fGetProofRequest\x12\x11\n\tentry_key\x18\x01 \x01(\t\"A\n\x10GetProofResponse\x12-\n\nstate_root\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Digest\"S\n\x15ReportMeasuresRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12\x11\n\tentry_key\x18\x02 \x01(\t\x12\x14\n\x0cmeasure_code\x18\x03 \x01(\t\"+\n\x16ReportMeasuresResponse\x12\x11\n\treport_id\x18\x01 \x01(\t\"?\n\x16ListObligationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"F\n\x17ListObligationsResponse\x12\x12\n\nentry_keys\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*Y\n\nChangeType\x12\x1b\n\x17\x43HANGE_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANGE_TYPE_UPSERT\x10\x01\x12\x16\n\x12\x43HANGE_TYPE_REMOVE\x10\x02\x32\xd1\x04\n\x0bSyncService\x12\\\n\x0bGetFeedInfo\x12%.credit_service.v1.GetFeedInfoRequest\x1a&.credit_service.v1.GetFeedInfoResponse\x12^\n\x0bGetSnapshot\x12%.credit_service.v1.GetSnapshotRequest\x1a&.credit_service.v1.GetSnapshotResponse0\x01\x12Z\n\tSubscribe\x12#.credit_service.v1.SubscribeRequest\x1a$.credit_service.v1.SubscribeResponse(\x01\x30\x01\x12S\n\x08GetProof\x12\".credit_service.v1.GetProofRequest\x1a#.credit_service.v1.GetProofResponse\x12i\n\x0eReportMeasures\x12(.credit_service.v1.ReportMeasuresRequest\x1a).credit_service.v1.ReportMeasuresResponse(\x01\x30\x01\x12h\n\x0fListObligations\x12).credit_service.v1.ListObligationsRequest\x1a*.credit_service.v1.ListObligationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63redit_service/v1/sync.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1e\x63redit_service/v1/grades.proto\x1a credit_service/v1/listings.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x05\x45ntry\x12\x11\n\tentry_key\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12/\n\x05grade\x18\x03 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecordH\x00\x12-\n\x07listing\x18\x04 \x01(\x0b\x32\x1a.credit_service.v1.ListingH\x00\x42\t\n\x07\x63ontent\"\xb9\x01\n\x06\x43hange\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12+\n\x04type\x18\x02 \x01(\x0e\x32\x1d.credit_service.v1.ChangeType\x12\'\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x18.credit_service.v1.Entry\x12\x16\n\x0eremoval_reason\x18\x04 \x01(\t\x12/\n\x0b\x63ommit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x14\n\x12GetFeedInfoRequest\"\xcf\x02\n\x13GetFeedInfoResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\x12\x19\n\x11\x65\x61rliest_revision\x18\x03 \x01(\x03\x12\x34\n\x10head_commit_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x05 \x01(\x03\x12\x30\n\rledger_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x13\n\x0b\x65\x64ition_ids\x18\x07 \x03(\t\x12\x11\n\tmodel_ids\x18\x08 \x03(\t\x12\x1a\n\x12judged_event_count\x18\t \x01(\x03\x12\x36\n\nwatermarks\x18\n \x03(\x0b\x32\".credit_service.v1.SourceWatermark\"\xa3\x01\n\x0fSourceWatermark\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x37\n\x13\x63omplete_until_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11last_collect_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08is_stale\x18\x04 \x01(\x08\"#\n\x12GetSnapshotRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\"z\n\x13GetSnapshotResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.credit_service.v1.Entry\x12\x30\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.SnapshotEndH\x00\x88\x01\x01\x42\x06\n\x04_end\"C\n\x0bSnapshotEnd\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x13\n\x0b\x65ntry_count\x18\x02 \x01(\x03\x12\r\n\x05token\x18\x03 \x01(\t\"\x81\x01\n\x10SubscribeRequest\x12\x32\n\x05start\x18\x01 \x01(\x0b\x32!.credit_service.v1.SubscribeStartH\x00\x12.\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x1f.credit_service.v1.SubscribeAckH\x00\x42\t\n\x07message\"I\n\x0eSubscribeStart\x12\r\n\x05token\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x05\"\x1d\n\x0cSubscribeAck\x12\r\n\x05token\x18\x01 \x01(\t\"\x82\x01\n\x11SubscribeResponse\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.ChangeBatchH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.HeartbeatH\x00\x42\t\n\x07message\"b\n\x0b\x43hangeBatch\x12*\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x19.credit_service.v1.Change\x12\x18\n\x10through_revision\x18\x02 \x01(\x03\x12\r\n\x05token\x18\x03 \x01(\t\"\xb7\x01\n\tHeartbeat\x12\x18\n\x10through_revision\x18\x01 \x01(\x03\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05token\x18\x04 \x01(\t\x12\x39\n\rstale_sources\x18\x05 \x03(\x0b\x32\".credit_service.v1.SourceWatermark\"$\n\x0fGetProofRequest\x12\x11\n\tentry_key\x18\x01 \x01(\t\"A\n\x10GetProofResponse\x12-\n\nstate_root\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Digest\"\xf8\x02\n\nObligation\x12\x11\n\tentry_key\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x14\n\x0cmeasure_code\x18\x03 \x01(\t\x12\x0e\n\x06\x61gency\x18\x04 \x01(\t\x12/\n\x04kind\x18\x05 \x01(\x0e\x32!.credit_service.v1.ObligationKind\x12-\n\topen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64ue_date\x18\x07 \x01(\t\x12\x16\n\x0eis_provisional\x18\x08 \x01(\x08\x12\x30\n\x06\x61\x63tion\x18\t \x01(\x0e\x32 .credit_service.v1.MeasureAction\x12\x0f\n\x07is_open\x18\n \x01(\x08\x12\x12\n\nis_overdue\x18\x0b \x01(\x08\x12\x0f\n\x07text_zh\x18\x0c \x01(\t\x12\x0f\n\x07text_en\x18\r \x01(\t\"L\n\x0fObligationCount\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x12\n\nopen_count\x18\x02 \x01(\x05\x12\x15\n\roverdue_count\x18\x03 \x01(\x05\"\xd8\x01\n\x15ReportMeasuresRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12\x11\n\tentry_key\x18\x02 \x01(\t\x12\x14\n\x0cmeasure_code\x18\x03 \x01(\t\x12\x30\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32 .credit_service.v1.MeasureAction\x12,\n\x08\x61\x63t_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vidence_no\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\"\x8a\x01\n\x16ReportMeasuresResponse\x12\x11\n\treport_id\x18\x01 \x01(\t\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.credit_service.v1.ReportStatus\x12,\n\x08problems\x18\x03 \x03(\x0b\x32\x1a.credit_service.v1.Problem\"t\n\x16ListObligationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1a\n\x12is_closed_included\x18\x03 \x01(\x08\x12\x17\n\x0fis_overdue_only\x18\x04 \x01(\x08\"\xae\x01\n\x17ListObligationsResponse\x12\x12\n\nentry_keys\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x32\n\x0bobligations\x18\x03 \x03(\x0b\x32\x1d.credit_service.v1.Obligation\x12\x32\n\x06\x63ounts\x18\x04 \x03(\x0b\x32\".credit_service.v1.ObligationCount*Y\n\nChangeType\x12\x1b\n\x17\x43HANGE_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANGE_TYPE_UPSERT\x10\x01\x12\x16\n\x12\x43HANGE_TYPE_REMOVE\x10\x02*\xa7\x01\n\rMeasureAction\x12\x1e\n\x1aMEASURE_ACTION_UNSPECIFIED\x10\x00\x12\x1a\n\x16MEASURE_ACTION_APPLIED\x10\x01\x12\x1b\n\x17MEASURE_ACTION_DECLINED\x10\x02\x12\x19\n\x15MEASURE_ACTION_LIFTED\x10\x03\x12\"\n\x1eMEASURE_ACTION_NOTHING_APPLIED\x10\x04*\x82\x01\n\x0cReportStatus\x12\x1d\n\x19REPORT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16REPORT_STATUS_ACCEPTED\x10\x01\x12\x1b\n\x17REPORT_STATUS_DUPLICATE\x10\x02\x12\x1a\n\x16REPORT_STATUS_REJECTED\x10\x03*f\n\x0eObligationKind\x12\x1f\n\x1bOBLIGATION_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15OBLIGATION_KIND_APPLY\x10\x01\x12\x18\n\x14OBLIGATION_KIND_LIFT\x10\x02\x32\xd1\x04\n\x0bSyncService\x12\\\n\x0bGetFeedInfo\x12%.credit_service.v1.GetFeedInfoRequest\x1a&.credit_service.v1.GetFeedInfoResponse\x12^\n\x0bGetSnapshot\x12%.credit_service.v1.GetSnapshotRequest\x1a&.credit_service.v1.GetSnapshotResponse0\x01\x12Z\n\tSubscribe\x12#.credit_service.v1.SubscribeRequest\x1a$.credit_service.v1.SubscribeResponse(\x01\x30\x01\x12S\n\x08GetProof\x12\".credit_service.v1.GetProofRequest\x1a#.credit_service.v1.GetProofResponse\x12i\n\x0eReportMeasures\x12(.credit_service.v1.ReportMeasuresRequest\x1a).credit_service.v1.ReportMeasuresResponse(\x01\x30\x01\x12h\n\x0fListObligations\x12).credit_service.v1.ListObligationsRequest\x1a*.credit_service.v1.ListObligationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'credit_service.v1.sync_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANGETYPE']._serialized_start=2310
-  _globals['_CHANGETYPE']._serialized_end=2399
-  _globals['_ENTRY']._serialized_start=184
-  _globals['_ENTRY']._serialized_end=335
-  _globals['_CHANGE']._serialized_start=338
-  _globals['_CHANGE']._serialized_end=523
-  _globals['_GETFEEDINFOREQUEST']._serialized_start=525
-  _globals['_GETFEEDINFOREQUEST']._serialized_end=545
-  _globals['_GETFEEDINFORESPONSE']._serialized_start=548
-  _globals['_GETFEEDINFORESPONSE']._serialized_end=883
-  _globals['_SOURCEWATERMARK']._serialized_start=886
-  _globals['_SOURCEWATERMARK']._serialized_end=1049
-  _globals['_GETSNAPSHOTREQUEST']._serialized_start=1051
-  _globals['_GETSNAPSHOTREQUEST']._serialized_end=1086
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=1088
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=1210
-  _globals['_SNAPSHOTEND']._serialized_start=1212
-  _globals['_SNAPSHOTEND']._serialized_end=1279
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=1282
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=1411
-  _globals['_SUBSCRIBESTART']._serialized_start=1413
-  _globals['_SUBSCRIBESTART']._serialized_end=1486
-  _globals['_SUBSCRIBEACK']._serialized_start=1488
-  _globals['_SUBSCRIBEACK']._serialized_end=1517
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=1520
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1650
-  _globals['_CHANGEBATCH']._serialized_start=1652
-  _globals['_CHANGEBATCH']._serialized_end=1750
-  _globals['_HEARTBEAT']._serialized_start=1753
-  _globals['_HEARTBEAT']._serialized_end=1936
-  _globals['_GETPROOFREQUEST']._serialized_start=1938
-  _globals['_GETPROOFREQUEST']._serialized_end=1974
-  _globals['_GETPROOFRESPONSE']._serialized_start=1976
-  _globals['_GETPROOFRESPONSE']._serialized_end=2041
-  _globals['_REPORTMEASURESREQUEST']._serialized_start=2043
-  _globals['_REPORTMEASURESREQUEST']._serialized_end=2126
-  _globals['_REPORTMEASURESRESPONSE']._serialized_start=2128
-  _globals['_REPORTMEASURESRESPONSE']._serialized_end=2171
-  _globals['_LISTOBLIGATIONSREQUEST']._serialized_start=2173
-  _globals['_LISTOBLIGATIONSREQUEST']._serialized_end=2236
-  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_start=2238
-  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_end=2308
-  _globals['_SYNCSERVICE']._serialized_start=2402
-  _globals['_SYNCSERVICE']._serialized_end=2995
+  _globals['_CHANGETYPE']._serialized_start=3189
+  _globals['_CHANGETYPE']._serialized_end=3278
+  _globals['_MEASUREACTION']._serialized_start=3281
+  _globals['_MEASUREACTION']._serialized_end=3448
+  _globals['_REPORTSTATUS']._serialized_start=3451
+  _globals['_REPORTSTATUS']._serialized_end=3581
+  _globals['_OBLIGATIONKIND']._serialized_start=3583
+  _globals['_OBLIGATIONKIND']._serialized_end=3685
+  _globals['_ENTRY']._serialized_start=218
+  _globals['_ENTRY']._serialized_end=369
+  _globals['_CHANGE']._serialized_start=372
+  _globals['_CHANGE']._serialized_end=557
+  _globals['_GETFEEDINFOREQUEST']._serialized_start=559
+  _globals['_GETFEEDINFOREQUEST']._serialized_end=579
+  _globals['_GETFEEDINFORESPONSE']._serialized_start=582
+  _globals['_GETFEEDINFORESPONSE']._serialized_end=917
+  _globals['_SOURCEWATERMARK']._serialized_start=920
+  _globals['_SOURCEWATERMARK']._serialized_end=1083
+  _globals['_GETSNAPSHOTREQUEST']._serialized_start=1085
+  _globals['_GETSNAPSHOTREQUEST']._serialized_end=1120
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=1122
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=1244
+  _globals['_SNAPSHOTEND']._serialized_start=1246
+  _globals['_SNAPSHOTEND']._serialized_end=1313
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=1316
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=1445
+  _globals['_SUBSCRIBESTART']._serialized_start=1447
+  _globals['_SUBSCRIBESTART']._serialized_end=1520
+  _globals['_SUBSCRIBEACK']._serialized_start=1522
+  _globals['_SUBSCRIBEACK']._serialized_end=1551
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=1554
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=1684
+  _globals['_CHANGEBATCH']._serialized_start=1686
+  _globals['_CHANGEBATCH']._serialized_end=1784
+  _globals['_HEARTBEAT']._serialized_start=1787
+  _globals['_HEARTBEAT']._serialized_end=1970
+  _globals['_GETPROOFREQUEST']._serialized_start=1972
+  _globals['_GETPROOFREQUEST']._serialized_end=2008
+  _globals['_GETPROOFRESPONSE']._serialized_start=2010
+  _globals['_GETPROOFRESPONSE']._serialized_end=2075
+  _globals['_OBLIGATION']._serialized_start=2078
+  _globals['_OBLIGATION']._serialized_end=2454
+  _globals['_OBLIGATIONCOUNT']._serialized_start=2456
+  _globals['_OBLIGATIONCOUNT']._serialized_end=2532
+  _globals['_REPORTMEASURESREQUEST']._serialized_start=2535
+  _globals['_REPORTMEASURESREQUEST']._serialized_end=2751
+  _globals['_REPORTMEASURESRESPONSE']._serialized_start=2754
+  _globals['_REPORTMEASURESRESPONSE']._serialized_end=2892
+  _globals['_LISTOBLIGATIONSREQUEST']._serialized_start=2894
+  _globals['_LISTOBLIGATIONSREQUEST']._serialized_end=3010
+  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_start=3013
+  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_end=3187
+  _globals['_SYNCSERVICE']._serialized_start=3688
+  _globals['_SYNCSERVICE']._serialized_end=4281
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from credit_service.v1 import digests_pb2 as _digests_pb2
 from credit_service.v1 import grades_pb2 as _grades_pb2
 from credit_service.v1 import listings_pb2 as _listings_pb2
+from credit_service.v1 import subjects_pb2 as _subjects_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -46,6 +47,90 @@ CHANGE_TYPE_UPSERT: ChangeType.ValueType  # 1
 CHANGE_TYPE_REMOVE: ChangeType.ValueType  # 2
 """Tombstone: the entry is gone and must not be used from its effective time on."""
 Global___ChangeType: _TypeAlias = ChangeType  # noqa: Y015
+
+class _MeasureAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MeasureActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeasureAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MEASURE_ACTION_UNSPECIFIED: _MeasureAction.ValueType  # 0
+    """Not stated."""
+    MEASURE_ACTION_APPLIED: _MeasureAction.ValueType  # 1
+    """The measure runs. Closes an obligation to apply."""
+    MEASURE_ACTION_DECLINED: _MeasureAction.ValueType  # 2
+    """The measure does not fit, with a reason. Closes an obligation to apply."""
+    MEASURE_ACTION_LIFTED: _MeasureAction.ValueType  # 3
+    """The measure was lifted. Closes an obligation to lift."""
+    MEASURE_ACTION_NOTHING_APPLIED: _MeasureAction.ValueType  # 4
+    """There was nothing to lift. Closes an obligation to lift."""
+
+class MeasureAction(_MeasureAction, metaclass=_MeasureActionEnumTypeWrapper):
+    """What an agency did."""
+
+MEASURE_ACTION_UNSPECIFIED: MeasureAction.ValueType  # 0
+"""Not stated."""
+MEASURE_ACTION_APPLIED: MeasureAction.ValueType  # 1
+"""The measure runs. Closes an obligation to apply."""
+MEASURE_ACTION_DECLINED: MeasureAction.ValueType  # 2
+"""The measure does not fit, with a reason. Closes an obligation to apply."""
+MEASURE_ACTION_LIFTED: MeasureAction.ValueType  # 3
+"""The measure was lifted. Closes an obligation to lift."""
+MEASURE_ACTION_NOTHING_APPLIED: MeasureAction.ValueType  # 4
+"""There was nothing to lift. Closes an obligation to lift."""
+Global___MeasureAction: _TypeAlias = MeasureAction  # noqa: Y015
+
+class _ReportStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReportStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReportStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPORT_STATUS_UNSPECIFIED: _ReportStatus.ValueType  # 0
+    """Not stated."""
+    REPORT_STATUS_ACCEPTED: _ReportStatus.ValueType  # 1
+    """Kept; the obligation is closed."""
+    REPORT_STATUS_DUPLICATE: _ReportStatus.ValueType  # 2
+    """Was kept before, under the same id."""
+    REPORT_STATUS_REJECTED: _ReportStatus.ValueType  # 3
+    """Not kept; `problems` say why."""
+
+class ReportStatus(_ReportStatus, metaclass=_ReportStatusEnumTypeWrapper):
+    """What became of a report."""
+
+REPORT_STATUS_UNSPECIFIED: ReportStatus.ValueType  # 0
+"""Not stated."""
+REPORT_STATUS_ACCEPTED: ReportStatus.ValueType  # 1
+"""Kept; the obligation is closed."""
+REPORT_STATUS_DUPLICATE: ReportStatus.ValueType  # 2
+"""Was kept before, under the same id."""
+REPORT_STATUS_REJECTED: ReportStatus.ValueType  # 3
+"""Not kept; `problems` say why."""
+Global___ReportStatus: _TypeAlias = ReportStatus  # noqa: Y015
+
+class _ObligationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ObligationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObligationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OBLIGATION_KIND_UNSPECIFIED: _ObligationKind.ValueType  # 0
+    """Not stated."""
+    OBLIGATION_KIND_APPLY: _ObligationKind.ValueType  # 1
+    """The listing is displayed: apply the measure."""
+    OBLIGATION_KIND_LIFT: _ObligationKind.ValueType  # 2
+    """The listing is no longer displayed: lift the measure."""
+
+class ObligationKind(_ObligationKind, metaclass=_ObligationKindEnumTypeWrapper):
+    """Whether a measure has to be applied or lifted."""
+
+OBLIGATION_KIND_UNSPECIFIED: ObligationKind.ValueType  # 0
+"""Not stated."""
+OBLIGATION_KIND_APPLY: ObligationKind.ValueType  # 1
+"""The listing is displayed: apply the measure."""
+OBLIGATION_KIND_LIFT: ObligationKind.ValueType  # 2
+"""The listing is no longer displayed: lift the measure."""
+Global___ObligationKind: _TypeAlias = ObligationKind  # noqa: Y015
 
 @_typing.final
 class Entry(_message.Message):
@@ -581,30 +666,154 @@ class GetProofResponse(_message.Message):
 Global___GetProofResponse: _TypeAlias = GetProofResponse  # noqa: Y015
 
 @_typing.final
+class Obligation(_message.Message):
+    """An obligation of an agency by a listing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_KEY_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    MEASURE_CODE_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    OPEN_TIME_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    IS_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    IS_OPEN_FIELD_NUMBER: _builtins.int
+    IS_OVERDUE_FIELD_NUMBER: _builtins.int
+    TEXT_ZH_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    entry_key: _builtins.str
+    """Entry of the feed, `listing/<id>`."""
+    measure_code: _builtins.str
+    """Measure of the catalogue, such as `M-01`."""
+    agency: _builtins.str
+    """Agency that carries it out."""
+    kind: Global___ObligationKind.ValueType
+    """Apply or lift."""
+    due_date: _builtins.str
+    """Last civil day `YYYY-MM-DD`, in working days."""
+    is_provisional: _builtins.bool
+    """Whether a year without announced holidays made the date provisional."""
+    action: Global___MeasureAction.ValueType
+    """What closed it; absent while it is open. An obligation to apply that was never answered is closed without action
+    when the listing ends.
+    """
+    is_open: _builtins.bool
+    """Whether it is open."""
+    is_overdue: _builtins.bool
+    """Whether it is open after its last day."""
+    text_zh: _builtins.str
+    """Measure in Chinese."""
+    text_en: _builtins.str
+    """Measure in English."""
+    @_builtins.property
+    def subject(self) -> _subjects_pb2.SubjectRef:
+        """The subject."""
+
+    @_builtins.property
+    def open_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened."""
+
+    def __init__(
+        self,
+        *,
+        entry_key: _builtins.str = ...,
+        subject: _subjects_pb2.SubjectRef | None = ...,
+        measure_code: _builtins.str = ...,
+        agency: _builtins.str = ...,
+        kind: Global___ObligationKind.ValueType = ...,
+        open_time: _timestamp_pb2.Timestamp | None = ...,
+        due_date: _builtins.str = ...,
+        is_provisional: _builtins.bool = ...,
+        action: Global___MeasureAction.ValueType = ...,
+        is_open: _builtins.bool = ...,
+        is_overdue: _builtins.bool = ...,
+        text_zh: _builtins.str = ...,
+        text_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agency", b"agency", "due_date", b"due_date", "entry_key", b"entry_key", "is_open", b"is_open", "is_overdue", b"is_overdue", "is_provisional", b"is_provisional", "kind", b"kind", "measure_code", b"measure_code", "open_time", b"open_time", "subject", b"subject", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Obligation: _TypeAlias = Obligation  # noqa: Y015
+
+@_typing.final
+class ObligationCount(_message.Message):
+    """How many obligations of an agency are open and overdue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OPEN_COUNT_FIELD_NUMBER: _builtins.int
+    OVERDUE_COUNT_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Agency."""
+    open_count: _builtins.int
+    """Open ones, overdue ones among them."""
+    overdue_count: _builtins.int
+    """Overdue ones."""
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        open_count: _builtins.int = ...,
+        overdue_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "open_count", b"open_count", "overdue_count", b"overdue_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObligationCount: _TypeAlias = ObligationCount  # noqa: Y015
+
+@_typing.final
 class ReportMeasuresRequest(_message.Message):
-    """A report of a measure. Experimental."""
+    """A report of a measure."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORT_ID_FIELD_NUMBER: _builtins.int
     ENTRY_KEY_FIELD_NUMBER: _builtins.int
     MEASURE_CODE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    ACT_TIME_FIELD_NUMBER: _builtins.int
+    EVIDENCE_NO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     report_id: _builtins.str
     """Id of the report chosen by the agency; idempotent."""
     entry_key: _builtins.str
-    """Entry acted upon."""
+    """Entry acted upon, `listing/<id>`."""
     measure_code: _builtins.str
     """Measure of the catalogue."""
+    action: Global___MeasureAction.ValueType
+    """What was done. Required."""
+    evidence_no: _builtins.str
+    """Number of the case or document."""
+    reason: _builtins.str
+    """Why a measure was declined; required for that."""
+    @_builtins.property
+    def act_time(self) -> _timestamp_pb2.Timestamp:
+        """When, not in the future. Default: now."""
+
     def __init__(
         self,
         *,
         report_id: _builtins.str = ...,
         entry_key: _builtins.str = ...,
         measure_code: _builtins.str = ...,
+        action: Global___MeasureAction.ValueType = ...,
+        act_time: _timestamp_pb2.Timestamp | None = ...,
+        evidence_no: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act_time", b"act_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_key", b"entry_key", "measure_code", b"measure_code", "report_id", b"report_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_time", b"act_time", "action", b"action", "entry_key", b"entry_key", "evidence_no", b"evidence_no", "measure_code", b"measure_code", "reason", b"reason", "report_id", b"report_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -612,21 +821,31 @@ Global___ReportMeasuresRequest: _TypeAlias = ReportMeasuresRequest  # noqa: Y015
 
 @_typing.final
 class ReportMeasuresResponse(_message.Message):
-    """The answer to a report. Experimental."""
+    """The answer to a report."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REPORT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
     report_id: _builtins.str
     """Id of the report."""
+    status: Global___ReportStatus.ValueType
+    """What became of it."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_subjects_pb2.Problem]:
+        """Why it was rejected."""
+
     def __init__(
         self,
         *,
         report_id: _builtins.str = ...,
+        status: Global___ReportStatus.ValueType = ...,
+        problems: _abc.Iterable[_subjects_pb2.Problem] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["report_id", b"report_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems", "report_id", b"report_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -634,25 +853,33 @@ Global___ReportMeasuresResponse: _TypeAlias = ReportMeasuresResponse  # noqa: Y0
 
 @_typing.final
 class ListObligationsRequest(_message.Message):
-    """Request of ListObligations. Experimental."""
+    """Request of ListObligations."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    IS_CLOSED_INCLUDED_FIELD_NUMBER: _builtins.int
+    IS_OVERDUE_ONLY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Largest number of obligations in a page, 1 to 1,000. Default: 50."""
     page_token: _builtins.str
     """Token of the previous page. Default: the first page."""
+    is_closed_included: _builtins.bool
+    """Also closed ones. Default: open ones only."""
+    is_overdue_only: _builtins.bool
+    """Only those after their last day."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        is_closed_included: _builtins.bool = ...,
+        is_overdue_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_closed_included", b"is_closed_included", "is_overdue_only", b"is_overdue_only", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -660,27 +887,39 @@ Global___ListObligationsRequest: _TypeAlias = ListObligationsRequest  # noqa: Y0
 
 @_typing.final
 class ListObligationsResponse(_message.Message):
-    """Response of ListObligations. Experimental."""
+    """Response of ListObligations."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRY_KEYS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
     @_builtins.property
     def entry_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Entries with open obligations."""
+        """Entries with obligations of this page, each once."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Obligation]:
+        """Obligations, next first."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObligationCount]:
+        """Counts per agency over all pages."""
 
     def __init__(
         self,
         *,
         entry_keys: _abc.Iterable[_builtins.str] | None = ...,
         next_page_token: _builtins.str = ...,
+        obligations: _abc.Iterable[Global___Obligation] | None = ...,
+        counts: _abc.Iterable[Global___ObligationCount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_keys", b"entry_keys", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "entry_keys", b"entry_keys", "next_page_token", b"next_page_token", "obligations", b"obligations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -105,14 +105,15 @@ class SyncServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReportMeasures(self, request_iterator, context):
-        """Takes reports of measures applied or lifted. Experimental: answers UNIMPLEMENTED until it ships.
+        """Takes reports of measures applied, declined or lifted: each message is one report with its own answer, durable when
+        answered; a report sent twice answers DUPLICATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListObligations(self, request, context):
-        """Lists obligations of the caller's agency. Experimental: answers UNIMPLEMENTED until it ships.
+        """Lists obligations: an agency's own, or those of all agencies for regulators; with counts per agency.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,9 +49,11 @@ class SyncServiceStub:
     GetProof: _grpc.UnaryUnaryMultiCallable[_sync_pb2.GetProofRequest, _sync_pb2.GetProofResponse]
     """Proves an entry, or its absence, against a state root. Experimental: answers UNIMPLEMENTED until it ships."""
     ReportMeasures: _grpc.StreamStreamMultiCallable[_sync_pb2.ReportMeasuresRequest, _sync_pb2.ReportMeasuresResponse]
-    """Takes reports of measures applied or lifted. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Takes reports of measures applied, declined or lifted: each message is one report with its own answer, durable when
+    answered; a report sent twice answers DUPLICATE.
+    """
     ListObligations: _grpc.UnaryUnaryMultiCallable[_sync_pb2.ListObligationsRequest, _sync_pb2.ListObligationsResponse]
-    """Lists obligations of the caller's agency. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Lists obligations: an agency's own, or those of all agencies for regulators; with counts per agency."""
 
 @_typing.type_check_only
 class SyncServiceAsyncStub(SyncServiceStub):
@@ -74,9 +76,11 @@ class SyncServiceAsyncStub(SyncServiceStub):
     GetProof: _aio.UnaryUnaryMultiCallable[_sync_pb2.GetProofRequest, _sync_pb2.GetProofResponse]  # type: ignore[assignment]
     """Proves an entry, or its absence, against a state root. Experimental: answers UNIMPLEMENTED until it ships."""
     ReportMeasures: _aio.StreamStreamMultiCallable[_sync_pb2.ReportMeasuresRequest, _sync_pb2.ReportMeasuresResponse]  # type: ignore[assignment]
-    """Takes reports of measures applied or lifted. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Takes reports of measures applied, declined or lifted: each message is one report with its own answer, durable when
+    answered; a report sent twice answers DUPLICATE.
+    """
     ListObligations: _aio.UnaryUnaryMultiCallable[_sync_pb2.ListObligationsRequest, _sync_pb2.ListObligationsResponse]  # type: ignore[assignment]
-    """Lists obligations of the caller's agency. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Lists obligations: an agency's own, or those of all agencies for regulators; with counts per agency."""
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
     """Syncs lists and grades to partners. Take a snapshot at revision R, then subscribe after R: nothing is
@@ -126,7 +130,9 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_sync_pb2.ReportMeasuresRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_sync_pb2.ReportMeasuresResponse], _abc.AsyncIterator[_sync_pb2.ReportMeasuresResponse]]:
-        """Takes reports of measures applied or lifted. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Takes reports of measures applied, declined or lifted: each message is one report with its own answer, durable when
+        answered; a report sent twice answers DUPLICATE.
+        """
 
     @_abc_1.abstractmethod
     def ListObligations(
@@ -134,6 +140,6 @@ class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sync_pb2.ListObligationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sync_pb2.ListObligationsResponse, _abc.Awaitable[_sync_pb2.ListObligationsResponse]]:
-        """Lists obligations of the caller's agency. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Lists obligations: an agency's own, or those of all agencies for regulators; with counts per agency."""
 
 def add_SyncServiceServicer_to_server(servicer: SyncServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -54,6 +54,8 @@ TABLE = {
     "SyncService/GetFeedInfo": "raieo",
     "SyncService/GetSnapshot": "ra",
     "SyncService/Subscribe": "ra",
+    "SyncService/ReportMeasures": "a",
+    "SyncService/ListObligations": "ra",
     "AuditService/ListQueries": "re",
 }
 BUILT = {f"{s.name}/{m.name}": m for s in services() for m in s.methods if is_built(s, m.name)}

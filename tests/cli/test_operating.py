@@ -22,6 +22,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0002",
         "ledger/0003",
         "ledger/0004",
+        "ledger/0005",
         "audit/0001",
     ]
     assert command("migrate", "--url", url, "--json").json()["migrations"] == [
@@ -29,6 +30,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0002",
         "ledger/0003",
         "ledger/0004",
+        "ledger/0005",
         "audit/0001",
     ]
     assert "nothing" in command("migrate", "--url", url).err

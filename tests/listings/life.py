@@ -9,6 +9,7 @@ from credit_service.changes import Recorder
 from credit_service.database import Database
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import SHANGHAI, civil_day
+from credit_service.listings import joint_action
 from credit_service.listings.lifecycle import Ask, Surroundings, candidate, make, propose
 from credit_service.listings.tables import (
     TABLES,
@@ -37,7 +38,7 @@ def at(text: str) -> datetime:
 
 def open_tables(database: Database) -> None:
     """Creates empty listings and an empty feed."""
-    database.create_tables([table.__table__ for table in (*TABLES, *changes.TABLES)])
+    database.create_tables([table.__table__ for table in (*TABLES, *joint_action.TABLES, *changes.TABLES)])
     with database.transaction() as session:
         changes.start(session)
 

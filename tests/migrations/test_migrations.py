@@ -15,16 +15,18 @@ from credit_service.errors import CreditError, Reason
 from credit_service.grades import tables as grade_tables
 from credit_service.ledger import quarantine, relations, streams
 from credit_service.ledger import tables as ledger_tables
+from credit_service.listings import joint_action
 from credit_service.listings import tables as listing_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
-STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "ledger/0004", "audit/0001"]
+STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "ledger/0004", "ledger/0005", "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
         *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,
         SubjectRow, SubjectKey, PersonalValue,
-        *changes.TABLES, *listing_tables.TABLES, *grade_tables.TABLES, *audit_tables.LEDGER_TABLES,
+        *changes.TABLES, *listing_tables.TABLES, *joint_action.TABLES,
+        *grade_tables.TABLES, *audit_tables.LEDGER_TABLES,
     ],
     "audit": audit_tables.AUDIT_TABLES,
 }  # fmt: skip
