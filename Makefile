@@ -103,7 +103,7 @@ cover: $(DEV) ## Run the tests and write the branch coverage as pages under buil
 soak: $(DEV) ## Try 12 times as many faults and orders as `make test`, SOAK_ROUNDS=n for another figure; writes build/faults.json
 	SOAK_ROUNDS=$${SOAK_ROUNDS:-12} $(BIN)/python -m pytest --no-cov --durations=12 tests/stories tests/test_order.py $(ARGS)
 
-bench: $(DEV) ## Measure collection against the plain driver, as ratios; writes build/bench.json
+bench: $(DEV) ## Measure collection against the plain driver, trials and the daily tick, as ratios; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
 bench-large: $(DEV) ## The same at a million events

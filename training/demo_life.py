@@ -23,6 +23,8 @@ from credit_service.v1 import (
     remedies_pb2,
     remedies_pb2_grpc,
     subjects_pb2,
+    sync_pb2,
+    sync_pb2_grpc,
 )
 from training.demo_account import Account
 
@@ -100,6 +102,25 @@ class _Life:
         grade = self.connect("regulator").call(grades_pb2_grpc.GradeServiceStub, "GetGrade", request).grade
         return {"grade": letter(grade), "vetoes": [veto.veto_id for veto in grade.vetoes]}
 
+    def answer_obligations(self) -> tuple[int, int]:
+        """Lets the demo's agency report on all that it is obliged to; returns how many were opened, and closed by it."""
+        agency, stub = self.connect("agency"), sync_pb2_grpc.SyncServiceStub
+        own = agency.call(stub, "ListObligations", sync_pb2.ListObligationsRequest(is_closed_included=True))
+        reports = [
+            sync_pb2.ReportMeasuresRequest(
+                report_id=f"demo-{number}", entry_key=o.entry_key, measure_code=o.measure_code, evidence_no="模拟01",
+                action=sync_pb2.MEASURE_ACTION_LIFTED
+                if o.kind == sync_pb2.OBLIGATION_KIND_LIFT
+                else sync_pb2.MEASURE_ACTION_APPLIED,
+            )
+            for number, o in enumerate(own.obligations)
+            if o.is_open
+        ]  # fmt: skip
+        answers = list(agency.converse(stub, "ReportMeasures", iter(reports)))
+        every = sync_pb2.ListObligationsRequest(is_closed_included=True, page_size=1000)
+        opened = self.connect("regulator").call(stub, "ListObligations", every).obligations
+        return len(opened), sum(a.status == sync_pb2.REPORT_STATUS_ACCEPTED for a in answers)
+
     def is_shared(self) -> bool:
         """Says whether a partner's snapshot holds the listing."""
         return any(e.HasField("listing") for part in snapshot(self.connect("agency"), []) for e in part.entries)
@@ -124,12 +145,14 @@ def lead_a_listing(connect: Callable[[str], Connection], clock: Path, account: A
             after = life.grade()
         if life.is_shared():
             shared.append(day)
+    opened, closed = life.answer_obligations()
     life.turn(LAST_DAY, "23:59:00")
     is_last = life.note(LAST_DAY).is_displayed and life.is_shared()
     life.turn(DAY_AFTER, "00:00:00")
     is_over = not life.note(DAY_AFTER).is_in_force and not life.is_shared()
     for step in life.states:
         account.line(f"{step['date']}  {step['state']}")
+    account.line(f"{opened} obligations of agencies opened, {closed} closed by the one agency of the demo")
     for when, seen in (("before the confirmation", before), ("from it on", after)):
         account.line(f"grade {when}: {seen['grade']} by {', '.join(seen['vetoes'])}")
     account.line(f"partners held it to the last minute of {LAST_DAY} and not a minute longer: {is_last and is_over}")
@@ -137,6 +160,8 @@ def lead_a_listing(connect: Callable[[str], Connection], clock: Path, account: A
         "listing_life": life.states,
         "listing_effects": {"before": before, "after": after},
         "listing_shared_on": shared,
+        "obligations_opened": opened,
+        "obligations_closed": closed,
         "listing_ended_by_itself": is_last and is_over,
     }
 

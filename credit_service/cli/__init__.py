@@ -6,7 +6,18 @@ import traceback
 
 import typer
 
-from credit_service.cli import asking, events, importing, keeping, listings, operating, rulebooks, subjects, watching
+from credit_service.cli import (
+    asking,
+    events,
+    importing,
+    keeping,
+    listings,
+    obligations,
+    operating,
+    rulebooks,
+    subjects,
+    watching,
+)
 from credit_service.cli.ending import ending_of
 from credit_service.cli.output import complain
 
@@ -15,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Safety credit: collect events, ask grades and listings, watch changes, operate the service.",
 )
-for part in (operating, keeping, importing, subjects, asking, listings, events, rulebooks, watching):
+for part in (operating, keeping, importing, subjects, asking, listings, obligations, events, rulebooks, watching):
     part.register(app)
 
 

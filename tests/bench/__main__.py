@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.bench.ingest import measure_ingest
+from tests.bench.ticking import measure_ticking
 from tests.bench.trying import measure_trying
 
 OUT = Path("build/bench.json")
@@ -18,7 +19,9 @@ def main() -> None:
     """Measures what was asked for and merges it into the figures of the same commit."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--events", type=int, default=200_000, help="events collected on each database")
-    parser.add_argument("--only", choices=["sqlite", "postgresql", "trying"], help="one section instead of all")
+    parser.add_argument(
+        "--only", choices=["sqlite", "postgresql", "trying", "ticking"], help="one section instead of all"
+    )
     given = parser.parse_args()
     found: dict[str, object] = {
         "git_commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
@@ -30,6 +33,8 @@ def main() -> None:
             found |= measure_ingest(dialect, given.events)
     if given.only in {None, "trying"}:
         found |= measure_trying(min(given.events, 200_000))
+    if given.only in {None, "ticking"}:
+        found |= measure_ticking()
     OUT.parent.mkdir(exist_ok=True)
     if given.only and OUT.is_file():
         # One section replaces its own figures only.

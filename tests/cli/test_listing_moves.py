@@ -68,3 +68,31 @@ def test_clock_of_a_throw_away_house_tells_what_the_file_says(command: Command, 
         tell()
     alone = command("serve", "--clock", str(file))
     assert (alone.code, "without --demo" in alone.err) == (2, True)
+
+
+def test_agency_lists_its_obligations_and_reports_each(
+    command: Command, candidate: str, filled: ServerProcess, tmp_path: Path
+) -> None:
+    document = tmp_path / "document.pdf"
+    document.write_bytes(b"notice")
+    common = ("--document-no", "告〔2026〕1号", "--document", str(document))
+    for verb, *more in (
+        ("notify",), ("serve-notice", "--by", "当场交付"), ("waive",), ("decide", "--reason", "依据充分"),
+        ("confirm", "--profile", filled.profile("regulator-2")), ("serve-decision", "--by", "邮寄"), ("publish",),
+    ):  # fmt: skip
+        given = common if verb not in ("confirm", "publish") else ()
+        assert command("listing", verb, candidate, *given, *more).code == 0, verb
+    as_agency = ("--profile", filled.profile("agency"), "--purpose", "联合惩戒")
+    listed = command("obligation", "list", *as_agency)
+    assert candidate in listed.out
+    assert "1 open, 0 overdue" in listed.out + listed.err
+    report = ("obligation", "report", candidate, "no-listing", "--measure", "M-04", "--action", "applied", *as_agency)
+    ended = command(*report)
+    assert (ended.code, f"{candidate} ACCEPTED" in ended.out + ended.err, "LISTING_NOT_FOUND" in ended.err) == (
+        1,
+        True,
+        True,
+    )
+    assert command("obligation", "list", *as_agency, "--json").json().get("obligations", []) == []
+    wrong = command("obligation", "report", candidate, "--measure", "M-04", "--action", "done", *as_agency)
+    assert (wrong.code, "--action: got done" in wrong.err) == (2, True)
