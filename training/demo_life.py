@@ -103,7 +103,7 @@ class _Life:
         return {"grade": letter(grade), "vetoes": [veto.veto_id for veto in grade.vetoes]}
 
     def answer_obligations(self) -> tuple[int, int]:
-        """Lets the demo's agency report on all that it is obliged to; returns how many were opened, and closed by it."""
+        """Lets the demo's agency report on all that is open; returns how many were opened, and closed by it."""
         agency, stub = self.connect("agency"), sync_pb2_grpc.SyncServiceStub
         own = agency.call(stub, "ListObligations", sync_pb2.ListObligationsRequest(is_closed_included=True))
         reports = [

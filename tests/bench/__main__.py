@@ -13,15 +13,14 @@ from tests.bench.ticking import measure_ticking
 from tests.bench.trying import measure_trying
 
 OUT = Path("build/bench.json")
+SECTIONS = ("sqlite", "postgresql", "trying", "ticking")
 
 
 def main() -> None:
     """Measures what was asked for and merges it into the figures of the same commit."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--events", type=int, default=200_000, help="events collected on each database")
-    parser.add_argument(
-        "--only", choices=["sqlite", "postgresql", "trying", "ticking"], help="one section instead of all"
-    )
+    parser.add_argument("--only", choices=SECTIONS, help="one section instead of all")
     given = parser.parse_args()
     found: dict[str, object] = {
         "git_commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -109,12 +109,12 @@ def _listing(n: int, idle: int, due: int) -> dict[str, Any]:
         "subject_id": _id(n), "listing_id": f"BLACK-{n}", "subject_kind": "ENTERPRISE", "list": "BLACK",
         "state": "PUBLISHED", "rule_id": "B-01", "edition_id": "cn-2026-04", "event_ids": "[]", "text_zh": "",
         "text_en": "", "open_time": BEGUN, "record_keys": "[]", "last_move": "PUBLISH", "agency": "bureau",
-        "is_stayed": False, "is_suspended": n < due, "was_displayed": True, "begin_time": BEGUN,
+        "is_stayed": False, "is_suspended": False, "was_displayed": True, "begin_time": BEGUN,
         "last_day": last_day, "early_from_day": None, "next_day": last_day + 1,
     }  # fmt: skip
 
 
-def _moves(n: int) -> Iterator[Mapping[str, Any]]:
+def _moves(n: int) -> Iterator[dict[str, Any]]:
     last_day = civil_day(FIRST) + n // DUE - 1
     way = (("PROPOSE", None, "CANDIDATE"), ("CONFIRM", "DECIDED", "CONFIRMED"), ("PUBLISH", "CONFIRMED", "PUBLISHED"))
     for number, (name, before, after) in enumerate(way, 1):
