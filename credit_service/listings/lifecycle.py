@@ -109,9 +109,7 @@ def make(session: Session, row: ListingRow, ask: Ask, around: Surroundings) -> N
     """
     life, now = _life(session, row, around), around.now
     ask = replace(ask, legal_time=now if ask.name in IMMEDIATE else ask.legal_time or now)
-    if ask.request_id and (same := next((a for a in life.acts if a.request_id == ask.request_id), None)):
-        if same.name != ask.name or same.actor != ask.actor or same.document_no != ask.document_no:
-            raise CreditError(Reason.REQUEST_ID_REUSED, f"request_id: got {shown(ask.request_id)} for another request")
+    if ask.request_id and _is_repeated(ask, life.acts):
         return
     move = MOVES.get((ask.name, row.list))
     if move is None or life.stood.state not in move.from_states:
@@ -124,6 +122,17 @@ def make(session: Session, row: ListingRow, ask: Ask, around: Surroundings) -> N
             if missing is not None:
                 raise _illegal(ask, name, missing)
     _keep(session, life, move, _with_term(ask, row, life.edition, now), around)
+
+
+def _is_repeated(ask: Ask, acts: Sequence[Act]) -> bool:
+    """Says whether the authority made this very request before; an id of it for another request is refused."""
+    same = next((a for a in acts if (a.request_id, a.agency) == (ask.request_id, ask.agency)), None)
+    if same is None:
+        return False
+    wanted = (ask.name, ask.actor, ask.document_no, ask.document_digest)
+    if (same.name, same.actor, same.document_no, same.document_digest) != wanted:
+        raise CreditError(Reason.REQUEST_ID_REUSED, f"request_id: got {shown(ask.request_id)} for another request")
+    return True
 
 
 def _illegal(ask: Ask, guard: str, missing: str) -> CreditError:
