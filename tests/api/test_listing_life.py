@@ -20,6 +20,7 @@ from tests.api.life import (
     request_for,
 )
 from tests.api.street import DAY, NOW, OWN, Street, a_code, major_accident, ref, registered, retraction
+from tests.api.test_sync import changes_after, end_of_snapshot, head
 
 
 def listing(street: Street, listing_id: str, role: str = "regulator") -> Any:
@@ -224,3 +225,51 @@ def test_enterprise_applies_and_the_officer_removes_early(street: Street) -> Non
     assert move(street, "Reinstate", one).state == pb.LISTING_STATE_REMOVED_EARLY
     back = move(street, "Reinstate", one, "regulator-2")
     assert (back.state, back.is_in_force, back.term_last_date) == (pb.LISTING_STATE_CONFIRMED, True, "2030-11-24")
+
+
+def test_partner_follows_a_listing_as_it_is_displayed_stayed_and_revoked(street: Street) -> None:
+    """What was displayed and no longer is leaves every copy; what never was stays unknown; reasons stay inside."""
+    _, one = a_candidate(street)
+    _, end = end_of_snapshot(street, "agency")
+    published(street, one)
+    move(street, "StayListing", one)
+    move(street, "LiftStay", one)
+    move(street, "RevokeListing", one)
+    changes, _ = changes_after(street, "agency", end.token, head(street).head_revision)
+    mine = [c for c in changes if c.entry.entry_key == f"listing/{one}"]
+    assert [pb_type(c) for c in mine] == ["UPSERT", "REMOVE", "UPSERT", "REMOVE"]
+    assert {c.removal_reason for c in mine} == {""}
+    assert not any(c.entry.HasField("listing") for c in mine if pb_type(c) == "REMOVE")
+
+
+def pb_type(change: Any) -> str:
+    return sync_pb2.ChangeType.Name(change.type).removeprefix("CHANGE_TYPE_")
+
+
+def test_corrected_record_renews_its_listing_and_opens_no_second_case(street: Street) -> None:
+    code = a_code()
+    accident, penalty = major_accident(code)
+    street.must_collect(registered(code), accident, penalty)
+    request = pb.SearchListingsRequest(subject=ref(code))
+    one = street.ask("regulator", "ListingService/SearchListings", request).listings[0].listing_id
+    published(street, one)
+    before = list(listing(street, one).event_ids)
+    corrected = {**accident, "source_version": 2, "payload": {**accident["payload"], "deaths": 13}}
+    street.must_collect(corrected)
+    after = street.ask("regulator", "ListingService/SearchListings", request).listings
+    assert [x.listing_id for x in after] == [one]
+    assert list(after[0].event_ids) != before
+    assert after[0].is_displayed
+
+
+def test_corrected_record_does_not_open_a_case_again_that_an_officer_dropped(street: Street) -> None:
+    code = a_code()
+    accident, penalty = major_accident(code)
+    street.must_collect(registered(code), accident, penalty)
+    request = pb.SearchListingsRequest(subject=ref(code))
+    one = street.ask("regulator", "ListingService/SearchListings", request).listings[0].listing_id
+    move(street, "DropListing", one)
+    corrected = {**accident, "source_version": 2, "payload": {**accident["payload"], "deaths": 13}}
+    street.must_collect(corrected)
+    after = street.ask("regulator", "ListingService/SearchListings", request).listings
+    assert [x.state for x in after] == [pb.LISTING_STATE_DROPPED]
