@@ -93,6 +93,15 @@ class Assessor:
         case = Case(subject_id, graded.subject_kind, facts, until)
         return explain(edition, self._scorecard(edition), case, civil_day(as_of))
 
+    def lapsed(self, session: Session, subject_id: str, event_ids: Sequence[int], now: datetime) -> list[int]:
+        """Returns those of the events that may no longer be used now: repaired, revoked, withdrawn or expired."""
+        day = civil_day(now)
+        facts = facts_of(session, [subject_id], now, now)[subject_id]
+        edition = edition_for(self.editions(), split(subject_id)[0], day)
+        ends = zip(facts, unusable_from(edition, facts), strict=True)
+        usable = {fact.event_id for fact, end in ends if day < end}
+        return [event_id for event_id in event_ids if event_id not in usable]
+
     def judge(
         self,
         rows: Sequence[SubjectRow],

@@ -24,7 +24,10 @@ class ChangeRow(SQLModel, table=True):
     """Keeps one change with the whole after-image of its entry; a removal has a reason too."""
 
     __tablename__ = "change"
-    __table_args__ = (Index("ix_change_entry", "entry_key", "revision"),)
+    __table_args__ = (
+        Index("ix_change_entry", "entry_key", "revision"),
+        Index("ix_change_subject", "subject_id", "revision"),
+    )
     revision: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     entry_key: str
     kind: str
@@ -91,20 +94,25 @@ class Recorder:
         return revision
 
 
-def read_changes(session: Session, after: int, through: int, kinds: Sequence[str], limit: int) -> Sequence[ChangeRow]:
-    """Returns changes with after < revision ≤ through, in order."""
+def read_changes(
+    session: Session, after: int, through: int, kinds: Sequence[str], limit: int, subject_id: str | None = None
+) -> Sequence[ChangeRow]:
+    """Returns changes with after < revision ≤ through, in order; of one subject alone when it is named."""
     statement = select(ChangeRow).where(col(ChangeRow.revision) > after, col(ChangeRow.revision) <= through)
+    if subject_id is not None:
+        statement = statement.where(col(ChangeRow.subject_id) == subject_id)
     if kinds:
         statement = statement.where(col(ChangeRow.kind).in_(kinds))
     return session.execute(statement.order_by(col(ChangeRow.revision)).limit(limit)).scalars().all()
 
 
 def snapshot_page(
-    session: Session, revision: int, kinds: Sequence[str], after_key: str, limit: int
+    session: Session, revision: int, kinds: Sequence[str], after_key: str, limit: int, subject_id: str | None = None
 ) -> tuple[Sequence[ChangeRow], str]:
     """Returns the entries standing at a revision, in order of key, after a key, and the last key looked at.
 
-    At most `limit` keys are looked at; removed ones are left out. No key is left when the last one is empty.
+    Of one subject alone when it is named. At most `limit` keys are looked at; removed ones are left out. No key is
+    left when the last one is empty.
     """
     keys: Any = (
         select(col(ChangeRow.entry_key).label("entry_key"), func.max(col(ChangeRow.revision)).label("revision"))
@@ -113,6 +121,8 @@ def snapshot_page(
         .order_by(col(ChangeRow.entry_key))
         .limit(limit)
     )
+    if subject_id is not None:
+        keys = keys.where(col(ChangeRow.subject_id) == subject_id)
     if kinds:
         keys = keys.where(col(ChangeRow.kind).in_(kinds))
     newest = session.execute(keys).all()

@@ -72,13 +72,8 @@ class Writer:
         clock: Callable[[], datetime],
     ) -> None:
         """Takes the rooms it writes to; `start` begins the work."""
-        self._database, self._reception, self._assessor, self._feed, self._clock = (
-            database,
-            reception,
-            assessor,
-            feed,
-            clock,
-        )
+        self.reception = reception
+        self._database, self._assessor, self._feed, self._clock = database, assessor, feed, clock
         self._wakeup = threading.Condition()
         self._waiting: deque[Submission] = deque()
         self._waiting_records = 0
@@ -120,16 +115,25 @@ class Writer:
     def decide(self, work: Callable[[Session, datetime], T]) -> T:
         """Runs an officer's act in a commit of its own and returns its answer; `work` is given the commit's time.
 
-        Like a submission it is known from that time on, and never before what was stored.
+        Like a submission it is known from that time on, and never before what was stored. What the work appends to the
+        ledger it must judge as well.
         """
         try:
             with self._database.transaction() as session:
                 now = self._acting_stamp = self._stamp(last_collect_time(session))
+                row = head(session)
+                is_level = row.is_level()
                 answer = work(session, now)
+                position, judged = row.position, row.judged_position
+                if is_level and position > judged:
+                    # What the act corrected was judged with it.
+                    keep_judged(session, judged := position)
         except Exception as error:  # a storage failure gets its own answer
             raise _failure(error) from error
         finally:
             self._acting_stamp = None
+        with self._wakeup:
+            self._position, self._judged = max(self._position, position), max(self._judged, judged)
         self._feed.wake()
         return answer
 
@@ -202,7 +206,7 @@ class Writer:
             judged, is_level = row.judged_position, row.is_level()
             for submission in group:
                 try:
-                    receipts = append(session, submission.checked, now, self._reception, submission.is_all_or_nothing)
+                    receipts = append(session, submission.checked, now, self.reception, submission.is_all_or_nothing)
                 except CreditError as error:
                     answers.append(error)
                     continue
@@ -219,7 +223,8 @@ class Writer:
         with self._wakeup:
             if is_level:
                 self._behind_since = time.monotonic()
-            self._position, self._judged = position, position if stays_level else judged
+            self._position = max(self._position, position)
+            self._judged = max(self._judged, position if stays_level else judged)
         self._feed.wake()
         return answers
 

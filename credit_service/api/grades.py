@@ -16,6 +16,8 @@ from credit_service.errors import CreditError, Problem, Reason
 from credit_service.grades.grading import Explained, Graded
 from credit_service.grades.tables import GradeRow, grade_history
 from credit_service.legal_days import day_text
+from credit_service.remedies.moves import OBJECTION
+from credit_service.remedies.tables import open_remedies
 from credit_service.rulebook.evaluate import Finding
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import subjects_by_id
@@ -69,9 +71,13 @@ class GradeDoor:
             self.house.ask_within(session, call, identifier)
             explained = self.house.assessor.explain(session, identifier, *frame)
             stale = self._stale(session, identifier, call.now)
+            disputed = [remedy.target for remedy in open_remedies(session, identifier) if remedy.kind == OBJECTION]
+            lapsed = self.house.assessor.lapsed(session, identifier, _behind(explained), call.now)
         visible = [f for f in explained.graded.findings if sees_finding(call.caller.role, f.effect)]
         response = _explanation(explained, visible, frame)
         response.stale_sources.extend(stale)
+        response.disputed_targets.extend(disputed)
+        response.lapsed_event_ids.extend(map(str, lapsed))
         return response
 
     def ListGradeHistory(self, request: pb.ListGradeHistoryRequest, call: Call) -> pb.ListGradeHistoryResponse:
@@ -152,6 +158,12 @@ def grade_message(document: dict, frame: tuple[datetime, datetime]) -> pb.GradeR
             ),
         )  # fmt: skip
     return record
+
+
+def _behind(explained: Explained) -> list[int]:
+    """Returns the events behind the points and vetoes of a grade."""
+    points = {event_id for part in explained.contributions for event_id in part.event_ids}
+    return sorted(points.union(*(veto.event_ids for veto in explained.graded.vetoes)))
 
 
 def _recorded(row: GradeRow) -> pb.GradeRecord:

@@ -19,7 +19,7 @@ def sees(caller: Caller, row: ListingRow, day: int) -> bool:
     if caller.role != "regulator" and row.subject_kind == "PERSON":
         return False
     is_own = caller.role == "enterprise" and row.subject_id == caller.subject_id
-    return sees_listing(caller.role, row.state, is_own=is_own, is_displayed=row.is_displayed(day))
+    return sees_listing(caller.role, was_noticed=is_own and row.was_noticed, is_displayed=row.is_displayed(day))
 
 
 def shown_listing(
@@ -47,7 +47,7 @@ def listing_message(row: ListingRow, name: str, editions: Sequence[Edition], now
         term_last_date=None if row.last_day is None else day_text(row.last_day),
         early_removal_from_date=None if row.early_from_day is None else day_text(row.early_from_day),
         is_stayed=row.is_stayed, is_suspended=row.is_suspended, is_in_force=row.is_in_force(day),
-        is_displayed=row.is_displayed(day),
+        is_displayed=row.is_displayed(day), is_disputed=row.is_disputed,
     )  # fmt: skip
     for edition in editions:
         for rule in edition.rules if edition.id == row.edition_id else ():

@@ -29,6 +29,7 @@ from credit_service.v1 import listings_pb2 as pb
 SERVED = {"NOTICE": "SERVE_NOTICE", "DECISION": "SERVE_DECISION"}
 STATED = {"STATED": "STATE", "WAIVED": "WAIVE_REPLY", "ANSWERED": "ANSWER_STATEMENT"}
 DIGEST_BYTES = 32
+UNSIGNED = ANYBODY | {"FILE"}
 LONGEST_EVENT_ID = 18
 
 
@@ -41,7 +42,7 @@ class ListingMoves:
 
     def NominateListing(self, request: pb.NominateListingRequest, call: Call) -> pb.NominateListingResponse:
         """Opens a candidate with an officer's written reasons."""
-        ask, subject_id = _ask(request, call, "NOMINATE"), wire.id_of(request.subject)
+        ask, subject_id = ask_of(request, call, "NOMINATE"), wire.id_of(request.subject)
         chosen, events = wire.choice(request, "list"), [_event(n) for n in request.event_ids]
         if not chosen:
             raise CreditError(Reason.FIELD_MISSING, "list: got nothing, want a list")
@@ -56,7 +57,7 @@ class ListingMoves:
             if rule is None:
                 want = f"a rule of {edition.id} for list {chosen}"
                 raise CreditError(Reason.FIELD_INVALID, f"rule_id: got {shown(request.rule_id)}, want {want}")
-            around = self._around(session, subject_id, now)
+            around = self.around(session, subject_id, now)
             keys = {fact.event_id: key(fact) for fact in around.facts}
             wrong = [n for n in events if n not in keys]
             if wrong or (chosen == BLACK and not events):
@@ -148,7 +149,7 @@ class ListingMoves:
         self, request: Any, call: Call, name: str, listing_id: str, facts: Mapping[str, Any] | None = None
     ) -> pb.Listing:
         """Makes one move of a listing with what the request carries."""
-        ask = _ask(request, call, name, facts)
+        ask = ask_of(request, call, name, facts)
 
         def move(session: Session, now: datetime) -> ListingRow:
             row = get_listing(session, listing_id)
@@ -159,14 +160,15 @@ class ListingMoves:
             if not row.agency:
                 # Who acted first stays the one that decides, wherever the subject moves.
                 check_jurisdiction(call.caller, subject.supervising_region)
-            around = self._around(session, row.subject_id, now)
+            around = self.around(session, row.subject_id, now)
             make(session, row, _reinstating(session, row, ask), around)
             around.recorder.write(session)
             return row
 
         return self._decide(call, ask, move)
 
-    def _around(self, session: Session, subject_id: str, now: datetime) -> Surroundings:
+    def around(self, session: Session, subject_id: str, now: datetime) -> Surroundings:
+        """Returns what a move of one subject has to know."""
         facts = facts_of(session, [subject_id], now, now)[subject_id]
         is_listed = subject_id in blacklisted_until(session, [subject_id], now, now)
         return Surroundings(self.house.assessor.edition, facts, is_listed, Recorder(now), now)
@@ -189,7 +191,7 @@ class ListingMoves:
         return message
 
 
-def _ask(request: Any, call: Call, name: str, facts: Mapping[str, Any] | None = None) -> Ask:
+def ask_of(request: Any, call: Call, name: str, facts: Mapping[str, Any] | None = None) -> Ask:
     """Reads what every verb carries; the officer comes from the credential alone."""
     fields = request.DESCRIPTOR.fields_by_name
     request_id = wire.plain_text("request_id", request.request_id)
@@ -200,7 +202,7 @@ def _ask(request: Any, call: Call, name: str, facts: Mapping[str, Any] | None = 
         raise CreditError(Reason.FIELD_INVALID, f"document_digest: got {len(digest)} bytes, want {DIGEST_BYTES}")
     is_dated = "legal_time" in fields and request.HasField("legal_time")
     return Ask(
-        name, call.caller.agency if name in ANYBODY and call.caller.officer is None else call.caller.officer_name(),
+        name, call.caller.agency if name in UNSIGNED and call.caller.officer is None else call.caller.officer_name(),
         wire.instant("legal_time", request.legal_time, call.now) if is_dated else None,
         agency=call.caller.agency, officer_key=call.caller.key_fingerprint,
         document_no=wire.plain_text("document_no", getattr(request, "document_no", "")),
@@ -212,7 +214,9 @@ def _ask(request: Any, call: Call, name: str, facts: Mapping[str, Any] | None = 
 
 def _reason(request: Any) -> str:
     """Returns the words for the record, whatever the request calls them."""
-    words = next((getattr(request, n) for n in ("reason", "proposal", "statement") if hasattr(request, n)), "")
+    words = next(
+        (getattr(request, n) for n in ("reason", "proposal", "statement", "commitment") if hasattr(request, n)), ""
+    )
     return without_id_numbers(wire.plain_text("reason", words, LONGEST_TEXT))
 
 

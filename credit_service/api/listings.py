@@ -7,7 +7,7 @@ from credit_service.api.listing_messages import deadline_message, move_message, 
 from credit_service.api.listing_moves import ListingMoves
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.legal_days import civil_day, parse_day
-from credit_service.listings.tables import get_listing, moves, open_duties, search_listings
+from credit_service.listings.tables import duties_of, get_listing, moves, open_duties, search_listings
 from credit_service.subjects.tables import subjects_by_id
 from credit_service.v1 import listings_pb2 as pb
 
@@ -27,6 +27,8 @@ class ListingDoor(ListingMoves):
             subject = (self.house.ask_within if is_whole else self.house.ask)(session, call, row.subject_id)
             message = shown_listing(row, subject, call.caller, self.house.all_editions, call.now)
             message.moves.extend(move_message(move) for move in (moves(session, row) if is_whole else ()))
+            rights = [d for d in (duties_of(session, row) if is_whole else ()) if d.is_right and day <= d.last_day]
+            message.rights.extend(deadline_message(d, row, self.house.all_editions, day) for d in rights)
         return pb.GetListingResponse(listing=message)
 
     def SearchListings(self, request: pb.SearchListingsRequest, call: Call) -> pb.SearchListingsResponse:

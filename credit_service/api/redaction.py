@@ -32,8 +32,6 @@ FIELDS: Mapping[str, Mapping[str, frozenset[str]]] = {
         MASKED: GRADE_BASICS,
     },
 }
-# Listings in these states are internal: advisory for regulators, invisible to all others.
-INTERNAL_STATES = frozenset({"CANDIDATE", "DROPPED"})
 # Effects of findings that are the authority's own work: a candidate is no listing, a watch is no measure.
 INTERNAL_EFFECTS = frozenset({"CANDIDATE", "WATCH", "ALERT"})
 
@@ -56,9 +54,9 @@ def masked_name(name: str) -> str:
     return name[:2] + MASK
 
 
-def sees_listing(role: str, state: str, *, is_own: bool, is_displayed: bool) -> bool:
+def sees_listing(role: str, *, was_noticed: bool, is_displayed: bool) -> bool:
     """Says whether a role may see a listing: the enterprise its own from the notice on, others what is displayed."""
-    return role == "regulator" or is_displayed or (is_own and state not in INTERNAL_STATES)
+    return role == "regulator" or is_displayed or was_noticed
 
 
 def sees_finding(role: str, effect: str) -> bool:

@@ -45,6 +45,7 @@ _CODES: Mapping[Reason, grpc.StatusCode] = {
     Reason.SUBJECT_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.EVENT_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.LISTING_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Reason.REMEDY_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.GRADE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.EDITION_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.NO_EDITION: grpc.StatusCode.NOT_FOUND,

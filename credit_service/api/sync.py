@@ -54,7 +54,7 @@ class SyncDoor(JointAction):
     def GetSnapshot(self, request: pb.GetSnapshotRequest, call: Call) -> Iterator[pb.GetSnapshotResponse]:
         """Streams the entries standing at the head revision of this moment."""
         kinds = _kinds(request.kinds)
-        call.asked.append(EVERYBODY)
+        call.asked.append(_own(call.caller) or EVERYBODY)
         with self.house.database.reading() as session:
             epoch, revision = head(session).epoch, head_revision(session)
         key, count, is_begun = "", 0, False
@@ -73,7 +73,7 @@ class SyncDoor(JointAction):
         The revision is pinned, and rows at or below it never change, so that the pages fit together.
         """
         with self.house.database.reading() as session:
-            rows, last = snapshot_page(session, revision, kinds, key, PAGE)
+            rows, last = snapshot_page(session, revision, kinds, key, PAGE, _own(call.caller))
             subjects = subjects_by_id(session, {row.subject_id for row in rows})
         changes = self._changes(subjects, rows, call.caller, call.now)
         return [change.entry for change in changes if change.type == pb.CHANGE_TYPE_UPSERT], last
@@ -86,7 +86,7 @@ class SyncDoor(JointAction):
         if opening is None or not opening.HasField("start"):
             raise CreditError(Reason.FIELD_MISSING, "start: got nothing, want an opening as the first message")
         kinds, beat = _kinds(opening.start.kinds), _heartbeat(opening.start.heartbeat_seconds)
-        call.asked.append(EVERYBODY)
+        call.asked.append(_own(call.caller) or EVERYBODY)
         await call.record("OK")
         epoch, after = await call.run(self._resume, opening.start.token, call.caller.role)
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
@@ -150,7 +150,7 @@ class SyncDoor(JointAction):
         """Returns (visible changes, revision up to which they are complete, head revision)."""
         with self.house.database.reading() as session:
             revision = head_revision(session)
-            rows = read_changes(session, after, revision, kinds, PAGE)
+            rows = read_changes(session, after, revision, kinds, PAGE, _own(caller))
             subjects = subjects_by_id(session, {row.subject_id for row in rows})
         through = rows[-1].revision if len(rows) == PAGE else revision
         return list(self._changes(subjects, rows, caller, self.house.clock())), through, revision
@@ -197,6 +197,8 @@ def _type_for(row: ChangeRow, listing: ListingRow | None, caller: Caller, now: d
 
     To who may see only what is displayed, a listing that was and no longer is, as by a stay, is removed.
     """
+    if caller.role == "enterprise" and row.type == "REMOVE":
+        return pb.CHANGE_TYPE_REMOVE if listing is None or listing.was_noticed else None
     if caller.role == "regulator":
         return pb.ChangeType.Value(f"CHANGE_TYPE_{row.type}")
     if row.subject_kind == "PERSON":
@@ -209,8 +211,13 @@ def _type_for(row: ChangeRow, listing: ListingRow | None, caller: Caller, now: d
 
 
 def _reason(row: ChangeRow, role: str) -> str:
-    """The authority's own words on a removal are internal; what happened to the entry is said by its absence."""
-    return row.reason if role == "regulator" else ""
+    """The authority's words on a removal are for itself and for whom they concern; to others the absence says it."""
+    return row.reason if role in ("regulator", "enterprise") else ""
+
+
+def _own(caller: Caller) -> str | None:
+    """Returns the one subject whose entries a caller follows; None: everybody's."""
+    return caller.subject_id or "" if caller.role == "enterprise" else None
 
 
 def _kinds(kinds: Sequence[str]) -> list[str]:

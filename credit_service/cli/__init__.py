@@ -14,6 +14,7 @@ from credit_service.cli import (
     listings,
     obligations,
     operating,
+    remedies,
     rulebooks,
     subjects,
     watching,
@@ -26,7 +27,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Safety credit: collect events, ask grades and listings, watch changes, operate the service.",
 )
-for part in (operating, keeping, importing, subjects, asking, listings, obligations, events, rulebooks, watching):
+for part in (
+    operating,
+    keeping,
+    importing,
+    subjects,
+    asking,
+    listings,
+    obligations,
+    remedies,
+    events,
+    rulebooks,
+    watching,
+):
     part.register(app)
 
 

@@ -115,14 +115,15 @@ def _set(request: Any, name: str, value: str) -> None:
         option = _OPTIONS.get(name, "--" + name.replace("_", "-"))
         raise CreditError(Reason.SETTING_INVALID, f"{option}: got {shown(value)}, want nothing for this move")
     if name == "document_digest":
-        request.document_digest.CopyFrom(_digest(Path(value)))
+        request.document_digest.CopyFrom(digest_of(Path(value)))
     elif name == "legal_time":
         request.legal_time.CopyFrom(frame_of(value, "").as_of_time)
     else:
         setattr(request, name, value)
 
 
-def _digest(file: Path) -> digests_pb2.Digest:
+def digest_of(file: Path) -> digests_pb2.Digest:
+    """Returns the digest of a document's file."""
     try:
         content = file.read_bytes()
     except OSError as fault:

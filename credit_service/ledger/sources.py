@@ -11,6 +11,8 @@ from credit_service.ledger.layouts import Layout, RowReader, invalid, read_layou
 
 SHIPPED = Path(__file__).parent / "sources"
 REGISTRATIONS = ("backfill", "live")
+# Whose records repairs are: the service's own, so nobody may register it and submit for it.
+SERVICE = "credit-service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def load_source(path: Path) -> Source:
     for key in ("id", "scheme", "title_zh", "title_en"):
         if not isinstance(table.get(key), str) or not table[key]:
             raise invalid(path.name, key, table.get(key), "a text")
+    if table["id"] == SERVICE:
+        raise invalid(path.name, "id", SERVICE, "another id: this one is the service's own")
     layout = read_layout(path.name, table["layout"]) if "layout" in table else None
     return Source(
         id=table["id"],

@@ -28,6 +28,7 @@ from credit_service.listings.moves import (
     FOREIGN,
     IMMEDIATE,
     IN_FORCE,
+    LIVING,
     MOVES,
     OFFICER,
     OUT,
@@ -196,7 +197,8 @@ def _keep(session: Session, life: _Life, move: Move, ask: Ask, around: Surroundi
     acts.append(kept.act())
     after = standing(acts, now, now)
     row.state, row.last_move = after.state or kept.to_state, move.name
-    row.is_stayed, row.is_suspended, row.was_displayed = after.stayed, after.suspended, after.was_displayed
+    row.is_stayed, row.is_suspended = after.stayed, after.suspended
+    row.was_noticed, row.was_displayed = after.was_noticed, after.was_displayed
     row.begin_time, row.last_day, row.early_from_day = after.begin, after.last_day, after.early_from_day
     if move.name == "TRANSFER":
         row.agency = str(ask.facts["to_agency"])
@@ -226,6 +228,15 @@ def _tell(row: ListingRow, reason: str, recorder: Recorder) -> None:
         recorder.remove("listing", row.listing_id, subject, reason, row.document())
     else:
         recorder.upsert("listing", row.listing_id, subject, row.document())
+
+
+def mark(session: Session, row: ListingRow, is_disputed: bool, recorder: Recorder) -> None:
+    """Notes for everybody who sees the listing whether an objection to it waits for its decision."""
+    if row.is_disputed != is_disputed:
+        row.is_disputed = is_disputed
+        session.add(row)
+        if row.state in LIVING:
+            _tell(row, "", recorder)
 
 
 def candidate(

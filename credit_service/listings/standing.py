@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from credit_service.legal_days import civil_day, day_start
-from credit_service.listings.moves import BEGINNING, IN_FORCE, MOVES, PUBLISHED, REMOVED_EXPIRED
+from credit_service.listings.moves import BEGINNING, IN_FORCE, MOVES, NOTICED, PUBLISHED, REMOVED_EXPIRED
 from credit_service.rulebook.deadlines import Numbers
 
 
@@ -47,6 +47,7 @@ class Standing:
     begin: datetime | None = None
     last_day: int | None = None
     early_from_day: int | None = None
+    was_noticed: bool = False
     was_displayed: bool = False
 
     @property
@@ -71,8 +72,9 @@ def standing(acts: Iterable[Act], as_of: datetime, known: datetime) -> Standing:
 
 def _after(found: Standing, act: Act) -> Standing:
     """Applies one act; what it leaves open the next instant decides."""
-    was = found.was_displayed or act.to_state == PUBLISHED
-    found = replace(found, state=act.to_state, was_displayed=was)
+    was_noticed = found.was_noticed or act.to_state == NOTICED
+    was_displayed = found.was_displayed or act.to_state == PUBLISHED
+    found = replace(found, state=act.to_state, was_noticed=was_noticed, was_displayed=was_displayed)
     if act.name in BEGINNING:
         return replace(
             found, begin=act.legal_time, last_day=act.facts["last_day"], early_from_day=act.facts.get("early_from_day")

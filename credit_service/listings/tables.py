@@ -38,6 +38,9 @@ class ListingRow(SQLModel, table=True):
     agency: str = ""
     is_stayed: bool = False
     is_suspended: bool = False
+    # An objection to it waits for its decision.
+    is_disputed: bool = False
+    was_noticed: bool = False
     was_displayed: bool = False
     begin_time: datetime | None = Field(default=None, sa_type=UtcTime)
     last_day: int | None = None
@@ -73,7 +76,8 @@ class ListingRow(SQLModel, table=True):
             "rule_id": self.rule_id, "edition_id": self.edition_id, "event_ids": list(self.proof()),
             "text_zh": self.text_zh, "text_en": self.text_en, "open_time": self.open_time.isoformat(),
             "agency": self.agency, "is_stayed": self.is_stayed, "is_suspended": self.is_suspended,
-            "was_displayed": self.was_displayed, "last_day": self.last_day, "early_from_day": self.early_from_day,
+            "is_disputed": self.is_disputed, "was_noticed": self.was_noticed, "was_displayed": self.was_displayed,
+            "last_day": self.last_day, "early_from_day": self.early_from_day,
             "begin_time": self.begin_time.isoformat() if self.begin_time else None,
         }  # fmt: skip
 

@@ -10,12 +10,12 @@ from credit_service.rulebook.calendar import Calendar, LastDay
 from credit_service.rulebook.law import Deadline, LegalBasis
 from credit_service.rulebook.schema import Table
 
-# What the moves of a listing need; an edition that has the section names each.
+# What the moves of listings and remedies need; an edition that has the section names each.
 KEYS = (
     "triage", "candidate_lapse", "notice_service", "notice_reply", "public_notice", "statement_review",
     "confirmation", "decision_service", "list_system_entry", "list_publish", "basis_review", "withdrawal",
     "early_removal_accept", "early_removal_decide", "removal_system", "removal_stop", "change_reply",
-    "reconsideration", "litigation",
+    "reconsideration", "litigation", "objection_decide", "repair_decide",
 )  # fmt: skip
 _FIELDS = ("working_days", "period", "side", "bases", "text_zh", "text_en")
 

@@ -85,6 +85,16 @@ class Usability:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairCondition:
+    """Names what must hold before a record is repaired; what each id looks at stands in `remedies.repairs`."""
+
+    id: str
+    bases: tuple[LegalBasis, ...]
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccidentLevel:
     """Sets the least deaths, serious injuries or loss of a level; any one suffices."""
 
@@ -161,6 +171,8 @@ class Edition:
     grading: GradingPolicy
     deadlines: Mapping[str, Deadline]
     measures: tuple[Measure, ...]
+    # Empty: records under this edition cannot be repaired.
+    repair: tuple[RepairCondition, ...]
     digest: str = field(compare=False)
     document: str = field(compare=False, repr=False)
 

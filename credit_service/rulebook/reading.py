@@ -18,12 +18,13 @@ from credit_service.rulebook.law import (
     Measure,
     PendingRule,
     PublicityTerm,
+    RepairCondition,
     Rule,
     Usability,
     VetoRule,
 )
 from credit_service.rulebook.schema import Table
-from credit_service.rulebook.vocabulary import ACCIDENT_KINDS, KINDS, LEVELS, SEVERITIES
+from credit_service.rulebook.vocabulary import ACCIDENT_KINDS, KINDS, LEVELS, REPAIR_GUARDS, SEVERITIES
 
 EFFECTS = ("CANDIDATE", "ELIGIBLE", "RECORD", "WATCH", "ALERT")
 REQUIREMENTS = ("HUMAN_DECISION", "NOTICE", "SERVICE", "PUBLIC_NOTICE")
@@ -92,6 +93,7 @@ def read_edition(table: Table, digest: str, document: str) -> Edition:
         grading=_grading(table.table("grading"), context),
         deadlines=read_deadlines(table.table_or_empty("deadlines"), lambda entry: _bases(entry, context)),
         measures=_measures(table, context),
+        repair=_repair(table, context),
         digest=digest,
         document=document,
     )
@@ -185,6 +187,20 @@ def _measures(table: Table, context: Context) -> tuple[Measure, ...]:
             entry.refuse("agencies", (), "the agencies that carry it out")
         entry.finish(Measure.__slots__)
         found[measure.id] = measure
+    return tuple(found.values())
+
+
+def _repair(table: Table, context: Context) -> tuple[RepairCondition, ...]:
+    found: dict[str, RepairCondition] = {}
+    for entry in table.tables("repair"):
+        condition = RepairCondition(
+            id=entry.choice("id", REPAIR_GUARDS), bases=_bases(entry, context),
+            text_zh=entry.text("text_zh"), text_en=entry.text("text_en"),
+        )  # fmt: skip
+        if condition.id in found:
+            entry.refuse("id", condition.id, "an id that no other entry has")
+        entry.finish(RepairCondition.__slots__)
+        found[condition.id] = condition
     return tuple(found.values())
 
 

@@ -12,6 +12,7 @@ KINDS = PAYLOADS
 DOMAINS = ("WORK", "FIRE")
 LEVELS = ("EXTRA", "MAJOR", "LARGER", "GENERAL")
 SEVERITIES = ("MINOR", "GENERAL", "SERIOUS")
+REPAIR_GUARDS = ("MINIMUM_PUBLICITY", "PENALTY_PERFORMED", "CONDUCT_CORRECTED", "COMMITMENT", "NOT_LISTED")
 ACCIDENT_KINDS = tuple(sorted(PAYLOADS["ACC"]["accident_kind"].values))
 
 # What an absent field stands for; elsewhere an absent value is unknown and proves nothing.

@@ -174,6 +174,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CLAUSE_MISSING: _ErrorReason.ValueType  # 72
     """The record does not name the article of law it rests on."""
+    ERROR_REASON_REMEDY_NOT_FOUND: _ErrorReason.ValueType  # 73
+    """No such remedy."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a record was refused."""
@@ -328,4 +330,6 @@ UNAVAILABLE with RetryInfo.
 """
 ERROR_REASON_CLAUSE_MISSING: ErrorReason.ValueType  # 72
 """The record does not name the article of law it rests on."""
+ERROR_REASON_REMEDY_NOT_FOUND: ErrorReason.ValueType  # 73
+"""No such remedy."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -474,6 +474,8 @@ class ExplainGradeResponse(_message.Message):
     UNMET_EN_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
     STALE_SOURCES_FIELD_NUMBER: _builtins.int
+    DISPUTED_TARGETS_FIELD_NUMBER: _builtins.int
+    LAPSED_EVENT_IDS_FIELD_NUMBER: _builtins.int
     base_points: _builtins.int
     """Points before any feature is counted."""
     document: _builtins.bytes
@@ -504,6 +506,18 @@ class ExplainGradeResponse(_message.Message):
         document.
         """
 
+    @_builtins.property
+    def disputed_targets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What objections are against that wait for their decision when the answer is given, such as `event/<id>`; not part of
+        the document.
+        """
+
+    @_builtins.property
+    def lapsed_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Events behind the features that were repaired, revoked or withdrawn, or whose publicity ended, until the answer is
+        given: the grade of the time frame used them, no later one does. Not part of the document.
+        """
+
     def __init__(
         self,
         *,
@@ -515,10 +529,12 @@ class ExplainGradeResponse(_message.Message):
         unmet_en: _abc.Iterable[_builtins.str] | None = ...,
         document: _builtins.bytes = ...,
         stale_sources: _abc.Iterable[_builtins.str] | None = ...,
+        disputed_targets: _abc.Iterable[_builtins.str] | None = ...,
+        lapsed_event_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "document", b"document", "features", b"features", "findings", b"findings", "grade", b"grade", "stale_sources", b"stale_sources", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "disputed_targets", b"disputed_targets", "document", b"document", "features", b"features", "findings", b"findings", "grade", b"grade", "lapsed_event_ids", b"lapsed_event_ids", "stale_sources", b"stale_sources", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

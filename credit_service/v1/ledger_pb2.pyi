@@ -161,10 +161,13 @@ class Event(_message.Message):
     CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
     CHAIN_DIGEST_FIELD_NUMBER: _builtins.int
     IS_SUPERSEDED_FIELD_NUMBER: _builtins.int
+    IS_DISPUTED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Dense position in the ledger, decimal."""
     is_superseded: _builtins.bool
     """Whether a later version of the record was known at the time frame."""
+    is_disputed: _builtins.bool
+    """Whether an objection to it waits for its decision when the answer is given."""
     @_builtins.property
     def draft(self) -> Global___EventDraft:
         """What was submitted, without personal fields."""
@@ -190,10 +193,11 @@ class Event(_message.Message):
         content_digest: _digests_pb2.Digest | None = ...,
         chain_digest: _digests_pb2.Digest | None = ...,
         is_superseded: _builtins.bool = ...,
+        is_disputed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "collect_time", b"collect_time", "content_digest", b"content_digest", "draft", b"draft"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "collect_time", b"collect_time", "content_digest", b"content_digest", "draft", b"draft", "event_id", b"event_id", "is_superseded", b"is_superseded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "collect_time", b"collect_time", "content_digest", b"content_digest", "draft", b"draft", "event_id", b"event_id", "is_disputed", b"is_disputed", "is_superseded", b"is_superseded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

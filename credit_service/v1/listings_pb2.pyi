@@ -246,6 +246,8 @@ class Listing(_message.Message):
     IS_SUSPENDED_FIELD_NUMBER: _builtins.int
     IS_IN_FORCE_FIELD_NUMBER: _builtins.int
     IS_DISPLAYED_FIELD_NUMBER: _builtins.int
+    IS_DISPUTED_FIELD_NUMBER: _builtins.int
+    RIGHTS_FIELD_NUMBER: _builtins.int
     listing_id: _builtins.str
     """Id of the listing."""
     subject_name: _builtins.str
@@ -276,6 +278,8 @@ class Listing(_message.Message):
     """Whether it has effect on the grade now."""
     is_displayed: _builtins.bool
     """Whether it is displayed, shared and carries measures now."""
+    is_disputed: _builtins.bool
+    """Whether an objection to it waits for its decision."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
@@ -299,6 +303,10 @@ class Listing(_message.Message):
     @_builtins.property
     def begin_time(self) -> _timestamp_pb2.Timestamp:
         """When it came into force; absent before."""
+
+    @_builtins.property
+    def rights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deadline]:
+        """What the subject may still do and until when, next first; only for regulators and the enterprise itself."""
 
     def __init__(
         self,
@@ -324,10 +332,12 @@ class Listing(_message.Message):
         is_suspended: _builtins.bool = ...,
         is_in_force: _builtins.bool = ...,
         is_displayed: _builtins.bool = ...,
+        is_disputed: _builtins.bool = ...,
+        rights: _abc.Iterable[Global___Deadline] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_early_removal_from_date", b"_early_removal_from_date", "_term_last_date", b"_term_last_date", "begin_time", b"begin_time", "early_removal_from_date", b"early_removal_from_date", "open_time", b"open_time", "subject", b"subject", "term_last_date", b"term_last_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_early_removal_from_date", b"_early_removal_from_date", "_term_last_date", b"_term_last_date", "agency", b"agency", "bases", b"bases", "begin_time", b"begin_time", "early_removal_from_date", b"early_removal_from_date", "edition_id", b"edition_id", "event_ids", b"event_ids", "is_displayed", b"is_displayed", "is_in_force", b"is_in_force", "is_stayed", b"is_stayed", "is_suspended", b"is_suspended", "list", b"list", "listing_id", b"listing_id", "moves", b"moves", "open_time", b"open_time", "rule_id", b"rule_id", "state", b"state", "subject", b"subject", "subject_name", b"subject_name", "term_last_date", b"term_last_date", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_early_removal_from_date", b"_early_removal_from_date", "_term_last_date", b"_term_last_date", "agency", b"agency", "bases", b"bases", "begin_time", b"begin_time", "early_removal_from_date", b"early_removal_from_date", "edition_id", b"edition_id", "event_ids", b"event_ids", "is_displayed", b"is_displayed", "is_disputed", b"is_disputed", "is_in_force", b"is_in_force", "is_stayed", b"is_stayed", "is_suspended", b"is_suspended", "list", b"list", "listing_id", b"listing_id", "moves", b"moves", "open_time", b"open_time", "rights", b"rights", "rule_id", b"rule_id", "state", b"state", "subject", b"subject", "subject_name", b"subject_name", "term_last_date", b"term_last_date", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__early_removal_from_date: _TypeAlias = _typing.Literal["early_removal_from_date"]  # noqa: Y015
     _WhichOneofArgType__early_removal_from_date: _TypeAlias = _typing.Literal["_early_removal_from_date", b"_early_removal_from_date"]  # noqa: Y015

@@ -23,53 +23,67 @@ _sym_db = _symbol_database.Default()
 
 
 from credit_service.v1 import digests_pb2 as credit__service_dot_v1_dot_digests__pb2
+from credit_service.v1 import grades_pb2 as credit__service_dot_v1_dot_grades__pb2
+from credit_service.v1 import rulebook_pb2 as credit__service_dot_v1_dot_rulebook__pb2
 from credit_service.v1 import subjects_pb2 as credit__service_dot_v1_dot_subjects__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n credit_service/v1/remedies.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n\x06Remedy\x12\x11\n\tremedy_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12-\n\tfile_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64ue_date\x18\x07 \x01(\t\"G\n\x08PlanStep\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\"}\n\x14\x46ileObjectionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\"B\n\x15\x46ileObjectionResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"w\n\x16\x44\x65\x63ideObjectionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\x12\x11\n\tis_upheld\x18\x03 \x01(\x08\x12\x13\n\x0b\x64ocument_no\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"D\n\x17\x44\x65\x63ideObjectionResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\x80\x01\n\x14RequestRepairRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\ncommitment\x18\x04 \x01(\t\"B\n\x15RequestRepairResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"u\n\x13\x44\x65\x63ideRepairRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\x12\x12\n\nis_granted\x18\x03 \x01(\x08\x12\x13\n\x0b\x64ocument_no\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"A\n\x14\x44\x65\x63ideRepairResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"W\n\x1aRequestEarlyRemovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlisting_id\x18\x02 \x01(\t\x12\x11\n\tstatement\x18\x03 \x01(\t\"H\n\x1bRequestEarlyRemovalResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"B\n\x19\x41\x63\x63\x65ptEarlyRemovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\"G\n\x1a\x41\x63\x63\x65ptEarlyRemovalResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\xe6\x01\n\x19\x44\x65\x63ideEarlyRemovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\x12\x12\n\nis_granted\x18\x03 \x01(\x08\x12\x13\n\x0b\x64ocument_no\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x1c\n\x14is_penalty_performed\x18\x07 \x01(\x08\x12\x17\n\x0fis_harm_removed\x18\x08 \x01(\x08\"G\n\x1a\x44\x65\x63ideEarlyRemovalResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"u\n\x11PlanRepairRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"@\n\x12PlanRepairResponse\x12*\n\x05steps\x18\x01 \x03(\x0b\x32\x1b.credit_service.v1.PlanStep2\xd9\x06\n\rRemedyService\x12\x62\n\rFileObjection\x12\'.credit_service.v1.FileObjectionRequest\x1a(.credit_service.v1.FileObjectionResponse\x12h\n\x0f\x44\x65\x63ideObjection\x12).credit_service.v1.DecideObjectionRequest\x1a*.credit_service.v1.DecideObjectionResponse\x12\x62\n\rRequestRepair\x12\'.credit_service.v1.RequestRepairRequest\x1a(.credit_service.v1.RequestRepairResponse\x12_\n\x0c\x44\x65\x63ideRepair\x12&.credit_service.v1.DecideRepairRequest\x1a\'.credit_service.v1.DecideRepairResponse\x12t\n\x13RequestEarlyRemoval\x12-.credit_service.v1.RequestEarlyRemovalRequest\x1a..credit_service.v1.RequestEarlyRemovalResponse\x12q\n\x12\x41\x63\x63\x65ptEarlyRemoval\x12,.credit_service.v1.AcceptEarlyRemovalRequest\x1a-.credit_service.v1.AcceptEarlyRemovalResponse\x12q\n\x12\x44\x65\x63ideEarlyRemoval\x12,.credit_service.v1.DecideEarlyRemovalRequest\x1a-.credit_service.v1.DecideEarlyRemovalResponse\x12Y\n\nPlanRepair\x12$.credit_service.v1.PlanRepairRequest\x1a%.credit_service.v1.PlanRepairResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n credit_service/v1/remedies.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1e\x63redit_service/v1/grades.proto\x1a credit_service/v1/rulebook.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x02\n\x06Remedy\x12\x11\n\tremedy_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12-\n\tfile_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64ue_date\x18\x07 \x01(\t\x12\x16\n\x0eis_provisional\x18\x08 \x01(\x08\x12\x12\n\nis_overdue\x18\t \x01(\x08\x12\x0e\n\x06\x61gency\x18\n \x01(\t\x12,\n\x05moves\x18\x0b \x03(\x0b\x32\x1d.credit_service.v1.RemedyMove\"\xb1\x01\n\nRemedyMove\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\tmove_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x13\n\x0b\x64ocument_no\x18\x05 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\"}\n\x14\x46ileObjectionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\"B\n\x15\x46ileObjectionResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\xdc\x01\n\x16\x44\x65\x63ideObjectionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\x12\x11\n\tis_upheld\x18\x03 \x01(\x08\x12\x13\n\x0b\x64ocument_no\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x1c\n\x14is_amended_by_source\x18\x07 \x01(\x08\x12\x11\n\tevent_ids\x18\x08 \x03(\t\"D\n\x17\x44\x65\x63ideObjectionResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\x80\x01\n\x14RequestRepairRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\ncommitment\x18\x04 \x01(\t\"B\n\x15RequestRepairResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\xe5\x01\n\x13\x44\x65\x63ideRepairRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\x12\x12\n\nis_granted\x18\x03 \x01(\x08\x12\x13\n\x0b\x64ocument_no\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x1c\n\x14is_penalty_performed\x18\x07 \x01(\x08\x12\x1c\n\x14is_conduct_corrected\x18\x08 \x01(\x08\"A\n\x14\x44\x65\x63ideRepairResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\x95\x01\n\x13RevokeRepairRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_no\x18\x03 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x04 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x0e\n\x06reason\x18\x05 \x01(\t\"A\n\x14RevokeRepairResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\xa2\x01\n\x13ListRemediesRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x17\n\x0fis_overdue_only\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"\\\n\x14ListRemediesResponse\x12+\n\x08remedies\x18\x01 \x03(\x0b\x32\x19.credit_service.v1.Remedy\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x1aRequestEarlyRemovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlisting_id\x18\x02 \x01(\t\x12\x11\n\tstatement\x18\x03 \x01(\t\"H\n\x1bRequestEarlyRemovalResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"B\n\x19\x41\x63\x63\x65ptEarlyRemovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\"G\n\x1a\x41\x63\x63\x65ptEarlyRemovalResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"\xe6\x01\n\x19\x44\x65\x63ideEarlyRemovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tremedy_id\x18\x02 \x01(\t\x12\x12\n\nis_granted\x18\x03 \x01(\x08\x12\x13\n\x0b\x64ocument_no\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x1c\n\x14is_penalty_performed\x18\x07 \x01(\x08\x12\x17\n\x0fis_harm_removed\x18\x08 \x01(\x08\"G\n\x1a\x44\x65\x63ideEarlyRemovalResponse\x12)\n\x06remedy\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Remedy\"u\n\x11PlanRepairRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"\xa5\x01\n\x12PlanRepairResponse\x12\'\n\x05grade\x18\x01 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12,\n\x05paths\x18\x02 \x03(\x0b\x32\x1d.credit_service.v1.RepairPath\x12\x14\n\x0chorizon_date\x18\x03 \x01(\t\x12\x10\n\x08unmet_zh\x18\x04 \x03(\t\x12\x10\n\x08unmet_en\x18\x05 \x03(\t\"u\n\nRepairPath\x12\'\n\x05grade\x18\x01 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x12\n\nreach_date\x18\x02 \x01(\t\x12*\n\x05steps\x18\x03 \x03(\x0b\x32\x1b.credit_service.v1.PlanStep\"\x8d\x01\n\x08PlanStep\x12\x11\n\tfrom_date\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x0f\n\x07text_zh\x18\x04 \x01(\t\x12\x0f\n\x07text_en\x18\x05 \x01(\t\x12,\n\x05\x62\x61ses\x18\x06 \x03(\x0b\x32\x1d.credit_service.v1.LegalBasis2\x9b\x08\n\rRemedyService\x12\x62\n\rFileObjection\x12\'.credit_service.v1.FileObjectionRequest\x1a(.credit_service.v1.FileObjectionResponse\x12h\n\x0f\x44\x65\x63ideObjection\x12).credit_service.v1.DecideObjectionRequest\x1a*.credit_service.v1.DecideObjectionResponse\x12\x62\n\rRequestRepair\x12\'.credit_service.v1.RequestRepairRequest\x1a(.credit_service.v1.RequestRepairResponse\x12_\n\x0c\x44\x65\x63ideRepair\x12&.credit_service.v1.DecideRepairRequest\x1a\'.credit_service.v1.DecideRepairResponse\x12_\n\x0cRevokeRepair\x12&.credit_service.v1.RevokeRepairRequest\x1a\'.credit_service.v1.RevokeRepairResponse\x12_\n\x0cListRemedies\x12&.credit_service.v1.ListRemediesRequest\x1a\'.credit_service.v1.ListRemediesResponse\x12t\n\x13RequestEarlyRemoval\x12-.credit_service.v1.RequestEarlyRemovalRequest\x1a..credit_service.v1.RequestEarlyRemovalResponse\x12q\n\x12\x41\x63\x63\x65ptEarlyRemoval\x12,.credit_service.v1.AcceptEarlyRemovalRequest\x1a-.credit_service.v1.AcceptEarlyRemovalResponse\x12q\n\x12\x44\x65\x63ideEarlyRemoval\x12,.credit_service.v1.DecideEarlyRemovalRequest\x1a-.credit_service.v1.DecideEarlyRemovalResponse\x12Y\n\nPlanRepair\x12$.credit_service.v1.PlanRepairRequest\x1a%.credit_service.v1.PlanRepairResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'credit_service.v1.remedies_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REMEDY']._serialized_start=156
-  _globals['_REMEDY']._serialized_end=341
-  _globals['_PLANSTEP']._serialized_start=343
-  _globals['_PLANSTEP']._serialized_end=414
-  _globals['_FILEOBJECTIONREQUEST']._serialized_start=416
-  _globals['_FILEOBJECTIONREQUEST']._serialized_end=541
-  _globals['_FILEOBJECTIONRESPONSE']._serialized_start=543
-  _globals['_FILEOBJECTIONRESPONSE']._serialized_end=609
-  _globals['_DECIDEOBJECTIONREQUEST']._serialized_start=611
-  _globals['_DECIDEOBJECTIONREQUEST']._serialized_end=730
-  _globals['_DECIDEOBJECTIONRESPONSE']._serialized_start=732
-  _globals['_DECIDEOBJECTIONRESPONSE']._serialized_end=800
-  _globals['_REQUESTREPAIRREQUEST']._serialized_start=803
-  _globals['_REQUESTREPAIRREQUEST']._serialized_end=931
-  _globals['_REQUESTREPAIRRESPONSE']._serialized_start=933
-  _globals['_REQUESTREPAIRRESPONSE']._serialized_end=999
-  _globals['_DECIDEREPAIRREQUEST']._serialized_start=1001
-  _globals['_DECIDEREPAIRREQUEST']._serialized_end=1118
-  _globals['_DECIDEREPAIRRESPONSE']._serialized_start=1120
-  _globals['_DECIDEREPAIRRESPONSE']._serialized_end=1185
-  _globals['_REQUESTEARLYREMOVALREQUEST']._serialized_start=1187
-  _globals['_REQUESTEARLYREMOVALREQUEST']._serialized_end=1274
-  _globals['_REQUESTEARLYREMOVALRESPONSE']._serialized_start=1276
-  _globals['_REQUESTEARLYREMOVALRESPONSE']._serialized_end=1348
-  _globals['_ACCEPTEARLYREMOVALREQUEST']._serialized_start=1350
-  _globals['_ACCEPTEARLYREMOVALREQUEST']._serialized_end=1416
-  _globals['_ACCEPTEARLYREMOVALRESPONSE']._serialized_start=1418
-  _globals['_ACCEPTEARLYREMOVALRESPONSE']._serialized_end=1489
-  _globals['_DECIDEEARLYREMOVALREQUEST']._serialized_start=1492
-  _globals['_DECIDEEARLYREMOVALREQUEST']._serialized_end=1722
-  _globals['_DECIDEEARLYREMOVALRESPONSE']._serialized_start=1724
-  _globals['_DECIDEEARLYREMOVALRESPONSE']._serialized_end=1795
-  _globals['_PLANREPAIRREQUEST']._serialized_start=1797
-  _globals['_PLANREPAIRREQUEST']._serialized_end=1914
-  _globals['_PLANREPAIRRESPONSE']._serialized_start=1916
-  _globals['_PLANREPAIRRESPONSE']._serialized_end=1980
-  _globals['_REMEDYSERVICE']._serialized_start=1983
-  _globals['_REMEDYSERVICE']._serialized_end=2840
+  _globals['_REMEDY']._serialized_start=222
+  _globals['_REMEDY']._serialized_end=513
+  _globals['_REMEDYMOVE']._serialized_start=516
+  _globals['_REMEDYMOVE']._serialized_end=693
+  _globals['_FILEOBJECTIONREQUEST']._serialized_start=695
+  _globals['_FILEOBJECTIONREQUEST']._serialized_end=820
+  _globals['_FILEOBJECTIONRESPONSE']._serialized_start=822
+  _globals['_FILEOBJECTIONRESPONSE']._serialized_end=888
+  _globals['_DECIDEOBJECTIONREQUEST']._serialized_start=891
+  _globals['_DECIDEOBJECTIONREQUEST']._serialized_end=1111
+  _globals['_DECIDEOBJECTIONRESPONSE']._serialized_start=1113
+  _globals['_DECIDEOBJECTIONRESPONSE']._serialized_end=1181
+  _globals['_REQUESTREPAIRREQUEST']._serialized_start=1184
+  _globals['_REQUESTREPAIRREQUEST']._serialized_end=1312
+  _globals['_REQUESTREPAIRRESPONSE']._serialized_start=1314
+  _globals['_REQUESTREPAIRRESPONSE']._serialized_end=1380
+  _globals['_DECIDEREPAIRREQUEST']._serialized_start=1383
+  _globals['_DECIDEREPAIRREQUEST']._serialized_end=1612
+  _globals['_DECIDEREPAIRRESPONSE']._serialized_start=1614
+  _globals['_DECIDEREPAIRRESPONSE']._serialized_end=1679
+  _globals['_REVOKEREPAIRREQUEST']._serialized_start=1682
+  _globals['_REVOKEREPAIRREQUEST']._serialized_end=1831
+  _globals['_REVOKEREPAIRRESPONSE']._serialized_start=1833
+  _globals['_REVOKEREPAIRRESPONSE']._serialized_end=1898
+  _globals['_LISTREMEDIESREQUEST']._serialized_start=1901
+  _globals['_LISTREMEDIESREQUEST']._serialized_end=2063
+  _globals['_LISTREMEDIESRESPONSE']._serialized_start=2065
+  _globals['_LISTREMEDIESRESPONSE']._serialized_end=2157
+  _globals['_REQUESTEARLYREMOVALREQUEST']._serialized_start=2159
+  _globals['_REQUESTEARLYREMOVALREQUEST']._serialized_end=2246
+  _globals['_REQUESTEARLYREMOVALRESPONSE']._serialized_start=2248
+  _globals['_REQUESTEARLYREMOVALRESPONSE']._serialized_end=2320
+  _globals['_ACCEPTEARLYREMOVALREQUEST']._serialized_start=2322
+  _globals['_ACCEPTEARLYREMOVALREQUEST']._serialized_end=2388
+  _globals['_ACCEPTEARLYREMOVALRESPONSE']._serialized_start=2390
+  _globals['_ACCEPTEARLYREMOVALRESPONSE']._serialized_end=2461
+  _globals['_DECIDEEARLYREMOVALREQUEST']._serialized_start=2464
+  _globals['_DECIDEEARLYREMOVALREQUEST']._serialized_end=2694
+  _globals['_DECIDEEARLYREMOVALRESPONSE']._serialized_start=2696
+  _globals['_DECIDEEARLYREMOVALRESPONSE']._serialized_end=2767
+  _globals['_PLANREPAIRREQUEST']._serialized_start=2769
+  _globals['_PLANREPAIRREQUEST']._serialized_end=2886
+  _globals['_PLANREPAIRRESPONSE']._serialized_start=2889
+  _globals['_PLANREPAIRRESPONSE']._serialized_end=3054
+  _globals['_REPAIRPATH']._serialized_start=3056
+  _globals['_REPAIRPATH']._serialized_end=3173
+  _globals['_PLANSTEP']._serialized_start=3176
+  _globals['_PLANSTEP']._serialized_end=3317
+  _globals['_REMEDYSERVICE']._serialized_start=3320
+  _globals['_REMEDYSERVICE']._serialized_end=4371
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,8 @@ Remedies 异议 and 信用修复: objections, credit repair, early removal, and 
 
 from collections import abc as _abc
 from credit_service.v1 import digests_pb2 as _digests_pb2
+from credit_service.v1 import grades_pb2 as _grades_pb2
+from credit_service.v1 import rulebook_pb2 as _rulebook_pb2
 from credit_service.v1 import subjects_pb2 as _subjects_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -34,6 +36,10 @@ class Remedy(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     FILE_TIME_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
+    IS_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    IS_OVERDUE_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
     remedy_id: _builtins.str
     """Id of the remedy."""
     kind: _builtins.str
@@ -41,9 +47,15 @@ class Remedy(_message.Message):
     target: _builtins.str
     """What it concerns, such as `listing/<id>`."""
     state: _builtins.str
-    """`FILED`, `ACCEPTED`, `GRANTED` or `DISMISSED`."""
+    """`FILED`, `ACCEPTED` (early removal only), `GRANTED`, `DISMISSED` or `REVOKED` (repair only)."""
     due_date: _builtins.str
     """Last civil day `YYYY-MM-DD` for the authority's next step; empty when none is open."""
+    is_provisional: _builtins.bool
+    """Whether the last day rests on holidays that are not announced yet."""
+    is_overdue: _builtins.bool
+    """Whether the last day is over."""
+    agency: _builtins.str
+    """Authority that decided; empty before."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
@@ -51,6 +63,10 @@ class Remedy(_message.Message):
     @_builtins.property
     def file_time(self) -> _timestamp_pb2.Timestamp:
         """When it was filed."""
+
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___RemedyMove]:
+        """Moves, oldest first; empty for early removal, whose moves are those of its listing."""
 
     def __init__(
         self,
@@ -62,52 +78,68 @@ class Remedy(_message.Message):
         state: _builtins.str = ...,
         file_time: _timestamp_pb2.Timestamp | None = ...,
         due_date: _builtins.str = ...,
+        is_provisional: _builtins.bool = ...,
+        is_overdue: _builtins.bool = ...,
+        agency: _builtins.str = ...,
+        moves: _abc.Iterable[Global___RemedyMove] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file_time", b"file_time", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "file_time", b"file_time", "kind", b"kind", "remedy_id", b"remedy_id", "state", b"state", "subject", b"subject", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "due_date", b"due_date", "file_time", b"file_time", "is_overdue", b"is_overdue", "is_provisional", b"is_provisional", "kind", b"kind", "moves", b"moves", "remedy_id", b"remedy_id", "state", b"state", "subject", b"subject", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Remedy: _TypeAlias = Remedy  # noqa: Y015
 
 @_typing.final
-class PlanStep(_message.Message):
-    """A step on the way. Experimental."""
+class RemedyMove(_message.Message):
+    """A move of a remedy."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DATE_FIELD_NUMBER: _builtins.int
-    ACTION_FIELD_NUMBER: _builtins.int
-    EFFECT_FIELD_NUMBER: _builtins.int
-    BASIS_FIELD_NUMBER: _builtins.int
-    date: _builtins.str
-    """First civil day `YYYY-MM-DD` on which it is possible."""
-    action: _builtins.str
-    """What to do."""
-    effect: _builtins.str
-    """What follows, such as `grade B`."""
-    basis: _builtins.str
-    """Legal basis."""
+    NAME_FIELD_NUMBER: _builtins.int
+    MOVE_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NO_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`FILE`, `GRANT`, `DISMISS` or `REVOKE`."""
+    actor: _builtins.str
+    """Who made it: `agency/officer`, or the enterprise's certificate name."""
+    reason: _builtins.str
+    """Statement, commitment or reasons."""
+    document_no: _builtins.str
+    """Number of the document."""
+    @_builtins.property
+    def move_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
     def __init__(
         self,
         *,
-        date: _builtins.str = ...,
-        action: _builtins.str = ...,
-        effect: _builtins.str = ...,
-        basis: _builtins.str = ...,
+        name: _builtins.str = ...,
+        move_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        document_no: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "move_time", b"move_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "basis", b"basis", "date", b"date", "effect", b"effect"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "document_digest", b"document_digest", "document_no", b"document_no", "move_time", b"move_time", "name", b"name", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PlanStep: _TypeAlias = PlanStep  # noqa: Y015
+Global___RemedyMove: _TypeAlias = RemedyMove  # noqa: Y015
 
 @_typing.final
 class FileObjectionRequest(_message.Message):
-    """Request of FileObjection. Experimental."""
+    """Request of FileObjection."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -143,7 +175,7 @@ Global___FileObjectionRequest: _TypeAlias = FileObjectionRequest  # noqa: Y015
 
 @_typing.final
 class FileObjectionResponse(_message.Message):
-    """Response of FileObjection. Experimental."""
+    """Response of FileObjection."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -167,7 +199,7 @@ Global___FileObjectionResponse: _TypeAlias = FileObjectionResponse  # noqa: Y015
 
 @_typing.final
 class DecideObjectionRequest(_message.Message):
-    """Request of DecideObjection. Experimental."""
+    """Request of DecideObjection."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -176,6 +208,9 @@ class DecideObjectionRequest(_message.Message):
     IS_UPHELD_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    IS_AMENDED_BY_SOURCE_FIELD_NUMBER: _builtins.int
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller; repeating the call with it is safe."""
     remedy_id: _builtins.str
@@ -186,6 +221,16 @@ class DecideObjectionRequest(_message.Message):
     """Number of the decision."""
     reason: _builtins.str
     """Reasons."""
+    is_amended_by_source: _builtins.bool
+    """The source has amended the record since, so that nothing is withdrawn."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the decision."""
+
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For an objection to a grade: the wrong events, which are withdrawn; a grade changes only by its facts."""
+
     def __init__(
         self,
         *,
@@ -194,10 +239,13 @@ class DecideObjectionRequest(_message.Message):
         is_upheld: _builtins.bool = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        is_amended_by_source: _builtins.bool = ...,
+        event_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "is_upheld", b"is_upheld", "reason", b"reason", "remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "event_ids", b"event_ids", "is_amended_by_source", b"is_amended_by_source", "is_upheld", b"is_upheld", "reason", b"reason", "remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,7 +253,7 @@ Global___DecideObjectionRequest: _TypeAlias = DecideObjectionRequest  # noqa: Y0
 
 @_typing.final
 class DecideObjectionResponse(_message.Message):
-    """Response of DecideObjection. Experimental."""
+    """Response of DecideObjection."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -229,7 +277,7 @@ Global___DecideObjectionResponse: _TypeAlias = DecideObjectionResponse  # noqa: 
 
 @_typing.final
 class RequestRepairRequest(_message.Message):
-    """Request of RequestRepair. Experimental."""
+    """Request of RequestRepair."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -265,7 +313,7 @@ Global___RequestRepairRequest: _TypeAlias = RequestRepairRequest  # noqa: Y015
 
 @_typing.final
 class RequestRepairResponse(_message.Message):
-    """Response of RequestRepair. Experimental."""
+    """Response of RequestRepair."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -289,7 +337,7 @@ Global___RequestRepairResponse: _TypeAlias = RequestRepairResponse  # noqa: Y015
 
 @_typing.final
 class DecideRepairRequest(_message.Message):
-    """Request of DecideRepair. Experimental."""
+    """Request of DecideRepair."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -298,6 +346,9 @@ class DecideRepairRequest(_message.Message):
     IS_GRANTED_FIELD_NUMBER: _builtins.int
     DOCUMENT_NO_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    IS_PENALTY_PERFORMED_FIELD_NUMBER: _builtins.int
+    IS_CONDUCT_CORRECTED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this write chosen by the caller; repeating the call with it is safe."""
     remedy_id: _builtins.str
@@ -308,6 +359,14 @@ class DecideRepairRequest(_message.Message):
     """Number of the decision."""
     reason: _builtins.str
     """Reasons."""
+    is_penalty_performed: _builtins.bool
+    """The officer verified that every duty of the penalty is performed."""
+    is_conduct_corrected: _builtins.bool
+    """The officer verified that the conduct was corrected."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the decision."""
+
     def __init__(
         self,
         *,
@@ -316,10 +375,13 @@ class DecideRepairRequest(_message.Message):
         is_granted: _builtins.bool = ...,
         document_no: _builtins.str = ...,
         reason: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        is_penalty_performed: _builtins.bool = ...,
+        is_conduct_corrected: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_no", b"document_no", "is_granted", b"is_granted", "reason", b"reason", "remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "is_conduct_corrected", b"is_conduct_corrected", "is_granted", b"is_granted", "is_penalty_performed", b"is_penalty_performed", "reason", b"reason", "remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,7 +389,7 @@ Global___DecideRepairRequest: _TypeAlias = DecideRepairRequest  # noqa: Y015
 
 @_typing.final
 class DecideRepairResponse(_message.Message):
-    """Response of DecideRepair. Experimental."""
+    """Response of DecideRepair."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -348,6 +410,142 @@ class DecideRepairResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DecideRepairResponse: _TypeAlias = DecideRepairResponse  # noqa: Y015
+
+@_typing.final
+class RevokeRepairRequest(_message.Message):
+    """Request of RevokeRepair."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REMEDY_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NO_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this write chosen by the caller; repeating the call with it is safe."""
+    remedy_id: _builtins.str
+    """The repair."""
+    document_no: _builtins.str
+    """Number of the decision."""
+    reason: _builtins.str
+    """Reasons."""
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the decision."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        remedy_id: _builtins.str = ...,
+        document_no: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "reason", b"reason", "remedy_id", b"remedy_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeRepairRequest: _TypeAlias = RevokeRepairRequest  # noqa: Y015
+
+@_typing.final
+class RevokeRepairResponse(_message.Message):
+    """Response of RevokeRepair."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMEDY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def remedy(self) -> Global___Remedy:
+        """The repair after the decision."""
+
+    def __init__(
+        self,
+        *,
+        remedy: Global___Remedy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["remedy", b"remedy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["remedy", b"remedy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeRepairResponse: _TypeAlias = RevokeRepairResponse  # noqa: Y015
+
+@_typing.final
+class ListRemediesRequest(_message.Message):
+    """Request of ListRemedies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    IS_OVERDUE_ONLY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Only this kind, `OBJECTION` or `REPAIR`. Default: both."""
+    state: _builtins.str
+    """Only this state. Default: all."""
+    is_overdue_only: _builtins.bool
+    """Only those whose last day is over."""
+    page_size: _builtins.int
+    """Largest number of remedies in a page, 1 to 1,000. Default: 50."""
+    page_token: _builtins.str
+    """Token of the previous page. Default: the first page."""
+    @_builtins.property
+    def subject(self) -> _subjects_pb2.SubjectRef:
+        """Only this subject. Default: all that the caller may see."""
+
+    def __init__(
+        self,
+        *,
+        subject: _subjects_pb2.SubjectRef | None = ...,
+        kind: _builtins.str = ...,
+        state: _builtins.str = ...,
+        is_overdue_only: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_overdue_only", b"is_overdue_only", "kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRemediesRequest: _TypeAlias = ListRemediesRequest  # noqa: Y015
+
+@_typing.final
+class ListRemediesResponse(_message.Message):
+    """Response of ListRemedies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMEDIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def remedies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Remedy]:
+        """Remedies; a page may hold fewer than asked for."""
+
+    def __init__(
+        self,
+        *,
+        remedies: _abc.Iterable[Global___Remedy] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "remedies", b"remedies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRemediesResponse: _TypeAlias = ListRemediesResponse  # noqa: Y015
 
 @_typing.final
 class RequestEarlyRemovalRequest(_message.Message):
@@ -531,7 +729,7 @@ Global___DecideEarlyRemovalResponse: _TypeAlias = DecideEarlyRemovalResponse  # 
 
 @_typing.final
 class PlanRepairRequest(_message.Message):
-    """Request of PlanRepair. Experimental."""
+    """Request of PlanRepair."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -561,24 +759,120 @@ Global___PlanRepairRequest: _TypeAlias = PlanRepairRequest  # noqa: Y015
 
 @_typing.final
 class PlanRepairResponse(_message.Message):
-    """Response of PlanRepair. Experimental."""
+    """Response of PlanRepair."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STEPS_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    HORIZON_DATE_FIELD_NUMBER: _builtins.int
+    UNMET_ZH_FIELD_NUMBER: _builtins.int
+    UNMET_EN_FIELD_NUMBER: _builtins.int
+    grade: _grades_pb2.Grade.ValueType
+    """The grade at the time frame."""
+    horizon_date: _builtins.str
+    """Last civil day `YYYY-MM-DD` that was looked at."""
     @_builtins.property
-    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanStep]:
-        """Steps in order of date; empty when nothing helps."""
+    def paths(self) -> _containers.RepeatedCompositeFieldContainer[Global___RepairPath]:
+        """The first day and the steps to each better grade, the nearest first; empty when nothing helps within the horizon."""
+
+    @_builtins.property
+    def unmet_zh(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What grade A asks for beyond points that is not met when every step was done, in Chinese."""
+
+    @_builtins.property
+    def unmet_en(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The same in English."""
 
     def __init__(
         self,
         *,
-        steps: _abc.Iterable[Global___PlanStep] | None = ...,
+        grade: _grades_pb2.Grade.ValueType = ...,
+        paths: _abc.Iterable[Global___RepairPath] | None = ...,
+        horizon_date: _builtins.str = ...,
+        unmet_zh: _abc.Iterable[_builtins.str] | None = ...,
+        unmet_en: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "horizon_date", b"horizon_date", "paths", b"paths", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanRepairResponse: _TypeAlias = PlanRepairResponse  # noqa: Y015
+
+@_typing.final
+class RepairPath(_message.Message):
+    """The shortest lawful way to one better grade."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRADE_FIELD_NUMBER: _builtins.int
+    REACH_DATE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    grade: _grades_pb2.Grade.ValueType
+    """The grade."""
+    reach_date: _builtins.str
+    """First civil day `YYYY-MM-DD` on which it is reached."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanStep]:
+        """What has to be done until then, in order of day; empty when waiting is enough. No step can be left out."""
+
+    def __init__(
+        self,
+        *,
+        grade: _grades_pb2.Grade.ValueType = ...,
+        reach_date: _builtins.str = ...,
+        steps: _abc.Iterable[Global___PlanStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "reach_date", b"reach_date", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairPath: _TypeAlias = RepairPath  # noqa: Y015
+
+@_typing.final
+class PlanStep(_message.Message):
+    """A step on the way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_DATE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    TEXT_ZH_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    BASES_FIELD_NUMBER: _builtins.int
+    from_date: _builtins.str
+    """First civil day `YYYY-MM-DD` on which it is possible."""
+    action: _builtins.str
+    """`REPAIR`, `RECTIFY`, `LIFT_ORDER` or `EARLY_REMOVAL`."""
+    target: _builtins.str
+    """What it is about: `event/<id>` or `listing/<id>`."""
+    text_zh: _builtins.str
+    """Text in Chinese."""
+    text_en: _builtins.str
+    """Text in English."""
+    @_builtins.property
+    def bases(self) -> _containers.RepeatedCompositeFieldContainer[_rulebook_pb2.LegalBasis]:
+        """Legal bases of the conditions of the step."""
+
+    def __init__(
+        self,
+        *,
+        from_date: _builtins.str = ...,
+        action: _builtins.str = ...,
+        target: _builtins.str = ...,
+        text_zh: _builtins.str = ...,
+        text_en: _builtins.str = ...,
+        bases: _abc.Iterable[_rulebook_pb2.LegalBasis] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "bases", b"bases", "from_date", b"from_date", "target", b"target", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanStep: _TypeAlias = PlanStep  # noqa: Y015

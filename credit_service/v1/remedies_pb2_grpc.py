@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class RemedyServiceStub(object):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
-    authority.
+    """Takes and decides remedies. Filing is open to the enterprise itself and to officers on its behalf; decisions need a
+    named officer. Moves fail with MOVE_ILLEGAL, their metadata naming `move`, `guard` and what is `missing`, and change
+    nothing when repeated with their `request_id`.
     """
 
     def __init__(self, channel):
@@ -56,6 +57,16 @@ class RemedyServiceStub(object):
                 request_serializer=credit__service_dot_v1_dot_remedies__pb2.DecideRepairRequest.SerializeToString,
                 response_deserializer=credit__service_dot_v1_dot_remedies__pb2.DecideRepairResponse.FromString,
                 _registered_method=True)
+        self.RevokeRepair = channel.unary_unary(
+                '/credit_service.v1.RemedyService/RevokeRepair',
+                request_serializer=credit__service_dot_v1_dot_remedies__pb2.RevokeRepairRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_remedies__pb2.RevokeRepairResponse.FromString,
+                _registered_method=True)
+        self.ListRemedies = channel.unary_unary(
+                '/credit_service.v1.RemedyService/ListRemedies',
+                request_serializer=credit__service_dot_v1_dot_remedies__pb2.ListRemediesRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_remedies__pb2.ListRemediesResponse.FromString,
+                _registered_method=True)
         self.RequestEarlyRemoval = channel.unary_unary(
                 '/credit_service.v1.RemedyService/RequestEarlyRemoval',
                 request_serializer=credit__service_dot_v1_dot_remedies__pb2.RequestEarlyRemovalRequest.SerializeToString,
@@ -79,33 +90,52 @@ class RemedyServiceStub(object):
 
 
 class RemedyServiceServicer(object):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
-    authority.
+    """Takes and decides remedies. Filing is open to the enterprise itself and to officers on its behalf; decisions need a
+    named officer. Moves fail with MOVE_ILLEGAL, their metadata naming `move`, `guard` and what is `missing`, and change
+    nothing when repeated with their `request_id`.
     """
 
     def FileObjection(self, request, context):
-        """Files an objection to an event, a listing or a grade; the target is marked at once. Experimental: answers UNIMPLEMENTED until it ships.
+        """Files an objection to an event, a listing or a grade; the target is marked as disputed at once. Fails with
+        EVENT_NOT_FOUND, LISTING_NOT_FOUND, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideObjection(self, request, context):
-        """Decides an objection; an upheld one corrects the record by a new event. Experimental: answers UNIMPLEMENTED until it ships.
+        """Decides an objection. An upheld one withdraws the record by a new event, or drops or revokes the listing, in the
+        same commit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestRepair(self, request, context):
-        """Requests credit repair of one record. Experimental: answers UNIMPLEMENTED until it ships.
+        """Requests credit repair of one penalty. Fails with EVENT_NOT_FOUND, or MOVE_ILLEGAL naming the condition of the
+        edition that does not hold, with the first day on which it will.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideRepair(self, request, context):
-        """Decides a repair request; from that instant the record is not shown, shared or used. Experimental: answers UNIMPLEMENTED until it ships.
+        """Decides a repair request; from that instant the record is not shown, shared or used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeRepair(self, request, context):
+        """Revokes a repair that was obtained by false proof: the record counts again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRemedies(self, request, context):
+        """Lists objections and repairs by state and next deadline: an enterprise's own, or those of an officer's
+        jurisdiction. Early removals are found with their listings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +165,9 @@ class RemedyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PlanRepair(self, request, context):
-        """Plans the shortest lawful dated way to removal or to a better grade. Experimental: answers UNIMPLEMENTED until it ships.
+        """Plans the shortest lawful dated way to a better grade: what the enterprise may do and from which day, and what time
+        alone does. Computed with the rules and points of the grade itself; supposes that nothing new happens and that the
+        editions in force stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,6 +195,16 @@ def add_RemedyServiceServicer_to_server(servicer, server):
                     servicer.DecideRepair,
                     request_deserializer=credit__service_dot_v1_dot_remedies__pb2.DecideRepairRequest.FromString,
                     response_serializer=credit__service_dot_v1_dot_remedies__pb2.DecideRepairResponse.SerializeToString,
+            ),
+            'RevokeRepair': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeRepair,
+                    request_deserializer=credit__service_dot_v1_dot_remedies__pb2.RevokeRepairRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_remedies__pb2.RevokeRepairResponse.SerializeToString,
+            ),
+            'ListRemedies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRemedies,
+                    request_deserializer=credit__service_dot_v1_dot_remedies__pb2.ListRemediesRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_remedies__pb2.ListRemediesResponse.SerializeToString,
             ),
             'RequestEarlyRemoval': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestEarlyRemoval,
@@ -193,8 +235,9 @@ def add_RemedyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RemedyService(object):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
-    authority.
+    """Takes and decides remedies. Filing is open to the enterprise itself and to officers on its behalf; decisions need a
+    named officer. Moves fail with MOVE_ILLEGAL, their metadata naming `move`, `guard` and what is `missing`, and change
+    nothing when repeated with their `request_id`.
     """
 
     @staticmethod
@@ -295,6 +338,60 @@ class RemedyService(object):
             '/credit_service.v1.RemedyService/DecideRepair',
             credit__service_dot_v1_dot_remedies__pb2.DecideRepairRequest.SerializeToString,
             credit__service_dot_v1_dot_remedies__pb2.DecideRepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeRepair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.RemedyService/RevokeRepair',
+            credit__service_dot_v1_dot_remedies__pb2.RevokeRepairRequest.SerializeToString,
+            credit__service_dot_v1_dot_remedies__pb2.RevokeRepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRemedies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.RemedyService/ListRemedies',
+            credit__service_dot_v1_dot_remedies__pb2.ListRemediesRequest.SerializeToString,
+            credit__service_dot_v1_dot_remedies__pb2.ListRemediesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RemedyServiceStub:
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
-    authority.
+    """Takes and decides remedies. Filing is open to the enterprise itself and to officers on its behalf; decisions need a
+    named officer. Moves fail with MOVE_ILLEGAL, their metadata naming `move`, `guard` and what is `missing`, and change
+    nothing when repeated with their `request_id`.
     """
 
     @_typing.overload
@@ -36,13 +37,25 @@ class RemedyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RemedyServiceAsyncStub: ...
     FileObjection: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.FileObjectionRequest, _remedies_pb2.FileObjectionResponse]
-    """Files an objection to an event, a listing or a grade; the target is marked at once. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Files an objection to an event, a listing or a grade; the target is marked as disputed at once. Fails with
+    EVENT_NOT_FOUND, LISTING_NOT_FOUND, FIELD_INVALID.
+    """
     DecideObjection: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.DecideObjectionRequest, _remedies_pb2.DecideObjectionResponse]
-    """Decides an objection; an upheld one corrects the record by a new event. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Decides an objection. An upheld one withdraws the record by a new event, or drops or revokes the listing, in the
+    same commit.
+    """
     RequestRepair: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.RequestRepairRequest, _remedies_pb2.RequestRepairResponse]
-    """Requests credit repair of one record. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Requests credit repair of one penalty. Fails with EVENT_NOT_FOUND, or MOVE_ILLEGAL naming the condition of the
+    edition that does not hold, with the first day on which it will.
+    """
     DecideRepair: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.DecideRepairRequest, _remedies_pb2.DecideRepairResponse]
-    """Decides a repair request; from that instant the record is not shown, shared or used. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Decides a repair request; from that instant the record is not shown, shared or used."""
+    RevokeRepair: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.RevokeRepairRequest, _remedies_pb2.RevokeRepairResponse]
+    """Revokes a repair that was obtained by false proof: the record counts again."""
+    ListRemedies: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.ListRemediesRequest, _remedies_pb2.ListRemediesResponse]
+    """Lists objections and repairs by state and next deadline: an enterprise's own, or those of an officer's
+    jurisdiction. Early removals are found with their listings.
+    """
     RequestEarlyRemoval: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.RequestEarlyRemovalRequest, _remedies_pb2.RequestEarlyRemovalResponse]
     """Applies for early removal 提前移出 of a listing, by the enterprise itself or an officer. Fails with MOVE_ILLEGAL before
     the least time on the list or while a ban runs.
@@ -54,23 +67,39 @@ class RemedyServiceStub:
     condition and what is missing.
     """
     PlanRepair: _grpc.UnaryUnaryMultiCallable[_remedies_pb2.PlanRepairRequest, _remedies_pb2.PlanRepairResponse]
-    """Plans the shortest lawful dated way to removal or to a better grade. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Plans the shortest lawful dated way to a better grade: what the enterprise may do and from which day, and what time
+    alone does. Computed with the rules and points of the grade itself; supposes that nothing new happens and that the
+    editions in force stay.
+    """
 
 @_typing.type_check_only
 class RemedyServiceAsyncStub(RemedyServiceStub):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
-    authority.
+    """Takes and decides remedies. Filing is open to the enterprise itself and to officers on its behalf; decisions need a
+    named officer. Moves fail with MOVE_ILLEGAL, their metadata naming `move`, `guard` and what is `missing`, and change
+    nothing when repeated with their `request_id`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FileObjection: _aio.UnaryUnaryMultiCallable[_remedies_pb2.FileObjectionRequest, _remedies_pb2.FileObjectionResponse]  # type: ignore[assignment]
-    """Files an objection to an event, a listing or a grade; the target is marked at once. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Files an objection to an event, a listing or a grade; the target is marked as disputed at once. Fails with
+    EVENT_NOT_FOUND, LISTING_NOT_FOUND, FIELD_INVALID.
+    """
     DecideObjection: _aio.UnaryUnaryMultiCallable[_remedies_pb2.DecideObjectionRequest, _remedies_pb2.DecideObjectionResponse]  # type: ignore[assignment]
-    """Decides an objection; an upheld one corrects the record by a new event. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Decides an objection. An upheld one withdraws the record by a new event, or drops or revokes the listing, in the
+    same commit.
+    """
     RequestRepair: _aio.UnaryUnaryMultiCallable[_remedies_pb2.RequestRepairRequest, _remedies_pb2.RequestRepairResponse]  # type: ignore[assignment]
-    """Requests credit repair of one record. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Requests credit repair of one penalty. Fails with EVENT_NOT_FOUND, or MOVE_ILLEGAL naming the condition of the
+    edition that does not hold, with the first day on which it will.
+    """
     DecideRepair: _aio.UnaryUnaryMultiCallable[_remedies_pb2.DecideRepairRequest, _remedies_pb2.DecideRepairResponse]  # type: ignore[assignment]
-    """Decides a repair request; from that instant the record is not shown, shared or used. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Decides a repair request; from that instant the record is not shown, shared or used."""
+    RevokeRepair: _aio.UnaryUnaryMultiCallable[_remedies_pb2.RevokeRepairRequest, _remedies_pb2.RevokeRepairResponse]  # type: ignore[assignment]
+    """Revokes a repair that was obtained by false proof: the record counts again."""
+    ListRemedies: _aio.UnaryUnaryMultiCallable[_remedies_pb2.ListRemediesRequest, _remedies_pb2.ListRemediesResponse]  # type: ignore[assignment]
+    """Lists objections and repairs by state and next deadline: an enterprise's own, or those of an officer's
+    jurisdiction. Early removals are found with their listings.
+    """
     RequestEarlyRemoval: _aio.UnaryUnaryMultiCallable[_remedies_pb2.RequestEarlyRemovalRequest, _remedies_pb2.RequestEarlyRemovalResponse]  # type: ignore[assignment]
     """Applies for early removal 提前移出 of a listing, by the enterprise itself or an officer. Fails with MOVE_ILLEGAL before
     the least time on the list or while a ban runs.
@@ -82,11 +111,15 @@ class RemedyServiceAsyncStub(RemedyServiceStub):
     condition and what is missing.
     """
     PlanRepair: _aio.UnaryUnaryMultiCallable[_remedies_pb2.PlanRepairRequest, _remedies_pb2.PlanRepairResponse]  # type: ignore[assignment]
-    """Plans the shortest lawful dated way to removal or to a better grade. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Plans the shortest lawful dated way to a better grade: what the enterprise may do and from which day, and what time
+    alone does. Computed with the rules and points of the grade itself; supposes that nothing new happens and that the
+    editions in force stay.
+    """
 
 class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Takes and decides remedies. Filing is open to the enterprise itself; decisions need an officer of the deciding
-    authority.
+    """Takes and decides remedies. Filing is open to the enterprise itself and to officers on its behalf; decisions need a
+    named officer. Moves fail with MOVE_ILLEGAL, their metadata naming `move`, `guard` and what is `missing`, and change
+    nothing when repeated with their `request_id`.
     """
 
     @_abc_1.abstractmethod
@@ -95,7 +128,9 @@ class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _remedies_pb2.FileObjectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_remedies_pb2.FileObjectionResponse, _abc.Awaitable[_remedies_pb2.FileObjectionResponse]]:
-        """Files an objection to an event, a listing or a grade; the target is marked at once. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Files an objection to an event, a listing or a grade; the target is marked as disputed at once. Fails with
+        EVENT_NOT_FOUND, LISTING_NOT_FOUND, FIELD_INVALID.
+        """
 
     @_abc_1.abstractmethod
     def DecideObjection(
@@ -103,7 +138,9 @@ class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _remedies_pb2.DecideObjectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_remedies_pb2.DecideObjectionResponse, _abc.Awaitable[_remedies_pb2.DecideObjectionResponse]]:
-        """Decides an objection; an upheld one corrects the record by a new event. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Decides an objection. An upheld one withdraws the record by a new event, or drops or revokes the listing, in the
+        same commit.
+        """
 
     @_abc_1.abstractmethod
     def RequestRepair(
@@ -111,7 +148,9 @@ class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _remedies_pb2.RequestRepairRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_remedies_pb2.RequestRepairResponse, _abc.Awaitable[_remedies_pb2.RequestRepairResponse]]:
-        """Requests credit repair of one record. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Requests credit repair of one penalty. Fails with EVENT_NOT_FOUND, or MOVE_ILLEGAL naming the condition of the
+        edition that does not hold, with the first day on which it will.
+        """
 
     @_abc_1.abstractmethod
     def DecideRepair(
@@ -119,7 +158,25 @@ class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _remedies_pb2.DecideRepairRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_remedies_pb2.DecideRepairResponse, _abc.Awaitable[_remedies_pb2.DecideRepairResponse]]:
-        """Decides a repair request; from that instant the record is not shown, shared or used. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Decides a repair request; from that instant the record is not shown, shared or used."""
+
+    @_abc_1.abstractmethod
+    def RevokeRepair(
+        self,
+        request: _remedies_pb2.RevokeRepairRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_remedies_pb2.RevokeRepairResponse, _abc.Awaitable[_remedies_pb2.RevokeRepairResponse]]:
+        """Revokes a repair that was obtained by false proof: the record counts again."""
+
+    @_abc_1.abstractmethod
+    def ListRemedies(
+        self,
+        request: _remedies_pb2.ListRemediesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_remedies_pb2.ListRemediesResponse, _abc.Awaitable[_remedies_pb2.ListRemediesResponse]]:
+        """Lists objections and repairs by state and next deadline: an enterprise's own, or those of an officer's
+        jurisdiction. Early removals are found with their listings.
+        """
 
     @_abc_1.abstractmethod
     def RequestEarlyRemoval(
@@ -155,6 +212,9 @@ class RemedyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _remedies_pb2.PlanRepairRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_remedies_pb2.PlanRepairResponse, _abc.Awaitable[_remedies_pb2.PlanRepairResponse]]:
-        """Plans the shortest lawful dated way to removal or to a better grade. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Plans the shortest lawful dated way to a better grade: what the enterprise may do and from which day, and what time
+        alone does. Computed with the rules and points of the grade itself; supposes that nothing new happens and that the
+        editions in force stay.
+        """
 
 def add_RemedyServiceServicer_to_server(servicer: RemedyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -188,7 +188,7 @@ class Change(_message.Message):
     type: Global___ChangeType.ValueType
     """What happened."""
     removal_reason: _builtins.str
-    """Why the entry was removed; empty otherwise."""
+    """Why the entry was removed, for regulators and the enterprise itself; empty otherwise."""
     @_builtins.property
     def entry(self) -> Global___Entry:
         """The entry; only `entry_key` and `revision` in a tombstone."""

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class SyncServiceStub(object):
     """Syncs lists and grades to partners. Take a snapshot at revision R, then subscribe after R: nothing is
-    missed and nothing comes twice. Each role receives its own redacted view.
+    missed and nothing comes twice. Each role receives its own redacted view; an enterprise its own entries alone, its
+    listings from the notice on.
     """
 
     def __init__(self, channel):
@@ -70,7 +71,8 @@ class SyncServiceStub(object):
 
 class SyncServiceServicer(object):
     """Syncs lists and grades to partners. Take a snapshot at revision R, then subscribe after R: nothing is
-    missed and nothing comes twice. Each role receives its own redacted view.
+    missed and nothing comes twice. Each role receives its own redacted view; an enterprise its own entries alone, its
+    listings from the notice on.
     """
 
     def GetFeedInfo(self, request, context):
@@ -162,7 +164,8 @@ def add_SyncServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SyncService(object):
     """Syncs lists and grades to partners. Take a snapshot at revision R, then subscribe after R: nothing is
-    missed and nothing comes twice. Each role receives its own redacted view.
+    missed and nothing comes twice. Each role receives its own redacted view; an enterprise its own entries alone, its
+    listings from the notice on.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class SyncServiceStub:
     """Syncs lists and grades to partners. Take a snapshot at revision R, then subscribe after R: nothing is
-    missed and nothing comes twice. Each role receives its own redacted view.
+    missed and nothing comes twice. Each role receives its own redacted view; an enterprise its own entries alone, its
+    listings from the notice on.
     """
 
     @_typing.overload
@@ -58,7 +59,8 @@ class SyncServiceStub:
 @_typing.type_check_only
 class SyncServiceAsyncStub(SyncServiceStub):
     """Syncs lists and grades to partners. Take a snapshot at revision R, then subscribe after R: nothing is
-    missed and nothing comes twice. Each role receives its own redacted view.
+    missed and nothing comes twice. Each role receives its own redacted view; an enterprise its own entries alone, its
+    listings from the notice on.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -84,7 +86,8 @@ class SyncServiceAsyncStub(SyncServiceStub):
 
 class SyncServiceServicer(metaclass=_abc_1.ABCMeta):
     """Syncs lists and grades to partners. Take a snapshot at revision R, then subscribe after R: nothing is
-    missed and nothing comes twice. Each role receives its own redacted view.
+    missed and nothing comes twice. Each role receives its own redacted view; an enterprise its own entries alone, its
+    listings from the notice on.
     """
 
     @_abc_1.abstractmethod

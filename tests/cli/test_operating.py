@@ -23,6 +23,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0003",
         "ledger/0004",
         "ledger/0005",
+        "ledger/0006",
         "audit/0001",
     ]
     assert command("migrate", "--url", url, "--json").json()["migrations"] == [
@@ -31,6 +32,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0003",
         "ledger/0004",
         "ledger/0005",
+        "ledger/0006",
         "audit/0001",
     ]
     assert "nothing" in command("migrate", "--url", url).err

@@ -63,6 +63,7 @@ def test_glossary_names_every_room() -> None:
         "audit": "query record",
         "subjects": "subject",
         "listings": "listing",
+        "remedies": "remedy",
         "grades": "grade",
     }
     assert [room for room in rooms if kept.get(room, room) not in words] == []

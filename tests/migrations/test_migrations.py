@@ -17,15 +17,16 @@ from credit_service.ledger import quarantine, relations, streams
 from credit_service.ledger import tables as ledger_tables
 from credit_service.listings import joint_action
 from credit_service.listings import tables as listing_tables
+from credit_service.remedies import tables as remedy_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
-STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "ledger/0004", "ledger/0005", "audit/0001"]
+STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "ledger/0004", "ledger/0005", "ledger/0006", "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
         *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,
         SubjectRow, SubjectKey, PersonalValue,
-        *changes.TABLES, *listing_tables.TABLES, *joint_action.TABLES,
+        *changes.TABLES, *listing_tables.TABLES, *joint_action.TABLES, *remedy_tables.TABLES,
         *grade_tables.TABLES, *audit_tables.LEDGER_TABLES,
     ],
     "audit": audit_tables.AUDIT_TABLES,
