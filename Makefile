@@ -15,6 +15,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(ARGS)
 
 comma := ,
+# What tries orders, faults and lives at random: `make soak` tries twelve times as many.
+LONG := tests/stories tests/test_order.py tests/listings/test_random_lives.py tests/remedies
 # $(call need,a command that must succeed,the sentence that is said when it does not)
 need = @$(1) >/dev/null 2>&1 || { echo "$(2)" >&2; exit 1; }
 # $(call generate,the folder that receives credit_service/v1)
@@ -101,7 +103,7 @@ cover: $(DEV) ## Run the tests and write the branch coverage as pages under buil
 	$(BIN)/python -m pytest --cov --cov-report=html $(ARGS)
 
 soak: $(DEV) ## Try 12 times as many faults and orders as `make test`, SOAK_ROUNDS=n for another figure; writes build/faults.json
-	SOAK_ROUNDS=$${SOAK_ROUNDS:-12} $(BIN)/python -m pytest --no-cov --durations=12 tests/stories tests/test_order.py $(ARGS)
+	SOAK_ROUNDS=$${SOAK_ROUNDS:-12} $(BIN)/python -m pytest --no-cov --durations=12 $(LONG) $(ARGS)
 
 bench: $(DEV) ## Measure collection against the plain driver, trials and the daily tick, as ratios; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
