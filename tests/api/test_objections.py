@@ -2,6 +2,7 @@
 
 import pytest
 
+from credit_service.v1 import events_pb2
 from credit_service.v1 import listings_pb2 as lists
 from credit_service.v1 import remedies_pb2 as pb
 from tests.api.life import a_candidate, decided, move, published
@@ -11,6 +12,7 @@ from tests.api.remedy import (
     asked,
     behind,
     event,
+    events_of,
     explained,
     listed,
     make,
@@ -51,6 +53,8 @@ def test_upheld_objection_withdraws_the_record_and_all_that_rests_on_it(street: 
     assert (upheld.state, upheld.agency) == ("GRANTED", "bj-emergency-management")
     after = event(street, penalty.event_id)
     assert (after.is_superseded, after.is_disputed) == (True, False)
+    newest = events_of(street, code)[-1]
+    assert (newest.draft.op, newest.draft.source_version) == (events_pb2.EVENT_OPERATION_RETRACT, 2)
     assert penalty.event_id not in behind(explained(street, code))
     found = street.ask("regulator", "ListingService/GetListing", lists.GetListingRequest(listing_id=one)).listing
     assert (found.is_suspended, found.is_in_force) == (True, False)

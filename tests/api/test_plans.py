@@ -41,10 +41,10 @@ def serious_accident(code: str) -> list[dict[str, Any]]:
 
 
 def test_order_is_lifted_today_and_the_grade_follows(street: Street) -> None:
-    code, (order, _) = a_firm(street, stop_work(""), a_record("", occur_time="2026-10-10T00:00:00+08:00"))
+    code, (order, _) = a_firm(street, stop_work(""), a_record(""))
     plan = planned(street, code)
     assert plan.grade == C
-    # The penalty costs points but no grade: its repair is no step that is needed.
+    # The penalty may be repaired today as well, but costs points only and no grade: no step that is needed.
     assert [(p.grade, p.reach_date, steps(p)) for p in plan.paths] == [
         (B, "2026-11-23", [("LIFT_ORDER", f"event/{order}", "2026-11-23")])
     ]
