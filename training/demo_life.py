@@ -49,6 +49,7 @@ WAY: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("2027-11-18", "PublishListing", "regulator", {}),
 )  # fmt: skip
 LAST_DAY, DAY_AFTER = "2030-11-16", "2030-11-17"
+PENALISED, ASKED = "2030-12-20", "2030-12-23"
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class _Life:
 
     def make(self, method: str, who: str, given: dict[str, Any]) -> None:
         """Makes one move as somebody."""
-        is_remedy = "EarlyRemoval" in method
+        is_remedy = "EarlyRemoval" in method or "Repair" in method
         kind = getattr(remedies_pb2 if is_remedy else listings_pb2, f"{method}Request")
         number = next(self.requests)
         values = {
@@ -100,7 +101,7 @@ class _Life:
         """Returns the grade as it stands, and the vetoes that make it so."""
         request = grades_pb2.GetGradeRequest(subject=subjects_pb2.SubjectRef(scheme=SCHEME, code=CODE))
         grade = self.connect("regulator").call(grades_pb2_grpc.GradeServiceStub, "GetGrade", request).grade
-        return {"grade": letter(grade), "vetoes": [veto.veto_id for veto in grade.vetoes]}
+        return {"grade": letter(grade), "score": grade.score, "vetoes": [veto.veto_id for veto in grade.vetoes]}
 
     def answer_obligations(self) -> tuple[int, int]:
         """Lets the demo's agency report on all that is open; returns how many were opened, and closed by it."""
@@ -157,6 +158,7 @@ def lead_a_listing(connect: Callable[[str], Connection], clock: Path, account: A
         account.line(f"grade {when}: {seen['grade']} by {', '.join(seen['vetoes'])}")
     account.line(f"partners held it to the last minute of {LAST_DAY} and not a minute longer: {is_last and is_over}")
     return {
+        "repair_effects": _repair(life, account),
         "listing_life": life.states,
         "listing_effects": {"before": before, "after": after},
         "listing_shared_on": shared,
@@ -166,10 +168,60 @@ def lead_a_listing(connect: Callable[[str], Connection], clock: Path, account: A
     }
 
 
+def _repair(life: _Life, account: Account) -> dict[str, Any]:
+    """Penalises the firm anew, lets it ask for its shortest way to a better grade and go it; returns what changed."""
+    life.turn(ASKED)
+    request = ledger_pb2.SubmitEventsRequest(request_id="demo-repair", events=map(draft_of, _later_records()))
+    life.connect("source").call(ledger_pb2_grpc.LedgerServiceStub, "SubmitEvents", request)
+    before, subject = life.grade(), subjects_pb2.SubjectRef(scheme=SCHEME, code=CODE)
+    own, stub = life.connect("enterprise"), remedies_pb2_grpc.RemedyServiceStub
+    path = own.call(stub, "PlanRepair", remedies_pb2.PlanRepairRequest(subject=subject)).paths[0]
+    step = path.steps[0]
+    life.turn(step.from_date)
+    event_id = step.target.removeprefix("event/")
+    for method, who, given in (
+        ("RequestRepair", "enterprise", {"subject": subject, "event_id": event_id, "commitment": "承诺守法生产"}),
+        ("DecideRepair", "regulator",
+         {"is_granted": True, "is_penalty_performed": True, "is_conduct_corrected": True}),
+    ):  # fmt: skip
+        life.make(method, who, given)
+    after = life.grade()
+    account.line(
+        f"a penalty of {PENALISED}: grade {before['grade']}; planned and repaired on {step.from_date}: {after['grade']}"
+    )
+    return {
+        "grade_before": before["grade"], "grade_after": after["grade"], "score_before": before["score"],
+        "score_after": after["score"], "repair_date": step.from_date, "planned_date": path.reach_date,
+        "planned_grade": grades_pb2.Grade.Name(path.grade).removeprefix("GRADE_"),
+    }  # fmt: skip
+
+
+def _common() -> dict[str, Any]:
+    subject = {"scheme": SCHEME, "code": CODE, "name": "北京模拟盛源邦涂料有限公司", "kind": "ENTERPRISE"}
+    return {"source": "sim-city-em", "source_version": 1, "op": "ASSERT", "subject": subject, "domain": "WORK"}
+
+
+def _later_records() -> list[dict[str, Any]]:
+    """Returns a larger accident and its general penalty: too little for a list, enough for a cap of the grade."""
+    return [
+        {
+            **_common(), "source_record_id": "LIFE-4", "kind": "ACC", "occur_time": "2030-12-02T09:00:00+08:00",
+            "payload": {"accident_kind": "WORK", "deaths": 4, "liability": "LIABLE"},
+        },
+        {
+            **_common(), "source_record_id": "LIFE-5", "kind": "PEN", "occur_time": f"{PENALISED}T00:00:00+08:00",
+            "refers_to": "LIFE-4", "document_no": "模拟罚〔2030〕21号",
+            "payload": {
+                "articles": ["安全生产法/114"], "organ_kind": "EMERGENCY_MANAGEMENT", "severity": "GENERAL",
+                "penalty_types": ["FINE"], "fine_fen": 100_000_000,
+            },
+        },
+    ]  # fmt: skip
+
+
 def _records() -> list[dict[str, Any]]:
     """Returns a firm in scope, its major accident, and the penalty: enough for a candidate."""
-    subject = {"scheme": SCHEME, "code": CODE, "name": "北京模拟盛源邦涂料有限公司", "kind": "ENTERPRISE"}
-    common = {"source": "sim-city-em", "source_version": 1, "op": "ASSERT", "subject": subject, "domain": "WORK"}
+    common = _common()
     return [
         {
             **common, "source_record_id": "LIFE-1", "kind": "REG", "occur_time": "2015-01-01T00:00:00+08:00",
