@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, select
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, select
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime
@@ -42,10 +42,21 @@ class ApprovalRow(SQLModel, table=True):
     second_time: datetime | None = Field(default=None, sa_type=UtcTime, nullable=True)
 
 
+class ActRow(SQLModel, table=True):
+    """Keeps once more, as JSON, what an act wrote into a table, chained to all acts before it."""
+
+    __tablename__ = "act"
+    number: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    subject_id: str
+    table_name: str
+    content: str = Field(sa_type=Text)
+    chain_hash: bytes = Field(sa_type=LargeBinary)
+
+
 # Stands for all subjects at once: who follows the feed has seen each of them.
 EVERYBODY = "*"
 AUDIT_TABLES: list[Any] = [QueryRow]
-LEDGER_TABLES: list[Any] = [ApprovalRow]
+LEDGER_TABLES: list[Any] = [ApprovalRow, ActRow]
 
 
 def queries_of(session: Session, subject_id: str, before: int | None, limit: int) -> Sequence[QueryRow]:

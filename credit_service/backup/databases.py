@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from credit_service import migrations
+from credit_service.audit.acts import verify_acts
 from credit_service.audit.queries import GENESIS, PAGE, chain_hash
 from credit_service.audit.tables import query_page
 from credit_service.backup import shapes
@@ -207,6 +208,8 @@ def proven(sessions: Sessions, manifest: Manifest, epoch: str) -> Verified:
     found = verify(ledger)
     if found.broken_position is not None:
         raise CreditError(Reason.CHAIN_BROKEN, f"ledger: got a broken link at event {found.broken_position}, want none")
+    if (acts := verify_acts(ledger)).broken_number is not None:
+        raise CreditError(Reason.CHAIN_BROKEN, f"acts: got a broken link at act {acts.broken_number}, want none")
     number, query_hash = _verified_queries(sessions["audit"])
     stands = (found.events, found.head.hex(), head_revision(ledger), number, query_hash.hex())
     told = (

@@ -8,6 +8,7 @@ import typer
 from sqlalchemy import func, select
 
 from credit_service import logs, migrations
+from credit_service.audit.acts import VerifiedActs, verify_acts
 from credit_service.audit.queries import verify_queries
 from credit_service.audit.tables import QueryRow
 from credit_service.cli.connection import EXIT_FAILED, JsonOption
@@ -95,27 +96,29 @@ def migrate(
 
 
 def verify_ledger(url: UrlOption = "", as_json: JsonOption = False) -> None:
-    """Recompute every hash of the ledger and the query records; name the first broken link of each."""
+    """Recompute every hash of the ledger, the acts and the query records; name the first broken link of each."""
     settings = from_environment(database_url=url or None)
     check_ready(settings)
     database = Database(settings.database_url)
     with database.reading() as session:
-        found = verify(session)
+        found, acts = verify(session), verify_acts(session)
     database.close()
     audit = Database(settings.audit_database_url(), AUDIT_LOCK)
     broken_query, queries = verify_queries(audit), _count_queries(audit)
     audit.close()
-    is_sound = found.broken_position is None and broken_query is None
+    is_sound = (found.broken_position, acts.broken_number, broken_query) == (None, None, None)
     if as_json:
         print_json(
             {
                 "verified": is_sound, "events": found.events, "head": found.head.hex(),
                 "content_root": found.content_root.hex(), "algorithm": "SHA-256",
-                "broken_position": found.broken_position, "queries": queries, "broken_query": broken_query,
+                "broken_position": found.broken_position, "acts": acts.acts, "broken_act": acts.broken_number,
+                "queries": queries, "broken_query": broken_query,
             }
         )  # fmt: skip
     else:
         _tell_ledger(found)
+        _tell_acts(acts)
         _tell_queries(queries, broken_query)
     if not is_sound:
         raise typer.Exit(EXIT_FAILED)
@@ -134,6 +137,14 @@ def _tell_ledger(found: Verified) -> None:
         return
     say(f"ledger: {found.events} events, sound: the chain holds")
     say(f"head {found.head.hex()}, content root {found.content_root.hex()}")
+
+
+def _tell_acts(found: VerifiedActs) -> None:
+    if found.broken_number is not None:
+        sound = f"{found.acts} acts before it are sound"
+        complain(f"CHAIN_BROKEN: acts: the first broken link is act {found.broken_number}; {sound}")
+        return
+    say(f"acts of officers and agencies: {found.acts}, sound")
 
 
 def _tell_queries(count: int, broken: int | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Index, Text, case, func, select, tuple_
 from sqlmodel import Field, Session, SQLModel, col
 
+from credit_service.audit.acts import note_act
 from credit_service.database import UtcTime
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.legal_days import civil_day
@@ -148,13 +149,12 @@ def report(session: Session, listing: ListingRow, agency: str, said: Report, now
         raise CreditError(
             Reason.MOVE_ILLEGAL, f"measure_code: got {shown(said.measure_id)}, want {missing}", missing=missing
         )
-    session.add(
-        MeasureReportRow(
+    report = MeasureReportRow(
             agency=agency, report_id=said.report_id, subject_id=listing.subject_id, listing_id=said.listing_id,
             measure_id=said.measure_id, round=row.round, action=said.action, act_time=said.act_time,
             collect_time=now, evidence_no=said.evidence_no, reason=said.reason,
-        )
     )  # fmt: skip
+    note_act(session, report, listing.subject_id)
     if not row.closed_by:
         row.closed_by = said.action
         session.add(row)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from credit_service.audit.acts import note_act
 from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.facts import Fact
@@ -193,7 +194,7 @@ def _keep(session: Session, life: _Life, move: Move, ask: Ask, around: Surroundi
         key=ask.officer_key, agency=ask.agency, document_no=ask.document_no, document_digest=ask.document_digest,
         request_id=ask.request_id, facts=json.dumps(dict(ask.facts), ensure_ascii=False, sort_keys=True),
     )  # fmt: skip
-    session.add(kept)
+    note_act(session, kept, row.subject_id)
     acts.append(kept.act())
     after = standing(acts, now, now)
     row.state, row.last_move = after.state or kept.to_state, move.name

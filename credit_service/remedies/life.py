@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from credit_service.audit.acts import note_act
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.append import Reception
 from credit_service.ledger.corrections import record, repair, retraction
@@ -258,11 +259,10 @@ def _keep(session: Session, row: RemedyRow, move: Move, ask: Ask, now: datetime,
             raise CreditError(Reason.FIELD_MISSING, f"{name}: got nothing, want it for {move.name}", move=move.name)
     row.state = move.to_state
     session.add(row)
-    session.add(
-        RemedyMoveRow(
+    kept = RemedyMoveRow(
             subject_id=row.subject_id, remedy_id=row.remedy_id, number=number, name=move.name, to_state=move.to_state,
             legal_time=ask.legal_time or now, move_time=now, actor=ask.actor, key=ask.officer_key, agency=ask.agency,
             document_no=ask.document_no, document_digest=ask.document_digest, reason=ask.reason,
             request_id=ask.request_id, facts=json.dumps(dict(ask.facts), ensure_ascii=False, sort_keys=True),
-        )
     )  # fmt: skip
+    note_act(session, kept, row.subject_id)

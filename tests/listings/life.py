@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from credit_service import changes
+from credit_service.audit.tables import LEDGER_TABLES
 from credit_service.changes import Recorder
 from credit_service.database import Database
 from credit_service.ledger.facts import Fact
@@ -38,7 +39,9 @@ def at(text: str) -> datetime:
 
 def open_tables(database: Database) -> None:
     """Creates empty listings and an empty feed."""
-    database.create_tables([table.__table__ for table in (*TABLES, *joint_action.TABLES, *changes.TABLES)])
+    database.create_tables(
+        [table.__table__ for table in (*TABLES, *joint_action.TABLES, *changes.TABLES, *LEDGER_TABLES)]
+    )
     with database.transaction() as session:
         changes.start(session)
 

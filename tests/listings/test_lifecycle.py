@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from credit_service import changes
+from credit_service.audit.tables import LEDGER_TABLES
 from credit_service.changes import Recorder, read_changes
 from credit_service.database import Database
 from credit_service.listings.lifecycle import Surroundings, propose
@@ -22,7 +23,7 @@ SUBJECT = ("USCC:91350100M000100Y43", "ENTERPRISE")
 def database(database_url: str) -> Iterator[Database]:
     """Opens empty listings and an empty feed."""
     database = Database(database_url)
-    database.create_tables([table.__table__ for table in (*TABLES, *changes.TABLES)])
+    database.create_tables([table.__table__ for table in (*TABLES, *changes.TABLES, *LEDGER_TABLES)])
     with database.transaction() as session:
         changes.start(session)
     yield database

@@ -10,6 +10,7 @@ from sqlalchemy import MetaData, text
 
 from credit_service import changes, migrations
 from credit_service.audit import tables as audit_tables
+from credit_service.audit.acts import VerifiedActs, verify_acts
 from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
 from credit_service.grades import tables as grade_tables
@@ -21,7 +22,7 @@ from credit_service.remedies import tables as remedy_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
-STEPS = ["ledger/0001", "ledger/0002", "ledger/0003", "ledger/0004", "ledger/0005", "ledger/0006", "audit/0001"]
+STEPS = [*(f"ledger/{number:04d}" for number in range(1, 8)), "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
         *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,
@@ -112,3 +113,26 @@ def test_engine_is_the_one_that_knows_the_dialect() -> None:
         Database("mysql://x")
     with pytest.raises(CreditError, match="folder"):
         Database("sqlite:////nowhere/at/all/credit.db")
+
+
+def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: str) -> None:
+    urls = both(database_url)
+    migrations.upgrade(*urls)
+    database = Database(database_url)
+    columns = [column.name for column in listing_tables.ListingMoveRow.__table__.columns]  # type: ignore[attr-defined]  # SQLModel's type hides it
+    values = {"number": 1, "from_state": None, "move_time": 5, "legal_time": 5, "facts": '{"字": 1}'}
+    row = {name: values.get(name, "USCC:X") for name in columns}
+    names = ", ".join(f'"{name}"' for name in columns)
+    with database.transaction() as session:
+        for number, time in ((1, 9), (2, 4)):
+            given = {**row, "number": number, "move_time": time}
+            marks = ", ".join(f":{name}" for name in columns)
+            session.execute(text(f"INSERT INTO listing_move ({names}) VALUES ({marks})"), given)  # as above
+        session.execute(text("DROP TABLE act"))
+        session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0006'"))
+    assert migrations.upgrade(*urls) == ["ledger/0007"]
+    with database.transaction() as session:
+        assert verify_acts(session) == VerifiedActs(2, None)
+        session.execute(text("UPDATE listing_move SET reason = 'other' WHERE number = 1"))
+        assert verify_acts(session).broken_number == 2
+    database.close()
