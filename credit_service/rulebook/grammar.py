@@ -30,7 +30,7 @@ from credit_service.rulebook.condition import (
 from credit_service.rulebook.schema import Table
 from credit_service.rulebook.vocabulary import ABSENT, DOMAINS, KINDS
 
-LISTS = ("BLACK", "RED", "WATCH", "FIRE_SERIOUS", "ALERT")
+LISTS = ("BLACK", "RED", "WATCH", "FIRE_SERIOUS", "JOINT_PUNISHMENT", "ALERT")
 
 _PATTERN_KEYS = (
     *("domain", "where", "state", "since", "penalised", "standing", "latest"),

@@ -249,14 +249,16 @@ def test_quota_refuses_before_any_change_and_says_when_to_try_again(tmp_path: Pa
 def test_overload_refuses_before_any_change_and_says_when_to_try_again(tmp_path: Path) -> None:
     with serving(tmp_path, Clock(), database_url=f"sqlite:///{tmp_path / 'credit.db'}") as street:
         held_up = street.running.house.database
-        with held_up.transaction(), ThreadPoolExecutor(30) as pool:
-            codes = [a_code() for _ in range(WAITING_LIMIT // 1000 + 6)]
-            batches = [[a_record(code) for _ in range(1000)] for code in codes]
+        codes = [a_code() for _ in range(WAITING_LIMIT // 1000 + 6)]
+        batches = [[a_record(code) for _ in range(1000)] for code in codes]
+        # The pool ends after the transaction: what waits for the lock is answered when it is free.
+        with ThreadPoolExecutor(30) as pool, held_up.transaction():
             answers = [pool.submit(street.refusal_or_results, batch) for batch in batches]
             refused = next(as_completed(answers, 60)).result()
         assert isinstance(refused, Refusal)
         assert (refused.code, refused.reason) == ("UNAVAILABLE", "OVERLOADED")
         kept = sum(len(found) for a in answers if isinstance(found := a.result(), list))
+        assert kept >= WAITING_LIMIT
         assert feed_info(street).event_count == kept
 
 

@@ -36,7 +36,7 @@ from tests.api.street import a_code, a_record, registered
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "1"))
 # `make soak` leads two thousand.
-LIVES = 30 if ROUNDS == 1 else 170 * ROUNDS
+LIVES = 20 if ROUNDS == 1 else 170 * ROUNDS
 STEPS = 10
 START = datetime(2026, 4, 1, 4, 0, tzinfo=UTC)
 ALLOWED = {Reason.MOVE_ILLEGAL, Reason.EVENT_NOT_FOUND}

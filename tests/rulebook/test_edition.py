@@ -20,9 +20,10 @@ Write = Callable[..., Path]
 MALFORMED = tomllib.loads((Path(__file__).parent / "malformed.toml").read_text("utf-8"))
 
 
-def test_shipped_editions_cover_china_since_order_11_and_the_foreign_source() -> None:
+def test_shipped_editions_cover_china_since_notice_49_and_the_foreign_source() -> None:
     found = {e.id: (day_text(e.valid_from), e.valid_to and day_text(e.valid_to)) for e in load_editions()}
     assert found == {
+        "cn-2017-49": ("2017-05-09", "2023-10-01"),
         "cn-2023-10": ("2023-10-01", "2026-04-01"),
         "cn-2026-04": ("2026-04-01", None),
         "tw-osh": ("2014-01-01", None),
@@ -32,6 +33,7 @@ def test_shipped_editions_cover_china_since_order_11_and_the_foreign_source() ->
 @pytest.mark.parametrize(
     ("scheme", "day", "expected"),
     [
+        ("USCC", "2023-09-30", "cn-2017-49"),
         ("USCC", "2026-03-31", "cn-2023-10"),
         ("USCC", "2026-04-01", "cn-2026-04"),
         ("PERSON", "2030-01-01", "cn-2026-04"),
@@ -42,7 +44,7 @@ def test_edition_of_the_valid_day_decides(scheme: str, day: str, expected: str) 
     assert edition_for(load_editions(), scheme, parse_day(day)).id == expected
 
 
-@pytest.mark.parametrize(("scheme", "day"), [("USCC", "2023-09-30"), ("MSHA", "2026-05-01")])
+@pytest.mark.parametrize(("scheme", "day"), [("USCC", "2017-05-08"), ("MSHA", "2026-05-01")])
 def test_day_without_an_edition_is_refused(scheme: str, day: str) -> None:
     with pytest.raises(CreditError, match=f"got {day}, want a day on which an edition for") as caught:
         edition_for(load_editions(), scheme, parse_day(day))
@@ -165,3 +167,12 @@ def test_unknown_severity_without_a_term_is_never_past_its_publicity(
     edition = load_edition(write_edition())
     facts = [a_fact(1, "PEN", "2026-05-01", severity="SERIOUS"), a_fact(2, "PEN", "2026-05-01")]
     assert unusable_from(edition, facts) == [NEVER, parse_day("2027-05-02")]
+
+
+def test_history_opens_no_listing() -> None:
+    """Notice 49 is read for what records meant; nothing of it may become a case of today."""
+    edition = next(e for e in load_editions() if e.id == "cn-2017-49")
+    assert {rule.effect for rule in edition.rules if rule.bases[0].instrument.startswith("安监总办〔2017〕49号")} == {
+        "RECORD"
+    }
+    assert not [rule.id for rule in edition.rules if rule.list == "BLACK" and rule.effect == "CANDIDATE"]
