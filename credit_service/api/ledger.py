@@ -14,8 +14,7 @@ from credit_service.ledger.quarantine import Key, count_quarantined, find_quaran
 from credit_service.ledger.relations import givers
 from credit_service.ledger.streams import declare
 from credit_service.ledger.tables import LedgerEvent, find_event, get_event, head, list_events, superseded
-from credit_service.remedies.moves import OBJECTION
-from credit_service.remedies.tables import open_remedies
+from credit_service.remedies.tables import disputed
 from credit_service.subjects.schemes import split
 from credit_service.v1 import ledger_pb2 as pb
 
@@ -125,8 +124,8 @@ class LedgerDoor:
             # What an enterprise bears of another is asked of itself.
             self.house.ask_within(session, call, borne_by or event.subject_id)
             is_old = bool(superseded(session, [position], call.now))
-            disputed = _disputed(session, event.subject_id)
-        return pb.GetEventResponse(event=_event(event, is_superseded=is_old, disputed=disputed))
+            marked = disputed(session, [f"event/{position}"])
+        return pb.GetEventResponse(event=_event(event, is_superseded=is_old, marked=marked))
 
     def _is_hidden(self, session: Session, event: LedgerEvent, call: Call) -> bool:
         """Says whether an enterprise may not even learn that an event exists: it is neither its own nor borne by it."""
@@ -148,10 +147,10 @@ class LedgerDoor:
             self.house.ask_within(session, call, identifier)
             rows = list_events(session, identifier, known, place[0] if place else 0, size + 1)
             old = superseded(session, [row.position for row in rows], known)
-            disputed = _disputed(session, identifier)
+            marked = disputed(session, [f"event/{row.position}" for row in rows])
         token = wire.page_token(bond, [rows[size - 1].position]) if len(rows) > size else ""
         events = [
-            _event(e, is_superseded=e.position in old, disputed=disputed) for e in rows[:size] if e.occur_time <= as_of
+            _event(e, is_superseded=e.position in old, marked=marked) for e in rows[:size] if e.occur_time <= as_of
         ]
         return pb.ListEventsResponse(events=events, next_page_token=token)
 
@@ -161,12 +160,7 @@ def _not_waiting(key: Key) -> Receipt:
     return Receipt("REJECTED", problems=[Problem("source_record_id", got, want, Reason.QUARANTINE_NOT_FOUND)])
 
 
-def _disputed(session: Session, subject_id: str) -> frozenset[str]:
-    """Returns what objections of a subject are against that wait for their decision."""
-    return frozenset(remedy.target for remedy in open_remedies(session, subject_id) if remedy.kind == OBJECTION)
-
-
-def _event(row: LedgerEvent, *, is_superseded: bool, disputed: frozenset[str]) -> pb.Event:
+def _event(row: LedgerEvent, *, is_superseded: bool, marked: frozenset[str]) -> pb.Event:
     draft = wire.draft_of(
         {
             "source": row.source, "source_record_id": row.record_id, "source_version": row.version, "op": row.op,
@@ -180,5 +174,5 @@ def _event(row: LedgerEvent, *, is_superseded: bool, disputed: frozenset[str]) -
     return pb.Event(
         event_id=str(row.position), draft=draft, collect_time=wire.timestamp(row.collect_time),
         content_digest=wire.digest(row.content_hash), chain_digest=wire.digest(row.chain_hash),
-        is_superseded=is_superseded, is_disputed=f"event/{row.position}" in disputed,
+        is_superseded=is_superseded, is_disputed=f"event/{row.position}" in marked,
     )  # fmt: skip

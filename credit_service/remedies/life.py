@@ -71,7 +71,10 @@ def file_objection(session: Session, target: str, ask: Ask, grounds: Grounds) ->
         return former
     kind, _, name = target.partition("/")
     if kind == EVENT:
-        return _file(session, OBJECTION, target, key(grounds.fact(name)), ask, grounds)
+        fact = grounds.fact(name)
+        if fact.source == SERVICE:
+            raise refusal(ask.name, "own", f"a record of a source; {key(fact)} is a repair, which is revoked instead")
+        return _file(session, OBJECTION, target, key(fact), ask, grounds)
     if kind == LISTING:
         listing = _living(session, name, grounds, ask)
         row = _file(session, OBJECTION, target, "", ask, grounds)

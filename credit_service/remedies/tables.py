@@ -9,7 +9,7 @@ from sqlalchemy import Index, Text, select, tuple_
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime
-from credit_service.remedies.moves import FILED
+from credit_service.remedies.moves import FILED, OBJECTION
 
 
 class RemedyRow(SQLModel, table=True):
@@ -19,6 +19,7 @@ class RemedyRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_remedy_id", "remedy_id"),
         Index("ix_remedy_state", "state", "due_day", "remedy_id"),
+        Index("ix_remedy_target", "target"),
     )
     subject_id: str = Field(primary_key=True)
     remedy_id: str = Field(primary_key=True)
@@ -90,6 +91,14 @@ def open_remedies(session: Session, subject_id: str) -> Sequence[RemedyRow]:
         .order_by(col(RemedyRow.file_time), col(RemedyRow.remedy_id))
     )
     return session.execute(statement).scalars().all()
+
+
+def disputed(session: Session, targets: Sequence[str]) -> frozenset[str]:
+    """Returns those of the targets that an objection is against which waits for its decision, whoever filed it."""
+    statement = select(col(RemedyRow.target)).where(
+        col(RemedyRow.target).in_(targets), col(RemedyRow.state) == FILED, col(RemedyRow.kind) == OBJECTION
+    )
+    return frozenset(session.execute(statement).scalars())
 
 
 def search_remedies(

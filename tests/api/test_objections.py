@@ -27,6 +27,7 @@ from tests.api.street import (
     Street,
     a_record,
     ref,
+    registered,
     status,
 )
 from tests.api.test_sync import changes_after, end_of_snapshot, head
@@ -179,3 +180,24 @@ def test_rights_are_told_with_their_last_days(street: Street) -> None:
     move(street, "RecordService", one, document=lists.SERVED_DOCUMENT_NOTICE)
     found = street.ask("regulator", "ListingService/GetListing", lists.GetListingRequest(listing_id=one)).listing
     assert [(r.duty, r.due_date, r.text_zh) for r in found.rights] == [("notice_reply", "2026-11-30", "陈述、申辩")]
+
+
+def test_record_that_is_borne_of_another_is_marked_for_both(street: Street) -> None:
+    """The head bears its branch's accident: whoever looks at the record sees that the head objected."""
+    branch, (accident,) = a_firm(
+        street, a_record("", "ACC", {"accident_kind": "WORK", "deaths": 3, "liability": "UNKNOWN"})
+    )
+    head_code, _ = a_firm(street)
+    street.must_collect(registered(branch, branch_of_code=head_code))
+    make(street, "FileObjection", subject=ref(head_code), target=f"event/{accident}", statement="非本企业责任")
+    assert event(street, accident).is_disputed
+    assert [e.is_disputed for e in events_of(street, branch) if e.event_id == accident] == [True]
+
+
+def test_repair_is_revoked_and_not_objected_to(street: Street) -> None:
+    code, penalty = a_firm_with_penalty(street)
+    remedy = request_repair(street, code, penalty)
+    make(street, "DecideRepair", remedy_id=remedy.remedy_id, is_granted=True)
+    own = events_of(street, code)[-1].event_id
+    found = refusal(street, "FileObjection", subject=ref(code), target=f"event/{own}", statement="异议")
+    assert found.facts["guard"] == "own"

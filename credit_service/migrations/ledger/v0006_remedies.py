@@ -27,6 +27,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_remedy_id", "remedy", ["remedy_id"])
     op.create_index("ix_remedy_state", "remedy", ["state", "due_day", "remedy_id"])
+    op.create_index("ix_remedy_target", "remedy", ["target"])
     op.create_table(
         "remedy_move",
         sa.Column("subject_id", sa.String(), nullable=False),
