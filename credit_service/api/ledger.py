@@ -11,11 +11,12 @@ from credit_service.api.house import House
 from credit_service.errors import CreditError, Problem, Reason, shown
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.quarantine import Key, count_quarantined, find_quarantined, list_quarantined, waiting_keys
-from credit_service.ledger.relations import givers
+from credit_service.ledger.relations import bearers, givers
 from credit_service.ledger.streams import declare
 from credit_service.ledger.tables import LedgerEvent, find_event, get_event, head, list_events, superseded
 from credit_service.remedies.tables import disputed
 from credit_service.subjects.schemes import split
+from credit_service.subjects.tables import subjects_by_id
 from credit_service.v1 import ledger_pb2 as pb
 
 
@@ -120,12 +121,25 @@ class LedgerDoor:
                 raise CreditError(
                     Reason.EVENT_NOT_FOUND, f"event_id: got {shown(request.event_id)}, want a known event"
                 )
-            borne_by = call.caller.subject_id if call.caller.role == "enterprise" else None
-            # What an enterprise bears of another is asked of itself.
-            self.house.ask_within(session, call, borne_by or event.subject_id)
+            self.house.ask_within(session, call, self._asked_of(session, event, call))
             is_old = bool(superseded(session, [position], call.now))
             marked = disputed(session, [f"event/{position}"])
         return pb.GetEventResponse(event=_event(event, is_superseded=is_old, marked=marked))
+
+    def _asked_of(self, session: Session, event: LedgerEvent, call: Call) -> str:
+        """Returns of whom an event is asked: of who bears it, where the caller has to do with that one alone."""
+        if call.caller.role == "enterprise":
+            return call.caller.subject_id or ""
+        known = subjects_by_id(session, bearers(session, [event.subject_id]))
+        near = [s for s in known if call.caller.covers(known[s].supervising_region)]
+        if event.subject_id in near:
+            return event.subject_id
+        borne = givers(session, near, call.now, call.now)
+        for subject_id in near:
+            kinds = borne.get(subject_id, {}).get(event.subject_id, frozenset())
+            if kinds is None or event.kind in kinds:
+                return subject_id
+        return event.subject_id
 
     def _is_hidden(self, session: Session, event: LedgerEvent, call: Call) -> bool:
         """Says whether an enterprise may not even learn that an event exists: it is neither its own nor borne by it."""

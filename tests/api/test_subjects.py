@@ -212,6 +212,18 @@ def test_head_bears_the_accident_of_its_branch_and_may_read_it(street: Street) -
     assert street.refused("enterprise", "LedgerService/GetEvent", hidden)[1] == "EVENT_NOT_FOUND"
 
 
+def test_officer_of_the_head_s_district_opens_the_accident_of_its_branch_elsewhere(street: Street) -> None:
+    head, branch = a_code(), a_code()
+    accident = a_record(branch, "ACC", {"accident_kind": "WORK", "deaths": 1, "liability": "LIABLE"})
+    told, penalty = registered(branch, "110105", branch_of_code=head), a_record(branch)
+    street.must_collect(registered(head, "110108"))
+    _, accident_id, penalty_id = street.must_collect(told, accident, penalty)
+    found = street.ask("district", "LedgerService/GetEvent", ledger_pb2.GetEventRequest(event_id=accident_id))
+    assert found.event.draft.subject.code == branch
+    hidden = ledger_pb2.GetEventRequest(event_id=penalty_id)
+    assert street.refused("district", "LedgerService/GetEvent", hidden)[1] == "OUT_OF_JURISDICTION"
+
+
 def grade_of(street: Street, code: str) -> Any:
     """Asks for everything of a grade that facts may change."""
     request = grades_pb2.ExplainGradeRequest(subject=ref(code))
