@@ -133,6 +133,9 @@ class Life:
                 request = getattr(grades_pb2, f"{name}Request")(subject=ref(code), time_frame=time)
                 try:
                     asked.append(self.street.ask("regulator", f"GradeService/{name}", request))
+                    if name == "ExplainGrade":
+                        # Says what happened since the time frame: it is told for the time of the answer.
+                        asked[-1].ClearField("lapsed_event_ids")
                 except grpc.RpcError as error:
                     asked.append(reason_of(error)[0])
         return asked

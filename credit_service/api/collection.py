@@ -159,6 +159,8 @@ def results(receipts: Sequence[Receipt]) -> list[pb.SubmitResult]:
         result.CopyFrom(template)
         result.index, result.event_id = index, str(receipt.event_id)
         result.content_digest.value = receipt.content_hash or b""
+        if receipt.latest_version:
+            result.latest_version = receipt.latest_version
         if receipt.problems:
             result.problems.extend(map(wire.problem_message, receipt.problems))
         made.append(result)

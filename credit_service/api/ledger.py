@@ -53,7 +53,7 @@ class LedgerDoor:
             receipt = Receipt("ACCEPTED", event.position, event.collect_time, event.content_hash)
             return pb.GetReceiptResponse(
                 result=results([receipt])[0], chain_digest=wire.digest(event.chain_hash),
-                is_judged=event.position <= judged,
+                is_judged=event.position <= judged, is_retraction=event.op == "RETRACT",
             )  # fmt: skip
         if waiting is None:
             raise CreditError(

@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from credit_service.api.wire import draft_of
 from credit_service.cli.connection import EXIT_FAILED, Connection, JsonOption, ProfileOption, connect
+from credit_service.cli.correcting import corrected
 from credit_service.cli.files import Opened, Read, Record, open_records
 from credit_service.cli.output import print_json, say
 from credit_service.cli.reports import Report, Unkept
@@ -80,10 +81,18 @@ class Importer:
     """Streams records frame by frame; at most a window of frames is under way."""
 
     def __init__(
-        self, connection: Connection, report: Callable[[Unkept], None], on_ack: Callable[[Tally], None]
+        self,
+        connection: Connection,
+        report: Callable[[Unkept], None],
+        on_ack: Callable[[Tally], None],
+        *,
+        is_correcting: bool = False,
     ) -> None:
-        """Takes where to send, where to report what was not kept, and what to do at each acknowledgement."""
-        self._connection = connection
+        """Takes where to send, where to report what was not kept, and what to do at each acknowledgement.
+
+        When correcting, a record that is stored with another content becomes its next version.
+        """
+        self._connection, self._is_correcting = connection, is_correcting
         self._report = report
         self._on_ack = on_ack
         self.tally = Tally()
@@ -94,7 +103,8 @@ class Importer:
         frames = under_way.guarded(self._frames(iter(records), under_way))
         try:
             for answer in self._connection.converse(ledger_pb2_grpc.LedgerServiceStub, "StreamEvents", frames):
-                self._settle(under_way.sent.pop(0), list(answer.results))
+                entries = under_way.sent.pop(0)
+                self._settle(entries, self._corrected(entries, list(answer.results)))
                 under_way.room.release()
         finally:
             under_way.stopped.set()
@@ -123,6 +133,11 @@ class Importer:
             yield ledger_pb2.StreamEventsRequest(offset=offset, events=drafts)
             offset += len(drafts)
         under_way.rest = entries
+
+    def _corrected(self, entries: list[Entry], results: list[ledger_pb2.SubmitResult]) -> list[ledger_pb2.SubmitResult]:
+        if not self._is_correcting:
+            return results
+        return corrected(self._connection, [draft for _, draft in entries if draft is not None], results)
 
     def _settle(self, entries: list[Entry], results: list[ledger_pb2.SubmitResult]) -> None:
         answers = iter(results)
@@ -201,6 +216,9 @@ def import_file(  # noqa: PLR0913  # one per option of the command
     encoding: Annotated[
         str, typer.Option("--encoding", help="utf-8 or gb18030 (GBK); by default the one that reads the file best.")
     ] = "",
+    correct: Annotated[
+        bool, typer.Option("--correct", help="Make a record that is stored with another content its next version.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every record and send nothing.")] = False,
     profile: ProfileOption = "",
     as_json: JsonOption = False,
@@ -226,7 +244,7 @@ def import_file(  # noqa: PLR0913  # one per option of the command
         if dry_run:
             tally = DryRun(faults.write, datetime.now(UTC)).run(bar.track(opened.records, task_id=task))
         else:
-            importer = Importer(connect(profile), faults.write, on_ack)
+            importer = Importer(connect(profile), faults.write, on_ack, is_correcting=correct)
             importer.tally = done
             tally = importer.run(islice(opened.records, done.submitted, None))
             state.unlink(missing_ok=True)

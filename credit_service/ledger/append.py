@@ -42,6 +42,8 @@ class Receipt(NamedTuple):
     problems: Sequence[Problem] = ()
     # Subjects whose facts changed: the record's own and, when a correction moves it, the former one.
     subject_ids: tuple[str, ...] = ()
+    # Highest stored version, where the submitted one is another or says something else; 0: nothing to tell.
+    latest_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt,
     if versions:
         for stored in versions:
             if stored.version == draft.version:
-                return _replay(draft, stored)
+                return _replay(draft, stored, max(other.version for other in versions))
         if any(other.version > draft.version for other in versions):
             status = "SUPERSEDED_LATE"
         subjects = tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in versions)]))
@@ -174,17 +176,18 @@ def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt,
     return Receipt(status, batch.position, batch.now, draft.content_hash, (), subjects)
 
 
-def _replay(draft: Draft, stored: StoredVersion) -> Receipt:
+def _replay(draft: Draft, stored: StoredVersion, latest: int) -> Receipt:
+    first_time = from_microseconds(stored.collect_time)
     if stored.content_hash == draft.content_hash:
-        return Receipt("DUPLICATE", stored.position, from_microseconds(stored.collect_time), stored.content_hash)
+        told = latest if latest > draft.version else 0
+        return Receipt("DUPLICATE", stored.position, first_time, stored.content_hash, latest_version=told)
     problem = Problem(
         "source_record_id",
         f"{draft.record_id} version {draft.version} with another content",
         "the stored content, or a higher version that corrects it",
         Reason.KEY_CONFLICT,
     )
-    first_time = from_microseconds(stored.collect_time)
-    return Receipt("CONFLICT", stored.position, first_time, stored.content_hash, [problem])
+    return Receipt("CONFLICT", stored.position, first_time, stored.content_hash, [problem], latest_version=latest)
 
 
 _EVENT_COLUMNS = (

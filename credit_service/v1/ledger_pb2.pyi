@@ -215,12 +215,15 @@ class SubmitResult(_message.Message):
     COLLECT_TIME_FIELD_NUMBER: _builtins.int
     CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    LATEST_VERSION_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Place in the batch, from 0."""
     status: Global___SubmitStatus.ValueType
     """What became of it."""
     event_id: _builtins.str
     """Position in the ledger; present for ACCEPTED, DUPLICATE and SUPERSEDED_LATE."""
+    latest_version: _builtins.int
+    """Highest version stored of the record, where it is not the one that was submitted or the contents differ."""
     @_builtins.property
     def collect_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first collected; present with `event_id`."""
@@ -242,10 +245,11 @@ class SubmitResult(_message.Message):
         collect_time: _timestamp_pb2.Timestamp | None = ...,
         content_digest: _digests_pb2.Digest | None = ...,
         problems: _abc.Iterable[_subjects_pb2.Problem] | None = ...,
+        latest_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id", "index", b"index", "problems", b"problems", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id", "index", b"index", "latest_version", b"latest_version", "problems", b"problems", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__event_id: _TypeAlias = _typing.Literal["event_id"]  # noqa: Y015
     _WhichOneofArgType__event_id: _TypeAlias = _typing.Literal["_event_id", b"_event_id"]  # noqa: Y015
@@ -528,8 +532,11 @@ class GetReceiptResponse(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     CHAIN_DIGEST_FIELD_NUMBER: _builtins.int
     IS_JUDGED_FIELD_NUMBER: _builtins.int
+    IS_RETRACTION_FIELD_NUMBER: _builtins.int
     is_judged: _builtins.bool
     """Whether candidates, grades and feed have followed the event."""
+    is_retraction: _builtins.bool
+    """Whether the version withdraws the record."""
     @_builtins.property
     def result(self) -> Global___SubmitResult:
         """The answer given at first."""
@@ -544,10 +551,11 @@ class GetReceiptResponse(_message.Message):
         result: Global___SubmitResult | None = ...,
         chain_digest: _digests_pb2.Digest | None = ...,
         is_judged: _builtins.bool = ...,
+        is_retraction: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "is_judged", b"is_judged", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "is_judged", b"is_judged", "is_retraction", b"is_retraction", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
