@@ -165,6 +165,8 @@ def explain(
         ]
         show_table(("rule", "effect", "since", "text", "events"), found)
     unmet = [("not met for A", _both(zh, en)) for zh, en in zip(answer.unmet_zh, answer.unmet_en, strict=True)]
+    unmet += [("disputed", target) for target in answer.disputed_targets]
+    unmet += [("used then, not now", f"event {event_id}") for event_id in answer.lapsed_event_ids]
     if unmet:
         show(answer, unmet, as_json=False)
 

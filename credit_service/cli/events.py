@@ -62,6 +62,7 @@ def event_show(
         ("published", time_text(draft.source_publish_time) if draft.HasField("source_publish_time") else ""),
         ("collected", time_text(event.collect_time)),
         ("state", "superseded by a later version" if event.is_superseded else "the newest version"),
+        ("disputed", "an objection waits for its decision" if event.is_disputed else ""),
     ]
     show(answer, rows, as_json=as_json)
 
@@ -93,7 +94,8 @@ def event_list(  # noqa: PLR0913  # a command takes each option as an argument
     rows = [
         (
             e.event_id, kind_of(e.draft), date_text(e.draft.occur_time), e.draft.document_no,
-            f"{e.draft.source}/{e.draft.source_record_id}", "superseded" if e.is_superseded else "",
+            f"{e.draft.source}/{e.draft.source_record_id}",
+            "superseded" if e.is_superseded else "disputed" if e.is_disputed else "",
         )
         for e in answer.events
     ]  # fmt: skip

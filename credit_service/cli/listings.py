@@ -94,8 +94,11 @@ def listing_show(
     ]  # fmt: skip
     if x.HasField("term_last_date"):
         effect = "in force" if x.is_in_force else "without effect"
-        flags = "".join(f", {name}" for name in ("stayed", "suspended") if getattr(x, f"is_{name}"))
+        flags = "".join(f", {name}" for name in ("stayed", "suspended", "disputed") if getattr(x, f"is_{name}"))
         rows.append(("term", f"until 24:00 of {x.term_last_date}; {effect}{flags}"))
+    if x.is_disputed and not x.HasField("term_last_date"):
+        rows.append(("disputed", "an objection waits for its decision"))
+    rows += [("right", f"{d.text_zh} / {d.text_en}: until {d.due_date}") for d in x.rights]
     rows += [("basis", f"{b.instrument} {b.article} ({b.source})") for b in x.bases]
     rows += [("proof", _proof(connection, event_id)) for event_id in x.event_ids]
     rows += [("move", f"{time_text(m.move_time)} {m.name} {m.actor} {m.document_no}: {m.reason}") for m in x.moves]
