@@ -102,6 +102,9 @@ PAYLOADS: Mapping[str, Mapping[str, Field]] = {
         "order_date": DATE,
         "due_date": DATE,
         "extended_due_date": DATE,
+        "supervision_date": DATE,
+        "rectified_date": DATE,
+        "accepted_date": DATE,
         "closed_date": DATE,
         "is_supervised": BOOL,
         "facts": TEXT,
@@ -177,6 +180,10 @@ DATE_ORDER = (
     ("order_date", "due_date"),
     ("order_date", "closed_date"),
     ("due_date", "extended_due_date"),
+    ("supervision_date", "due_date"),
+    ("order_date", "rectified_date"),
+    ("rectified_date", "accepted_date"),
+    ("accepted_date", "closed_date"),
 )
 # Fields that mean nothing without each other.
 TOGETHER: Mapping[str, tuple[tuple[str, str], ...]] = {"REG": (("predecessor_codes", "succession"),)}

@@ -104,7 +104,7 @@ class State:
 
     It begins on the first stated of `starts` (the fact's day when none is named) moved by `after`,
     and ends before the earliest of `until` or after the earliest of `through`. Without a stated
-    start it never is.
+    start, or with a date of `absent`, it never is.
     """
 
     name: str
@@ -113,6 +113,7 @@ class State:
     after: Period | None
     until: tuple[str, ...]
     through: tuple[str, ...]
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

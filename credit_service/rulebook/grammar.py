@@ -57,8 +57,9 @@ def _state(table: Table, name: str) -> State:
         after=table.period_or_none("after"),
         until=table.choices("until", dates, ()),
         through=table.choices("through", dates, ()),
+        absent=table.choices("absent", dates, ()),
     )
-    table.finish(("kind", "starts", "after", "until", "through"))
+    table.finish(("kind", "starts", "after", "until", "through", "absent"))
     return state
 
 

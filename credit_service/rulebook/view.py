@@ -85,6 +85,8 @@ def stretch(state: State, fact: Fact) -> tuple[int, int]:
     """Returns the days [from, until) of the fact in the state; empty when it never is."""
     payload = fact.payload
     start = fact.day
+    if any(name in payload for name in state.absent):
+        return NEVER, NEVER
     if state.starts:
         stated = [payload[name] for name in state.starts if name in payload]
         if not stated:

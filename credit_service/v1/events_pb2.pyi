@@ -1336,6 +1336,9 @@ class Hazard(_message.Message):
     CLOSED_DATE_FIELD_NUMBER: _builtins.int
     IS_SUPERVISED_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
+    SUPERVISION_DATE_FIELD_NUMBER: _builtins.int
+    RECTIFIED_DATE_FIELD_NUMBER: _builtins.int
+    ACCEPTED_DATE_FIELD_NUMBER: _builtins.int
     hazard_level: Global___HazardLevel.ValueType
     """Level. Required."""
     found_by: Global___FoundBy.ValueType
@@ -1352,6 +1355,16 @@ class Hazard(_message.Message):
     """Whether it is listed for supervision 挂牌督办."""
     facts: _builtins.str
     """Facts."""
+    supervision_date: _builtins.str
+    """Civil date `YYYY-MM-DD` in Asia/Shanghai: listed for supervision 挂牌. Without a due date the edition's term runs
+    from it.
+    """
+    rectified_date: _builtins.str
+    """Civil date `YYYY-MM-DD` in Asia/Shanghai: the enterprise says that it is rectified. Not before `order_date`."""
+    accepted_date: _builtins.str
+    """Civil date `YYYY-MM-DD` in Asia/Shanghai: accepted 验收 on site. Not before `rectified_date`, not after
+    `closed_date`.
+    """
     def __init__(
         self,
         *,
@@ -1363,11 +1376,16 @@ class Hazard(_message.Message):
         closed_date: _builtins.str | None = ...,
         is_supervised: _builtins.bool | None = ...,
         facts: _builtins.str | None = ...,
+        supervision_date: _builtins.str | None = ...,
+        rectified_date: _builtins.str | None = ...,
+        accepted_date: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_closed_date", b"_closed_date", "_due_date", b"_due_date", "_extended_due_date", b"_extended_due_date", "_facts", b"_facts", "_is_supervised", b"_is_supervised", "_order_date", b"_order_date", "closed_date", b"closed_date", "due_date", b"due_date", "extended_due_date", b"extended_due_date", "facts", b"facts", "is_supervised", b"is_supervised", "order_date", b"order_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accepted_date", b"_accepted_date", "_closed_date", b"_closed_date", "_due_date", b"_due_date", "_extended_due_date", b"_extended_due_date", "_facts", b"_facts", "_is_supervised", b"_is_supervised", "_order_date", b"_order_date", "_rectified_date", b"_rectified_date", "_supervision_date", b"_supervision_date", "accepted_date", b"accepted_date", "closed_date", b"closed_date", "due_date", b"due_date", "extended_due_date", b"extended_due_date", "facts", b"facts", "is_supervised", b"is_supervised", "order_date", b"order_date", "rectified_date", b"rectified_date", "supervision_date", b"supervision_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_closed_date", b"_closed_date", "_due_date", b"_due_date", "_extended_due_date", b"_extended_due_date", "_facts", b"_facts", "_is_supervised", b"_is_supervised", "_order_date", b"_order_date", "closed_date", b"closed_date", "due_date", b"due_date", "extended_due_date", b"extended_due_date", "facts", b"facts", "found_by", b"found_by", "hazard_level", b"hazard_level", "is_supervised", b"is_supervised", "order_date", b"order_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accepted_date", b"_accepted_date", "_closed_date", b"_closed_date", "_due_date", b"_due_date", "_extended_due_date", b"_extended_due_date", "_facts", b"_facts", "_is_supervised", b"_is_supervised", "_order_date", b"_order_date", "_rectified_date", b"_rectified_date", "_supervision_date", b"_supervision_date", "accepted_date", b"accepted_date", "closed_date", b"closed_date", "due_date", b"due_date", "extended_due_date", b"extended_due_date", "facts", b"facts", "found_by", b"found_by", "hazard_level", b"hazard_level", "is_supervised", b"is_supervised", "order_date", b"order_date", "rectified_date", b"rectified_date", "supervision_date", b"supervision_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__accepted_date: _TypeAlias = _typing.Literal["accepted_date"]  # noqa: Y015
+    _WhichOneofArgType__accepted_date: _TypeAlias = _typing.Literal["_accepted_date", b"_accepted_date"]  # noqa: Y015
     _WhichOneofReturnType__closed_date: _TypeAlias = _typing.Literal["closed_date"]  # noqa: Y015
     _WhichOneofArgType__closed_date: _TypeAlias = _typing.Literal["_closed_date", b"_closed_date"]  # noqa: Y015
     _WhichOneofReturnType__due_date: _TypeAlias = _typing.Literal["due_date"]  # noqa: Y015
@@ -1380,6 +1398,12 @@ class Hazard(_message.Message):
     _WhichOneofArgType__is_supervised: _TypeAlias = _typing.Literal["_is_supervised", b"_is_supervised"]  # noqa: Y015
     _WhichOneofReturnType__order_date: _TypeAlias = _typing.Literal["order_date"]  # noqa: Y015
     _WhichOneofArgType__order_date: _TypeAlias = _typing.Literal["_order_date", b"_order_date"]  # noqa: Y015
+    _WhichOneofReturnType__rectified_date: _TypeAlias = _typing.Literal["rectified_date"]  # noqa: Y015
+    _WhichOneofArgType__rectified_date: _TypeAlias = _typing.Literal["_rectified_date", b"_rectified_date"]  # noqa: Y015
+    _WhichOneofReturnType__supervision_date: _TypeAlias = _typing.Literal["supervision_date"]  # noqa: Y015
+    _WhichOneofArgType__supervision_date: _TypeAlias = _typing.Literal["_supervision_date", b"_supervision_date"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accepted_date) -> _WhichOneofReturnType__accepted_date | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__closed_date) -> _WhichOneofReturnType__closed_date | None: ...
     @_typing.overload
@@ -1392,6 +1416,10 @@ class Hazard(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_supervised) -> _WhichOneofReturnType__is_supervised | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order_date) -> _WhichOneofReturnType__order_date | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rectified_date) -> _WhichOneofReturnType__rectified_date | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__supervision_date) -> _WhichOneofReturnType__supervision_date | None: ...
 
 Global___Hazard: _TypeAlias = Hazard  # noqa: Y015
 
