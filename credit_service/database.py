@@ -220,7 +220,11 @@ def _engine(url: str) -> Engine:
         return engine
     if url.startswith("postgresql"):
         engine = create_engine(
-            url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, pool_pre_ping=True
+            url.replace("postgresql://", "postgresql+psycopg://", 1),
+            hide_parameters=True,
+            pool_pre_ping=True,
+            # The same connection for the writer each time: it has its statements prepared and its caches warm.
+            pool_use_lifo=True,
         )
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
