@@ -145,10 +145,11 @@ def revoke_repair(session: Session, row: RemedyRow, ask: Ask, grounds: Grounds) 
 def _check_conditions(
     session: Session, fact: Fact, move: str, commitment: str, grounds: Grounds, stated: Mapping[str, Any] | None
 ) -> None:
-    rows = [row for row in listings_of(session, [grounds.subject_id]) if row.state in LIVING - {CANDIDATE}]
-    facts = grounds.around.facts
+    day, facts = civil_day(grounds.now), grounds.around.facts
+    # A term that is over needs no move: its listing lives no more.
+    rows = [r for r in listings_of(session, [grounds.subject_id]) if r.state_on(day) in LIVING - {CANDIDATE}]
     listed = founding({name for row in rows for name in row.records()}, facts)
-    claim = Claim(fact, facts, grounds.edition, civil_day(grounds.now), listed, commitment, stated)
+    claim = Claim(fact, facts, grounds.edition, day, listed, commitment, stated)
     found = missing(claim)
     if found is not None:
         raise refusal(move, *found)
