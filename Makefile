@@ -11,7 +11,7 @@ RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 PROTO := .venv-proto/stamp
 PIP := -m pip --quiet --disable-pip-version-check
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK := $(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(ARGS)
 
 comma := ,
