@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlmodel import Session
 
@@ -11,6 +12,7 @@ from credit_service.changes import Recorder
 from credit_service.database import insert_rows, upsert
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.grading import Case, Explained, Graded, explain, grade_many
+from credit_service.grades.overrides import NOTHING, Standing, standings
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades
 from credit_service.ledger.facts import Fact, facts_of
@@ -21,7 +23,7 @@ from credit_service.listings.tables import ListingRow, blacklisted_until, listin
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import unusable_from
+from credit_service.rulebook.usable import key, unusable_from
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import SubjectRow, subjects_by_id
@@ -46,7 +48,8 @@ class Assessor:
         facts = facts_of(session, ids, now, now)
         rows = [known[i] for i in ids if i in known]
         listed = blacklisted_until(session, ids, now, now)
-        graded = self.judge(rows, facts, now, listed)
+        decided = standings(session, ids, now, now)
+        graded = self.judge(rows, facts, now, listed, decided)
         recorder = Recorder(now)
         existing: dict[str, list[ListingRow]] = {}
         for row in listings_of(session, ids):
@@ -61,7 +64,7 @@ class Assessor:
             # A listing may have ended or been suspended just now: the grade follows in the same transaction.
             listed_now = blacklisted_until(session, list(existing), now, now)
             moved = {i for i in existing if listed.get(i) != listed_now.get(i)}
-            again = self.judge([row for row in rows if row.subject_id in moved], facts, now, listed_now)
+            again = self.judge([row for row in rows if row.subject_id in moved], facts, now, listed_now, decided)
             graded = [g for g in graded if g.subject_id not in moved] + again
         _write(session, [g for g in graded if g.grade is not None], recorder, now)
         return recorder.write(session)
@@ -79,7 +82,8 @@ class Assessor:
         facts = facts_of(session, list(rows), as_of, known)
         seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
         listed = blacklisted_until(session, list(seen), as_of, known)
-        found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed)}
+        decided = standings(session, list(seen), as_of, known)
+        found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed, decided)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
 
     def explain(self, session: Session, subject_id: str, as_of: datetime, known: datetime) -> Explained:
@@ -90,8 +94,33 @@ class Assessor:
         facts = facts_of(session, [subject_id], as_of, known)[subject_id]
         edition = edition_for(self.editions(), split(subject_id)[0], civil_day(as_of))
         until = blacklisted_until(session, [subject_id], as_of, known).get(subject_id)
-        case = Case(subject_id, graded.subject_kind, facts, until)
-        return explain(edition, self._scorecard(edition), case, civil_day(as_of))
+        decided = standings(session, [subject_id], as_of, known)
+        case = _case(subject_id, graded.subject_kind, facts, until, decided)
+        return explain(edition, self.scorecards.get(edition.grading.model), case, civil_day(as_of))
+
+    def tried(
+        self,
+        session: Session,
+        subject_id: str,
+        sent: Sequence[Fact],
+        withdrawn: frozenset[str],
+        frame: tuple[datetime, datetime],
+    ) -> Graded:
+        """Grades one subject as if records had been sent and others withdrawn; writes nothing.
+
+        A record that is sent takes the place of its former version. Fails with EVENT_NOT_FOUND.
+        """
+        rows = subjects_by_id(session, [subject_id])
+        facts = facts_of(session, [subject_id], *frame)[subject_id]
+        if unknown := withdrawn - {str(fact.event_id) for fact in facts}:
+            want = "events of the subject that stand"
+            raise CreditError(Reason.EVENT_NOT_FOUND, f"without_event_ids: got {min(unknown)}, want {want}")
+        gone = {key(fact) for fact in sent}
+        kept = [fact for fact in facts if str(fact.event_id) not in withdrawn and key(fact) not in gone]
+        supposed = sorted([*kept, *sent], key=lambda fact: (fact.day, fact.event_id))
+        listed = blacklisted_until(session, [subject_id], *frame)
+        decided = standings(session, [subject_id], *frame)
+        return self.judge(list(rows.values()), {subject_id: supposed}, frame[0], listed, decided)[0]
 
     def lapsed(self, session: Session, subject_id: str, event_ids: Sequence[int], now: datetime) -> list[int]:
         """Returns those of the events that may no longer be used now: repaired, revoked, withdrawn or expired."""
@@ -108,10 +137,12 @@ class Assessor:
         facts: Mapping[str, list[Fact]],
         as_of: datetime,
         listed: Mapping[str, int],
+        decided: Mapping[str, Standing] = MappingProxyType({}),
     ) -> list[Graded]:
         """Judges subjects by given facts under the editions in force on the day, grouped by scheme; reads nothing.
 
-        `listed` maps subjects on the blacklist to the first day on which they no longer are.
+        `listed` maps subjects on the blacklist to the first day on which they no longer are; `decided` holds what
+        officers decided of their grades.
         """
         day = civil_day(as_of)
         by_scheme: dict[str, list[SubjectRow]] = {}
@@ -124,33 +155,30 @@ class Assessor:
             except CreditError as error:
                 graded.extend(Graded(m.subject_id, m.kind, day, problem=error) for m in members)
                 continue
-            graded.extend(self._grade_scheme(edition, members, facts, day, listed))
+            others = [m for m in members if m.kind != PERSON]
+            cases = [
+                _case(m.subject_id, m.kind, facts[m.subject_id], listed.get(m.subject_id), decided) for m in others
+            ]
+            graded.extend(self._grade(edition, others, cases, day))
+            # Persons are never graded, but the rules speak of them too.
+            persons = [m for m in members if m.kind == PERSON]
+            graded.extend(_ungraded(edition, m, facts[m.subject_id], day, _PERSON_PROBLEM) for m in persons)
         return graded
 
-    def _grade_scheme(
-        self,
-        edition: Edition,
-        members: Sequence[SubjectRow],
-        facts: Mapping[str, list[Fact]],
-        day: int,
-        listed: Mapping[str, int],
-    ) -> list[Graded]:
-        """Grades what may be graded; the rules speak of all, also of persons and when the model is missing."""
-        persons = [m for m in members if m.kind == PERSON]
-        others = [m for m in members if m.kind != PERSON]
-        graded = [_ungraded(edition, m, facts[m.subject_id], day, _PERSON_PROBLEM) for m in persons]
+    def _grade(self, edition: Edition, members: Sequence[SubjectRow], cases: Sequence[Case], day: int) -> list[Graded]:
+        """Grades what may be graded; the rules speak also when the model is missing."""
         try:
-            cases = [Case(m.subject_id, m.kind, facts[m.subject_id], listed.get(m.subject_id)) for m in others]
-            graded.extend(grade_many(edition, self._scorecard(edition), cases, day))
+            return grade_many(edition, self.scorecards.get(edition.grading.model), cases, day)
         except CreditError as error:
-            graded.extend(_ungraded(edition, m, facts[m.subject_id], day, error) for m in others)
-        return graded
+            pairs = zip(members, cases, strict=True)
+            return [_ungraded(edition, member, case.facts, day, error) for member, case in pairs]
 
-    def _scorecard(self, edition: Edition) -> Scorecard:
-        scorecard = self.scorecards.get(edition.grading.model)
-        if scorecard is None:
-            raise CreditError(Reason.MODEL_NOT_FOUND, f"model: got none, want {edition.grading.model}")
-        return scorecard
+
+def _case(
+    subject_id: str, kind: str, facts: Sequence[Fact], until: int | None, decided: Mapping[str, Standing]
+) -> Case:
+    stands = decided.get(subject_id, NOTHING)
+    return Case(subject_id, kind, facts, until, stands.override, stands.reviewed_until)
 
 
 _PERSON_PROBLEM = CreditError(
@@ -185,6 +213,7 @@ def _write(session: Session, graded: Sequence[Graded], recorder: Recorder, now: 
             {
                 "subject_id": g.subject_id, "grade": g.grade, "score": g.score, "fingerprint": fingerprint,
                 "number": number, "assess_time": now, "next_review_day": g.next_review_day, "document": document,
+                "is_review_open": g.is_review_open,
             }
         )  # fmt: skip
     upsert(session, CurrentGrade, rows, ["subject_id"])

@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from credit_service.assessment import Assessor
 from credit_service.errors import CreditError, Reason
+from credit_service.grades import overrides
 from credit_service.grades.grading import Graded
 from credit_service.ledger.facts import Fact, facts_of
 from credit_service.ledger.sources import SERVICE
@@ -82,6 +83,8 @@ class _Case:
     facts: Sequence[Fact]
     # Listings in force, with how they stand.
     listings: Sequence[tuple[ListingRow, Standing]]
+    # What officers decided of the grade by hand.
+    stands: overrides.Standing
 
     def judge(self, day: int, steps: Sequence[Step]) -> Graded:
         """Judges the subject on a day as if the steps of until then were done."""
@@ -93,7 +96,8 @@ class _Case:
         ]
         ends = [s.last_day + 1 for r, s in self.listings if f"listing/{r.listing_id}" not in done and s.last_day]
         listed = {self.row.subject_id: max(ends)} if any(end > day for end in ends) else {}
-        return self.assessor.judge([self.row], {self.row.subject_id: facts}, day_start(day), listed)[0]
+        decided = {self.row.subject_id: self.stands.on(day)}
+        return self.assessor.judge([self.row], {self.row.subject_id: facts}, day_start(day), listed, decided)[0]
 
 
 def plan(session: Session, assessor: Assessor, subject_id: str, as_of: datetime, known: datetime) -> Plan:
@@ -106,7 +110,8 @@ def plan(session: Session, assessor: Assessor, subject_id: str, as_of: datetime,
     is_listed = subject_id in blacklisted_until(session, [subject_id], as_of, known)
     rows = [r for r in listings_of(session, [subject_id]) if r.list == BLACK] if is_listed else []
     stood = [(r, standing([m.act() for m in moves(session, r)], as_of, known)) for r in rows]
-    case = _Case(assessor, row, facts, [(r, s) for r, s in stood if s.in_force])
+    decided = overrides.standings(session, [subject_id], as_of, known).get(subject_id, overrides.NOTHING)
+    case = _Case(assessor, row, facts, [(r, s) for r, s in stood if s.in_force], decided)
     today = civil_day(as_of)
     steps = _steps(case, edition_for(assessor.editions(), split(subject_id)[0], today), today)
     return _walk(case, steps, graded.grade, today)

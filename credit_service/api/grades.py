@@ -10,30 +10,31 @@ from sqlmodel import Session
 from credit_service.api import wire
 from credit_service.api.access import check_subject
 from credit_service.api.calls import Call
-from credit_service.api.house import House
+from credit_service.api.checking import check_all
+from credit_service.api.grade_messages import grade_message
+from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
 from credit_service.errors import CreditError, Problem, Reason
 from credit_service.grades.grading import Explained, Graded
 from credit_service.grades.tables import GradeRow, grade_history
-from credit_service.legal_days import day_text
+from credit_service.ledger.drafts import CheckedDraft
+from credit_service.ledger.facts import Fact, fact_of
+from credit_service.legal_days import civil_day, day_text
 from credit_service.remedies.moves import OBJECTION
 from credit_service.remedies.tables import open_remedies
 from credit_service.rulebook.evaluate import Finding
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import subjects_by_id
 from credit_service.v1 import grades_pb2 as pb
-from credit_service.v1 import rulebook_pb2, subjects_pb2
+from credit_service.v1 import subjects_pb2
 
 BATCH_LIMIT = 100_000
+TRIED_LIMIT = 100
 CHUNK = 500
 
 
-class GradeDoor:
-    """Answers grades."""
-
-    def __init__(self, house: House) -> None:
-        """Takes what the doors share."""
-        self.house = house
+class GradeDoor(OverrideDoor):
+    """Answers grades, and takes what officers decide of them."""
 
     def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
         """Returns one grade."""
@@ -91,6 +92,28 @@ class GradeDoor:
         token = wire.page_token(bond, [rows[size - 1].number]) if len(rows) > size else ""
         return pb.ListGradeHistoryResponse(grades=[_recorded(row) for row in rows[:size]], next_page_token=token)
 
+    def TryGrade(self, request: pb.TryGradeRequest, call: Call) -> pb.TryGradeResponse:
+        """Grades as if records had been sent and others withdrawn; keeps nothing."""
+        frame, identifier = self.house.frame(request.time_frame, call), wire.id_of(request.subject)
+        if len(request.events) > TRIED_LIMIT:
+            raise CreditError(
+                Reason.BATCH_TOO_LARGE, f"events: got {len(request.events)}, want at most {TRIED_LIMIT}",
+                limit=str(TRIED_LIMIT),
+            )  # fmt: skip
+        tried = [
+            _supposed(checked, identifier, place, frame[0])
+            for place, checked in enumerate(check_all(self.house.checking.checker, request.events, call.now))
+        ]
+        with self.house.database.reading() as session:
+            self.house.ask_within(session, call, identifier)
+            before = self.house.assessor.grades(session, [identifier], *frame)[0]
+            after = self.house.assessor.tried(session, identifier, tried, frozenset(request.without_event_ids), frame)
+        for graded in (before, after):
+            if graded.problem is not None:
+                raise graded.problem
+        messages = [grade_message(graded.document(), frame) for graded in (after, before)]
+        return pb.TryGradeResponse(grade=messages[0], grade_before=messages[1])
+
     def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
         """Returns the silent ones among the sources that speak of the subject's scheme."""
         scheme, sources = split(identifier)[0], self.house.sources
@@ -126,38 +149,26 @@ class GradeDoor:
         return results
 
 
+def _supposed(checked: CheckedDraft, subject_id: str, place: int, known: datetime) -> Fact:
+    """Returns the fact that a record would be; its id is the place of the record, below zero, from -1."""
+    field = f"events[{place}]"
+    if checked.draft is None:
+        problem = checked.problems[0]
+        raise CreditError(
+            problem.reason, f"{field}.{problem.field}: got {problem.got or 'nothing'}, want {problem.want}"
+        )
+    if checked.draft.op != "ASSERT":
+        raise CreditError(Reason.FIELD_INVALID, f"{field}.op: got {checked.draft.op}, want ASSERT or without_event_ids")
+    if checked.draft.subject_id != subject_id:
+        raise CreditError(Reason.FIELD_INVALID, f"{field}.subject: got another, want {subject_id}")
+    return fact_of(checked.draft, -place - 1, civil_day(known))
+
+
 def _identified(subject: subjects_pb2.SubjectRef) -> str | CreditError:
     try:
         return wire.id_of(subject)
     except CreditError as error:
         return error
-
-
-def grade_message(document: dict, frame: tuple[datetime, datetime]) -> pb.GradeRecord:  # type: ignore[type-arg]  # JSON
-    """Returns the after-image of a grade as a message; what was not computed stays absent."""
-    record = pb.GradeRecord(
-        subject=wire.ref_of(document["subject_id"]), grade=pb.Grade.Value(f"GRADE_{document['grade']}"),
-        score=document.get("score"), probability=document.get("probability"),
-        pending_zh=document.get("pending_zh"), pending_en=document.get("pending_en"),
-        is_review_open=document["is_review_open"], edition_id=document["edition_id"],
-        model_id=document.get("model_id"), next_review_date=document.get("next_review_date"),
-        as_of_time=wire.timestamp(frame[0]), known_time=wire.timestamp(frame[1]),
-    )  # fmt: skip
-    for reason in document["reasons"]:
-        record.reasons.add(
-            feature=reason["feature"], value=reason.get("value"), unit=reason["unit"], points=reason["points"],
-            is_actionable=reason["is_actionable"], text_zh=reason["text_zh"], text_en=reason["text_en"],
-            event_ids=map(str, reason["event_ids"]),
-        )  # fmt: skip
-    for veto in document["vetoes"]:
-        record.vetoes.add(
-            veto_id=veto["veto_id"], cap=pb.Grade.Value(f"GRADE_{veto['cap']}"), until_date=veto["until_date"],
-            event_ids=map(str, veto["event_ids"]), text_zh=veto["text_zh"], text_en=veto["text_en"],
-            basis=rulebook_pb2.LegalBasis(
-                instrument=veto["instrument"], article=veto["article"], source=veto["source"]
-            ),
-        )  # fmt: skip
-    return record
 
 
 def _behind(explained: Explained) -> list[int]:

@@ -13,11 +13,12 @@ from credit_service.api.access import check_jurisdiction
 from credit_service.api.calls import Call
 from credit_service.api.house import House
 from credit_service.api.listing_messages import listing_message
+from credit_service.audit.acts import Ask
 from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason, shown, without_id_numbers
 from credit_service.ledger.facts import facts_of
 from credit_service.legal_days import civil_day
-from credit_service.listings.lifecycle import LONGEST_TEXT, Ask, Surroundings, candidate, listing_id_of, make
+from credit_service.listings.lifecycle import LONGEST_TEXT, Surroundings, candidate, listing_id_of, make
 from credit_service.listings.moves import ANYBODY, BLACK
 from credit_service.listings.tables import ListingRow, blacklisted_until, get_listing, moves
 from credit_service.rulebook.edition import edition_for

@@ -12,9 +12,9 @@ from credit_service.api.calls import Call
 from credit_service.api.early_removal import EarlyRemoval
 from credit_service.api.listing_messages import sees
 from credit_service.api.listing_moves import ask_of
+from credit_service.audit.acts import Ask
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.legal_days import civil_day, day_text
-from credit_service.listings.lifecycle import Ask
 from credit_service.listings.tables import get_listing
 from credit_service.planning import Path, plan
 from credit_service.remedies import life

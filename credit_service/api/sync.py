@@ -10,7 +10,7 @@ from typing import Any
 
 from credit_service.api import wire
 from credit_service.api.calls import Call
-from credit_service.api.grades import grade_message
+from credit_service.api.grade_messages import grade_message
 from credit_service.api.identity import Caller
 from credit_service.api.joint_action import JointAction
 from credit_service.api.listing_messages import sees, shown_listing

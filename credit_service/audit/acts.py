@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,29 @@ from sqlmodel import Session, SQLModel, col
 
 from credit_service.audit.tables import ActRow
 from credit_service.database import to_microseconds
+from credit_service.errors import CreditError, Reason
 
 GENESIS = bytes(32)
 PAGE = 2000
 # The tables whose rows are acts.
-KEPT = ("listing_move", "remedy_move", "measure_report")
+KEPT = ("listing_move", "remedy_move", "measure_report", "override_move")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Holds what somebody wants to do, with the evidence; `officer_key` is the key that spoke."""
+
+    name: str
+    actor: str
+    # When it counts in law; none: when it is recorded.
+    legal_time: datetime | None = None
+    agency: str = ""
+    officer_key: str = ""
+    document_no: str = ""
+    document_digest: str = ""
+    reason: str = ""
+    request_id: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,13 @@ class VerifiedActs:
 
     acts: int
     broken_number: int | None
+
+
+def refusal(move: str, guard: str, text: str) -> CreditError:
+    """Returns the error of a move that may not be made: the guard by name, and what is missing."""
+    return CreditError(
+        Reason.MOVE_ILLEGAL, f"move: got {move}, want {text}", move=move, guard=guard, missing=text
+    )  # fmt: skip
 
 
 def note_act(session: Session, row: SQLModel, subject_id: str) -> None:

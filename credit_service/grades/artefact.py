@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from credit_service.errors import CreditError, Reason, shown
 from credit_service.grades.features import set_hash
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.table import read_scorecard
+from credit_service.legal_days import parse_day
 
 SCHEMA = 1
 SIGNATURE_ALGORITHM = "Ed25519"
@@ -82,7 +83,7 @@ def load(directory: Path, keys: Keys) -> Artefact:
     try:
         documents = {name: parse(name, files[name]) for name in files if name.endswith(".json")}
         model_id = f"{manifest['model']}/{manifest['version']}"
-        scorecard = read_scorecard(model_id, documents)
+        scorecard = replace(read_scorecard(model_id, documents), expires_day=_expiry(manifest))
         if set_hash(scorecard.feature_names) != manifest["feature_set"]:
             raise invalid("features.json", "another meaning of a feature", "the features of this service")
         _check_golden(scorecard, files["golden.csv"].decode())
@@ -159,6 +160,13 @@ def _manifest(directory: Path, keys: Keys) -> dict[str, Any]:
     if manifest.get("schema") != SCHEMA:
         raise invalid(MANIFEST, manifest.get("schema"), f"schema {SCHEMA}")
     return manifest
+
+
+def _expiry(manifest: Mapping[str, Any]) -> int:
+    try:
+        return parse_day(str(manifest["expires_on"]))
+    except CreditError as fault:
+        raise invalid(MANIFEST, manifest["expires_on"], "the last day of service, such as 2028-01-23") from fault
 
 
 def _files(directory: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:

@@ -128,6 +128,20 @@ def take(columns: Columns, kept: Bools) -> Columns:
     )
 
 
+def members(columns: Columns, subjects: Sequence[int]) -> Columns:
+    """Keeps some subjects, numbered anew in the given rising order."""
+    if len(subjects) == columns.subjects:
+        return columns
+    kept = np.zeros(columns.subjects, dtype=np.bool_)
+    kept[list(subjects)] = True
+    found = take(columns, kept[columns.subject])
+    numbers = np.cumsum(kept) - 1
+    counts = np.diff(found.offsets)[kept]
+    return replace(
+        found, subject=numbers[found.subject], offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    )
+
+
 def _ints(values: Sequence[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 

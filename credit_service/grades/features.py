@@ -76,6 +76,14 @@ class Evidence:
 
 def next_change_days(columns: Columns, as_of_day: int, names: Sequence[str] | None = None) -> list[int | None]:
     """Returns per subject the first later day on which time alone may move a feature, or None."""
+    return [None if day >= NEVER else int(day) for day in turning_days(columns, as_of_day, names)]
+
+
+def turning_days(columns: Columns, as_of_day: int, names: Sequence[str] | None = None) -> Ints:
+    """Returns per subject the first later day on which a feature may move, NEVER without any.
+
+    Rows of later days are looked at too: they move it on their own day.
+    """
     days = np.minimum(_dated(columns, as_of_day), columns.unusable_from)
     for kind, steps in _steps_by_kind(names).items():
         rows = np.flatnonzero(columns.kind == KIND_CODES[kind])
@@ -86,13 +94,13 @@ def next_change_days(columns: Columns, as_of_day: int, names: Sequence[str] | No
         days[rows] = np.minimum(days[rows], forward(columns.day[rows], months))
     first = np.full(columns.subjects, NEVER, dtype=np.int64)
     np.minimum.at(first, columns.subject, days)
-    return [None if day >= NEVER else int(day) for day in first]
+    return first
 
 
 def _dated(columns: Columns, as_of_day: int) -> Ints:
     """Returns per row the first later day that the fact itself names: a start, a lapse, an end."""
     found = np.full(len(columns.day), NEVER, dtype=np.int64)
-    for days in (columns.start_day, columns.due_day + 1, columns.over_day):
+    for days in (columns.day, columns.start_day, columns.due_day + 1, columns.over_day):
         np.minimum(found, np.where(days > as_of_day, days, NEVER), out=found)
     return found
 

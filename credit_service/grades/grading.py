@@ -3,14 +3,13 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from credit_service.errors import CreditError
-from credit_service.grades.columns import build, visible
-from credit_service.grades.features import Evidence, matrix, next_change_days
 from credit_service.grades.scorecard import Contribution, ReasonLine, Scorecard
+from credit_service.grades.scoring import RULES, Known, Scores, scores_of
+from credit_service.grades.stability import LETTERS, Held, cycle_days, held, letter_of, settle
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding, evaluate
@@ -21,8 +20,17 @@ from credit_service.rulebook.vetoes import Statement, Veto, a_conditions, hard_r
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 
-LETTERS = ("A", "B", "C", "D")
 PENDING = "PENDING"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Holds the letter that two officers set by hand, until the end of its last day."""
+
+    override_id: str
+    grade: str
+    reason: str
+    last_day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,9 @@ class Case:
     facts: Sequence[Fact]
     # The first day on which no blacklist listing is in force any more; none: the subject is on no blacklist.
     blacklisted_until: int | None = None
+    override: Override | None = None
+    # The first day on which a reviewed score has to be looked at again; none: nobody reviewed it.
+    reviewed_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,12 @@ class Graded:
     model_id: str | None = None
     next_review_day: int | None = None
     findings: tuple[Finding, ...] = ()
+    # What set the score: `model`, `bounded` or `rules`; empty without a score.
+    mode: str = ""
+    # Whether the edition's model had expired on the day, so that the rules alone set the score.
+    is_retired: bool = False
+    held: Held | None = None
+    override: Override | None = None
     problem: CreditError | None = field(default=None, compare=False)
 
     def document(self) -> dict[str, Any]:
@@ -74,7 +91,17 @@ class Graded:
             ],
         }  # fmt: skip
         if self.score is not None:
-            found |= {"score": self.score, "probability": self.probability, "model_id": self.model_id}
+            found |= {"score": self.score, "mode": self.mode}
+            found |= {} if self.model_id is None else {"model_id": self.model_id}
+            found |= {} if self.probability is None else {"probability": self.probability}
+            found |= {"is_retired": True} if self.is_retired else {}
+        if self.held is not None:
+            found |= {"held_zh": self.held.text_zh, "held_en": self.held.text_en, "earned_grade": self.held.earned}
+        if self.override is not None:
+            found["override"] = {
+                "override_id": self.override.override_id, "grade": self.override.grade, "reason": self.override.reason,
+                "last_date": day_text(self.override.last_day),
+            }  # fmt: skip
         if self.pending is not None:
             found |= {"pending_zh": self.pending.text_zh, "pending_en": self.pending.text_en}
         if self.next_review_day is not None:
@@ -96,48 +123,6 @@ class Explained:
     contributions: tuple[Contribution, ...]
 
 
-def grade_many(edition: Edition, scorecard: Scorecard, cases: Sequence[Case], as_of_day: int) -> list[Graded]:
-    """Grades the cases of one scheme under one edition; the facts were read as of the day."""
-    if not cases:
-        return []
-    usable = [unusable_from(edition, case.facts) for case in cases]
-    columns = visible(build([case.facts for case in cases], usable), as_of_day)
-    features = matrix(columns, as_of_day, scorecard.feature_names)
-    scores = scorecard.score(features)
-    probabilities = scorecard.probability(scores)
-    turning = next_change_days(columns, as_of_day, scorecard.feature_names)
-    evidence = Evidence(columns, as_of_day)
-    graded = []
-    for i, case in enumerate(cases):
-        law = _law(edition, case, usable[i], as_of_day)
-        day = _earliest(law.next_day, turning[i])
-        if law.pending is not None:
-            graded.append(_pending(edition, case, law, as_of_day, day))
-            continue
-        reasons = scorecard.reasons(features[i].tolist(), partial(evidence.of, i))
-        score = int(scores[i])
-        letter, is_review_open = _letter(edition, law, score)
-        graded.append(
-            Graded(
-                case.subject_id, case.subject_kind, as_of_day, letter, score, float(probabilities[i]),
-                tuple(reasons), law.vetoes, None, law.unmet, is_review_open, edition.id, scorecard.model_id,
-                day, law.findings,
-            )
-        )  # fmt: skip
-    return graded
-
-
-def explain(edition: Edition, scorecard: Scorecard, case: Case, as_of_day: int) -> Explained:
-    """Grades one case and keeps every feature's points; base and points sum to the score."""
-    graded = grade_many(edition, scorecard, [case], as_of_day)[0]
-    if graded.score is None:
-        return Explained(graded, 0, ())
-    columns = visible(build([case.facts], [unusable_from(edition, case.facts)]), as_of_day)
-    row = matrix(columns, as_of_day, scorecard.feature_names)[0]
-    contributions = scorecard.explain(row, partial(Evidence(columns, as_of_day).of, 0))
-    return Explained(graded, scorecard.base_points, tuple(contributions))
-
-
 @dataclass(frozen=True, slots=True)
 class _Law:
     findings: tuple[Finding, ...]
@@ -148,39 +133,117 @@ class _Law:
     next_day: int | None
 
 
-def _law(edition: Edition, case: Case, usable: Sequence[int], day: int) -> _Law:
+@dataclass(frozen=True, slots=True)
+class _Stays:
+    letter: str
+    held: Held | None
+
+
+def grade_many(edition: Edition, scorecard: Scorecard | None, cases: Sequence[Case], as_of_day: int) -> list[Graded]:
+    """Grades the cases of one scheme under one edition; the facts were read as of the day."""
+    return _judged(edition, scorecard, cases, as_of_day)[0] if cases else []
+
+
+def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day: int) -> Explained:
+    """Grades one case and keeps the points of every feature or line; base and points sum to the score."""
+    (graded,), scores = _judged(edition, scorecard, [case], as_of_day)
+    if graded.score is None:
+        return Explained(graded, 0, ())
+    return Explained(graded, scores.base_points, tuple(scores.contributions(0)))
+
+
+def _judged(
+    edition: Edition, scorecard: Scorecard | None, cases: Sequence[Case], as_of_day: int
+) -> tuple[list[Graded], Scores]:
+    unusable = [unusable_from(edition, case.facts) for case in cases]
+    views = [
+        View(edition, case.facts, ends, as_of_day, ("BLACK",) if case.blacklisted_until else ())
+        for case, ends in zip(cases, unusable, strict=True)
+    ]
+    mode, scores = scores_of(edition, scorecard, Known([case.facts for case in cases], unusable, views, as_of_day))
+    laws = [_law(view, case) for view, case in zip(views, cases, strict=True)]
+    settled = _settled(edition, scores, laws, as_of_day)
+    # A model that had expired on the day is named by nothing: it did not speak.
+    model_id = None if mode == RULES or scorecard is None else scorecard.model_id
+    is_retired = mode == RULES and edition.grading.mode != RULES
+    graded = []
+    for i, (case, law) in enumerate(zip(cases, laws, strict=True)):
+        day = _earliest(law.next_day, scores.next_day(i), _retires(mode, scorecard))
+        found = Graded(
+            case.subject_id, case.subject_kind, as_of_day, vetoes=law.vetoes, pending=law.pending, unmet=law.unmet,
+            edition_id=edition.id, findings=law.findings, override=case.override,
+        )  # fmt: skip
+        if law.pending is not None:
+            # A cap beats PENDING: too little evidence never hides a hard fact.
+            letter = max((veto.cap for veto in law.vetoes), default=PENDING)
+            graded.append(replace(found, grade=_overridden(case, law, letter), unmet=(), next_review_day=day))
+            continue
+        stays = settled[i]
+        letter, is_review_open = _letter(law, stays.letter)
+        graded.append(
+            replace(
+                found, grade=_overridden(case, law, letter), score=scores.now[i], probability=scores.chance(i),
+                reasons=tuple(scores.reasons(i)), mode=mode, is_retired=is_retired, model_id=model_id,
+                held=stays.held, is_review_open=is_review_open and case.reviewed_until is None,
+                next_review_day=_earliest(day, None if stays.held is None else stays.held.next_day),
+            )
+        )  # fmt: skip
+    return graded, scores
+
+
+def _settled(edition: Edition, scores: Scores, laws: Sequence[_Law], as_of_day: int) -> list[_Stays]:
+    """Returns the letter of each score after the cycles; only scores that moved since the settling day walk them."""
+    policy = edition.grading
+    earned = [letter_of(policy, score) for score in scores.now]
+    found = [_Stays(letter, None) for letter in earned]
+    stability = policy.stability
+    if stability is None:
+        return found
+    days = cycle_days(stability, as_of_day)
+    moved = [i for i in scores.moved_since(days[0]) if laws[i].pending is None]
+    for i, cycles in zip(moved, scores.on(days, moved), strict=True):
+        letter = settle(policy, cycles, scores.now[i], is_hard=laws[i].has_hard_record)
+        found[i] = _Stays(letter, held(stability, earned[i], letter, as_of_day))
+    return found
+
+
+def _overridden(case: Case, law: _Law, letter: str) -> str:
+    """Returns the letter that officers set, never better than a veto allows."""
+    if case.override is None:
+        return letter
+    return max([case.override.grade, *(veto.cap for veto in law.vetoes)])
+
+
+def _retires(mode: str, scorecard: Scorecard | None) -> int | None:
+    if mode == RULES or scorecard is None or scorecard.expires_day is None:
+        return None
+    return scorecard.expires_day + 1
+
+
+def _law(view: View, case: Case) -> _Law:
     scheme = split(case.subject_id)[0]
     order = {letter: place for place, letter in enumerate(reversed(LETTERS))}
-    view = View(edition, case.facts, usable, day, ("BLACK",) if case.blacklisted_until else ())
     return _Law(
         findings=tuple(evaluate(view, scheme)),
         vetoes=tuple(sorted(vetoes(view), key=lambda v: order[v.cap])),
         pending=pending(view, scheme),
         unmet=tuple(a_conditions(view)),
         has_hard_record=bool(hard_record(view)),
-        next_day=_earliest(next_change_day(view), case.blacklisted_until),
-    )
+        next_day=_earliest(
+            next_change_day(view), case.blacklisted_until, case.override.last_day + 1 if case.override else None,
+            case.reviewed_until,
+        ),
+    )  # fmt: skip
 
 
-def _letter(edition: Edition, law: _Law, score: int) -> tuple[str, bool]:
-    """Returns the letter of a score under the law, and whether an officer has to look at it."""
-    bands = edition.grading.bands
-    letter = next((name for name in LETTERS[:-1] if score >= bands[name]), "D")
+def _letter(law: _Law, letter: str) -> tuple[str, bool]:
+    """Returns what the law leaves of a letter, and whether an officer has to look at it."""
     is_review_open = letter == "D" and not law.has_hard_record
     if is_review_open:
         letter = "C"
     if letter == "A" and law.unmet:
         letter = "B"
     return max([letter, *(veto.cap for veto in law.vetoes)]), is_review_open
-
-
-def _pending(edition: Edition, case: Case, law: _Law, as_of_day: int, day: int | None) -> Graded:
-    """A cap beats PENDING: too little evidence never hides a hard fact."""
-    return Graded(
-        case.subject_id, case.subject_kind, as_of_day,
-        grade=max((veto.cap for veto in law.vetoes), default=PENDING),
-        vetoes=law.vetoes, pending=law.pending, edition_id=edition.id, next_review_day=day, findings=law.findings,
-    )  # fmt: skip
 
 
 def _earliest(*days: int | None) -> int | None:

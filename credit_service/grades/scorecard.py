@@ -115,6 +115,8 @@ class Scorecard:
     lines: tuple[Line, ...]
     scale: Scale
     calibrator: Calibrator
+    # The last day of its service; none: it never expires.
+    expires_day: int | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, func, select
+from sqlalchemy import Index, Text, false, func, select, text
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime
@@ -14,7 +14,13 @@ class CurrentGrade(SQLModel, table=True):
     """Keeps the grade that stands now, and the day on which it must be looked at again."""
 
     __tablename__ = "current_grade"
-    __table_args__ = (Index("ix_current_grade_due", "next_review_day"),)
+    __table_args__ = (
+        Index("ix_current_grade_due", "next_review_day"),
+        Index(
+            "ix_current_grade_review", "subject_id", sqlite_where=text("is_review_open"),
+            postgresql_where=text("is_review_open"),
+        ),
+    )  # fmt: skip
     subject_id: str = Field(primary_key=True)
     grade: str
     score: int | None
@@ -23,6 +29,7 @@ class CurrentGrade(SQLModel, table=True):
     assess_time: datetime = Field(sa_type=UtcTime)
     next_review_day: int | None
     document: str = Field(sa_type=Text)
+    is_review_open: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class GradeRow(SQLModel, table=True):
@@ -61,6 +68,12 @@ def due_subjects(session: Session, day: int, limit: int) -> Sequence[str]:
         .limit(limit)
     )
     return session.execute(statement).scalars().all()
+
+
+def reviews(session: Session, after: str, limit: int) -> Sequence[CurrentGrade]:
+    """Returns the grades under review, in order of subject, after one."""
+    statement = select(CurrentGrade).where(col(CurrentGrade.is_review_open), col(CurrentGrade.subject_id) > after)
+    return session.execute(statement.order_by(col(CurrentGrade.subject_id)).limit(limit)).scalars().all()
 
 
 def grade_counts(session: Session) -> dict[str, int]:

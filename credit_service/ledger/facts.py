@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, or_, select, type_coerce
 from sqlmodel import Session, col
 
+from credit_service.ledger.drafts import Draft
 from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, later_version_known
 from credit_service.legal_days import civil_day, civil_day_at
@@ -79,6 +80,14 @@ _COLUMNS = (
     "subject_id", "position", "source", "record_id", "version", "kind", "domain", "occur_day",
     "document_no", "refers_to", "payload",
 )  # fmt: skip
+
+
+def fact_of(draft: Draft, event_id: int, known_day: int) -> Fact:
+    """Returns the fact that a well-formed record would be."""
+    return Fact(
+        event_id, draft.source, draft.record_id, draft.version, draft.kind, draft.domain, draft.occur_day, known_day,
+        draft.document_no, draft.refers_to, json.loads(draft.payload),
+    )  # fmt: skip
 
 
 def _fact(row: Any, latest_day: int) -> Fact:

@@ -6,13 +6,13 @@ Every move passes the same gate: the table of moves says from where, by whom, wi
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
-from credit_service.audit.acts import note_act
+from credit_service.audit.acts import Ask, note_act
 from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.facts import Fact
@@ -47,23 +47,6 @@ from credit_service.rulebook.usable import key
 
 # Characters of a reason.
 LONGEST_TEXT = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Holds what somebody wants a listing to do, with its evidence; `officer_key` is the key that spoke."""
-
-    name: str
-    actor: str
-    # When it counts in law; none: when it is recorded.
-    legal_time: datetime | None = None
-    agency: str = ""
-    officer_key: str = ""
-    document_no: str = ""
-    document_digest: str = ""
-    reason: str = ""
-    request_id: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

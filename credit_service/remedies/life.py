@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from credit_service.audit.acts import note_act
+from credit_service.audit.acts import Ask, note_act, refusal
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.append import Reception
 from credit_service.ledger.corrections import record, repair, retraction
@@ -20,11 +20,11 @@ from credit_service.ledger.facts import Fact
 from credit_service.ledger.sources import SERVICE
 from credit_service.ledger.tables import find_event, get_event, stored_versions
 from credit_service.legal_days import civil_day
-from credit_service.listings.lifecycle import Ask, Surroundings, make, mark
+from credit_service.listings.lifecycle import Surroundings, make, mark
 from credit_service.listings.moves import BEFORE_DECISION, CANDIDATE, LIVING
 from credit_service.listings.tables import ListingRow, get_listing, listings_of
 from credit_service.remedies.moves import MOVES, OBJECTION, REPAIR, Move
-from credit_service.remedies.repairs import Claim, founding, missing, refusal
+from credit_service.remedies.repairs import Claim, founding, missing
 from credit_service.remedies.tables import RemedyMoveRow, RemedyRow, get_remedy, moves, open_remedies
 from credit_service.rulebook.calendar import shipped_calendar
 from credit_service.rulebook.deadlines import Numbers

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from credit_service.errors import CreditError, Reason
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.law import Edition
@@ -116,10 +115,3 @@ CONDITIONS: Mapping[str, Callable[[Claim], str | None]] = {
     "COMMITMENT": _commitment,
     "NOT_LISTED": _not_listed,
 }
-
-
-def refusal(move: str, guard: str, text: str) -> CreditError:
-    """Returns the error of a move that may not be made: the guard by name, and what is missing."""
-    return CreditError(
-        Reason.MOVE_ILLEGAL, f"move: got {move}, want {text}", move=move, guard=guard, missing=text
-    )  # fmt: skip

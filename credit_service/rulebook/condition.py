@@ -43,16 +43,19 @@ class OtherThan:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Holds when the field is a number within the limits, both included."""
+    """Holds when the field is a number within the limits, both included, or absent where that is meant too."""
 
     field: str
     low: float | None
     high: float | None
+    is_absent_meant: bool = False
 
     def holds(self, payload: Mapping[str, Any]) -> bool:
         """Says whether the payload passes."""
         value = payload.get(self.field)
-        if value is None or (self.low is not None and value < self.low):
+        if value is None:
+            return self.is_absent_meant
+        if self.low is not None and value < self.low:
             return False
         return self.high is None or value <= self.high
 
@@ -104,7 +107,7 @@ class State:
 
     It begins on the first stated of `starts` (the fact's day when none is named) moved by `after`,
     and ends before the earliest of `until` or after the earliest of `through`. Without a stated
-    start, or with a date of `absent`, it never is.
+    start, or with a date of `absent`, it never is. A stretch that was at all goes on for `lingers`.
     """
 
     name: str
@@ -114,6 +117,7 @@ class State:
     until: tuple[str, ...]
     through: tuple[str, ...]
     absent: tuple[str, ...] = ()
+    lingers: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,9 @@ def _state(table: Table, name: str) -> State:
         until=table.choices("until", dates, ()),
         through=table.choices("through", dates, ()),
         absent=table.choices("absent", dates, ()),
+        lingers=table.period_or_none("lingers"),
     )
-    table.finish(("kind", "starts", "after", "until", "through", "absent"))
+    table.finish(("kind", "starts", "after", "until", "through", "absent", "lingers"))
     return state
 
 
@@ -246,7 +247,7 @@ def _between(table: Table, name: str, _field: Field) -> Test:
         table.refuse("min", None, "a number, or `max`")
     if low is not None and high is not None and low > high:
         table.refuse("max", high, f"a number not below min, {low:g}")
-    return Between(name, low, high)
+    return Between(name, low, high, table.flag("or_absent", default=False))
 
 
 def _mentions(table: Table, name: str, _field: Field) -> Test:
@@ -266,8 +267,8 @@ def _other_than(table: Table, name: str, field: Field) -> Test:
 
 
 _OPERATORS: Mapping[str, _Operator] = {
-    "int": _Operator(("min", "max"), _between),
-    "number": _Operator(("min", "max"), _between),
+    "int": _Operator(("min", "max", "or_absent"), _between),
+    "number": _Operator(("min", "max", "or_absent"), _between),
     "text": _Operator(("mentions",), _mentions),
     "texts": _Operator(("cites",), _cites),
     "enums": _Operator(("has",), _has),

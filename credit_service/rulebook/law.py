@@ -143,8 +143,89 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsCase:
+    """Gives points for each match of a condition."""
+
+    points: int
+    when: Condition
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Multiplies the points of a fact that shares a value of `field` with an earlier one within the period."""
+
+    field: str
+    within: Period
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class PointsLine:
+    """Holds one line of the rule score 规则分; `at_most` bounds its points either way.
+
+    Fading points fall in a straight line from the first day of a match to its end.
+    """
+
+    id: str
+    cases: tuple[PointsCase, ...]
+    at_most: int | None
+    is_fading: bool
+    is_actionable: bool
+    repeat: Repeat | None
+    bases: tuple[LegalBasis, ...]
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class RulePoints:
+    """Holds the rule score: its base, its lines, and how far the model may move it where it is bounded."""
+
+    base: int
+    model_reach: int
+    lines: tuple[PointsLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """Keeps a grade from flapping: see `grades.stability`.
+
+    `buffer` is in points; cycles begin on the first day of every `cycle_months`-th month, and the grade settles
+    anew on the first day of every `settle_months`-th.
+    """
+
+    buffer: int
+    cycle_months: int
+    upgrade_cycles: int
+    settle_months: int
+    bases: tuple[LegalBasis, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideReason:
+    """Names why officers may set a grade by hand."""
+
+    id: str
+    bases: tuple[LegalBasis, ...]
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Bounds overrides: the longest term, and the closed list of reasons."""
+
+    longest: Period
+    reasons: tuple[OverrideReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GradingPolicy:
-    """Holds what an edition says about grades: bands, vetoes, conditions for A, pending."""
+    """Holds what an edition says about grades: bands, vetoes, conditions for A, pending.
+
+    `mode` says what sets the score: `model`; `bounded`, the model within reach of the rule score; `rules`.
+    """
 
     mode: str
     model: str
@@ -153,6 +234,12 @@ class GradingPolicy:
     vetoes: tuple[VetoRule, ...]
     hard_record: Condition | None
     pending: tuple[PendingRule, ...]
+    # None: the edition has no rule score, so its model cannot retire to it.
+    points: RulePoints | None
+    # None: a grade follows its score at once.
+    stability: Stability | None
+    # None: no officer may override a grade.
+    overrides: Overrides | None
 
 
 @dataclass(frozen=True, slots=True)

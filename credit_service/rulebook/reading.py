@@ -1,28 +1,30 @@
 """Reads the merged tables of an edition into the shapes of `law`, checking every value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
 
-from credit_service.rulebook.condition import Condition, needs
 from credit_service.rulebook.deadlines import read_deadlines
-from credit_service.rulebook.grammar import LISTS, States, read_condition, read_states
+from credit_service.rulebook.grammar import LISTS, read_condition, read_states
 from credit_service.rulebook.law import (
     AccidentLevel,
     Accidents,
-    Clause,
     Edition,
-    GradingPolicy,
-    LegalBasis,
     Measure,
-    PendingRule,
     PublicityTerm,
     RepairCondition,
     Rule,
     Usability,
-    VetoRule,
 )
+from credit_service.rulebook.reading_clauses import (
+    CLAUSE_KEYS,
+    Context,
+    Instrument,
+    read_bases,
+    read_common,
+    read_unique,
+)
+from credit_service.rulebook.reading_grades import read_grading
 from credit_service.rulebook.schema import Table
 from credit_service.rulebook.vocabulary import ACCIDENT_KINDS, KINDS, LEVELS, REPAIR_GUARDS, SEVERITIES
 
@@ -33,44 +35,11 @@ RANKS = (
     *("NORMATIVE", "DEFAULT"),
 )
 
-
 _DUE_PROCESS = ("HUMAN_DECISION", "NOTICE", "SERVICE")
-_CLAUSE_KEYS = ("id", "when", "bases", "text_zh", "text_en")
 _RULE_KEYS = (
-    *(*_CLAUSE_KEYS, "list", "effect", "applies_to", "scope", "term", "early_exit"),
+    *(*CLAUSE_KEYS, "list", "effect", "applies_to", "scope", "term", "early_exit"),
     *("early_exit_bars", "requires"),
 )
-
-AnyClause = TypeVar("AnyClause", bound=Clause)
-
-
-class Instrument(NamedTuple):
-    """Names a law, rule or policy and its rank."""
-
-    name: str
-    rank: str
-    title_zh: str
-    title_en: str
-
-
-class Common(NamedTuple):
-    """Carries what every clause has, in the order of its fields."""
-
-    id: str
-    when: Condition
-    needs: frozenset[str]
-    bases: tuple[LegalBasis, ...]
-    text_zh: str
-    text_en: str
-
-
-class Context(NamedTuple):
-    """Carries what the clauses of an edition refer to by name."""
-
-    instruments: Mapping[str, Instrument]
-    states: States
-    ranks: Mapping[str, tuple[str, ...]]
-    scopes: Mapping[str, Condition]
 
 
 def read_edition(table: Table, digest: str, document: str) -> Edition:
@@ -86,14 +55,14 @@ def read_edition(table: Table, digest: str, document: str) -> Edition:
         valid_from=valid_from,
         valid_to=None if through is None else through + 1,
         schemes=table.texts("schemes"),
-        rules=_unique(table, "rules", lambda entry: _rule(entry, context)),
+        rules=read_unique(table, "rules", lambda entry: _rule(entry, context)),
         scopes=context.scopes,
         usability=_usability(table.table_or_empty("usability"), context),
         accidents=_accidents(table.table_or_empty("accidents")),
-        grading=_grading(table.table("grading"), context),
-        deadlines=read_deadlines(table.table_or_empty("deadlines"), lambda entry: _bases(entry, context)),
-        measures=_measures(table, context),
-        repair=_repair(table, context),
+        grading=read_grading(table.table("grading"), context),
+        deadlines=read_deadlines(table.table_or_empty("deadlines"), lambda entry: read_bases(entry, context)),
+        measures=read_unique(table, "measures", lambda entry: _measure(entry, context)),
+        repair=read_unique(table, "repair", lambda entry: _repair(entry, context)),
         digest=digest,
         document=document,
     )
@@ -139,85 +108,30 @@ def _instruments(table: Table) -> Mapping[str, Instrument]:
     return found
 
 
-def _bases(table: Table, context: Context) -> tuple[LegalBasis, ...]:
-    bases = tuple(_basis(entry, context) for entry in table.tables("bases"))
-    if not bases:
-        table.refuse("bases", None, "at least one legal basis, the founding one first")
-    return bases
+def _measure(table: Table, context: Context) -> Measure:
+    measure = Measure(
+        id=table.text("id"), list=table.choice("list", ("BLACK", "RED")), agencies=table.texts("agencies"),
+        catalog_ref=table.text("catalog_ref"), apply_working_days=table.whole("apply_working_days", 1, 366),
+        lift_working_days=table.whole("lift_working_days", 1, 366), bases=read_bases(table, context),
+        text_zh=table.text("text_zh"), text_en=table.text("text_en"),
+    )  # fmt: skip
+    if not measure.agencies:
+        table.refuse("agencies", (), "the agencies that carry it out")
+    table.finish(Measure.__slots__)
+    return measure
 
 
-def _basis(table: Table, context: Context) -> LegalBasis:
-    instrument = context.instruments[table.choice("instrument", context.instruments)]
-    article = table.text("article", "-")
-    basis = LegalBasis(
-        instrument=instrument.name,
-        article=article,
-        source=table.choice("source", ("law", "verify", "default")),
-        kind=instrument.rank,
-        text_zh=f"《{instrument.title_zh}》" + ("" if article == "-" else f" {article}"),
-        text_en=instrument.title_en + ("" if article == "-" else f", Art. {article}"),
-    )
-    table.finish(("instrument", "article", "source"))
-    return basis
-
-
-def _unique(table: Table, key: str, read: Callable[[Table], AnyClause]) -> tuple[AnyClause, ...]:
-    clauses: dict[str, AnyClause] = {}
-    for entry in table.tables(key):
-        clause = read(entry)
-        if clause.id in clauses:
-            entry.refuse("id", clause.id, "an id that no other entry has")
-        clauses[clause.id] = clause
-    return tuple(clauses.values())
-
-
-def _measures(table: Table, context: Context) -> tuple[Measure, ...]:
-    """Reads the catalogue of measures; an edition without the section obliges nobody."""
-    found: dict[str, Measure] = {}
-    for entry in table.tables("measures") if table.has("measures") else ():
-        measure = Measure(
-            id=entry.text("id"), list=entry.choice("list", ("BLACK", "RED")), agencies=entry.texts("agencies"),
-            catalog_ref=entry.text("catalog_ref"), apply_working_days=entry.whole("apply_working_days", 1, 366),
-            lift_working_days=entry.whole("lift_working_days", 1, 366), bases=_bases(entry, context),
-            text_zh=entry.text("text_zh"), text_en=entry.text("text_en"),
-        )  # fmt: skip
-        if measure.id in found:
-            entry.refuse("id", measure.id, "an id that no other entry has")
-        if not measure.agencies:
-            entry.refuse("agencies", (), "the agencies that carry it out")
-        entry.finish(Measure.__slots__)
-        found[measure.id] = measure
-    return tuple(found.values())
-
-
-def _repair(table: Table, context: Context) -> tuple[RepairCondition, ...]:
-    found: dict[str, RepairCondition] = {}
-    for entry in table.tables("repair"):
-        condition = RepairCondition(
-            id=entry.choice("id", REPAIR_GUARDS), bases=_bases(entry, context),
-            text_zh=entry.text("text_zh"), text_en=entry.text("text_en"),
-        )  # fmt: skip
-        if condition.id in found:
-            entry.refuse("id", condition.id, "an id that no other entry has")
-        entry.finish(RepairCondition.__slots__)
-        found[condition.id] = condition
-    return tuple(found.values())
-
-
-def _common(table: Table, context: Context) -> Common:
-    when = read_condition(table.table("when"), context.states)
-    return Common(
-        id=table.text("id"),
-        when=when,
-        needs=needs(when),
-        bases=_bases(table, context),
-        text_zh=table.text("text_zh"),
-        text_en=table.text("text_en"),
-    )
+def _repair(table: Table, context: Context) -> RepairCondition:
+    condition = RepairCondition(
+        id=table.choice("id", REPAIR_GUARDS), bases=read_bases(table, context),
+        text_zh=table.text("text_zh"), text_en=table.text("text_en"),
+    )  # fmt: skip
+    table.finish(RepairCondition.__slots__)
+    return condition
 
 
 def _rule(table: Table, context: Context) -> Rule:
-    common = _common(table, context)
+    common = read_common(table, context)
     name = table.choice("list", LISTS)
     ranks = context.ranks.get(name, RANKS)
     rule = Rule(
@@ -252,7 +166,7 @@ def _usability(table: Table, context: Context) -> Usability:
         repair_reaches=table.choices("repair_reaches", KINDS, ()),
         terms=terms,
         absent_severity=severity,
-        bases=_bases(publicity, context) if terms else (),
+        bases=read_bases(publicity, context) if terms else (),
     )
     publicity.finish(("absent", "bases", *SEVERITIES))
     table.finish(("void_status", "follow", "repair_reaches", "publicity"))
@@ -292,45 +206,3 @@ def _level(table: Table, level: str) -> AccidentLevel:
     )
     table.finish(("deaths", "serious_injuries", "direct_loss_fen"))
     return least
-
-
-def _grading(table: Table, context: Context) -> GradingPolicy:
-    hard = table.table("hard_record") if table.has("hard_record") else None
-    policy = GradingPolicy(
-        mode=table.choice("mode", ("model", "bounded")),
-        model=table.text("model"),
-        bands=_bands(table.table("bands")),
-        a_conditions=_unique(table, "a_conditions", lambda entry: _plain(entry, context)),
-        vetoes=_unique(table, "vetoes", lambda entry: _veto(entry, context)),
-        hard_record=None if hard is None else read_condition(hard, context.states),
-        pending=_unique(table, "pending", lambda entry: _pending(entry, context)),
-    )
-    table.finish(GradingPolicy.__slots__)
-    return policy
-
-
-def _bands(table: Table) -> Mapping[str, int]:
-    bands = {grade: table.whole(grade, 0, 1000) for grade in ("A", "B", "C")}
-    for better, worse in pairwise(bands):
-        if bands[better] <= bands[worse]:
-            table.refuse(better, bands[better], f"a score above that of {worse}, {bands[worse]}")
-    table.finish(bands)
-    return MappingProxyType(bands)
-
-
-def _plain(table: Table, context: Context) -> Clause:
-    clause = Clause(*_common(table, context))
-    table.finish(_CLAUSE_KEYS)
-    return clause
-
-
-def _veto(table: Table, context: Context) -> VetoRule:
-    veto = VetoRule(*_common(table, context), cap=table.choice("cap", ("C", "D")))
-    table.finish((*_CLAUSE_KEYS, "cap"))
-    return veto
-
-
-def _pending(table: Table, context: Context) -> PendingRule:
-    rule = PendingRule(*_common(table, context), schemes=table.texts("schemes"))
-    table.finish((*_CLAUSE_KEYS, "schemes"))
-    return rule

@@ -96,4 +96,7 @@ def stretch(state: State, fact: Fact) -> tuple[int, int]:
         start = state.after.after(start)
     ends = [parse_day(payload[name]) for name in state.until if name in payload]
     ends += [parse_day(payload[name]) + 1 for name in state.through if name in payload]
-    return start, min(ends, default=NEVER)
+    end = min(ends, default=NEVER)
+    if state.lingers is not None and start < end < NEVER:
+        end = state.lingers.after(end)
+    return start, end

@@ -176,6 +176,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The record does not name the article of law it rests on."""
     ERROR_REASON_REMEDY_NOT_FOUND: _ErrorReason.ValueType  # 73
     """No such remedy."""
+    ERROR_REASON_MODEL_EXPIRED: _ErrorReason.ValueType  # 74
+    """The edition's model had expired on the day, and the edition has no rule score to fall back on."""
+    ERROR_REASON_OVERRIDE_NOT_FOUND: _ErrorReason.ValueType  # 75
+    """No such override."""
+    ERROR_REASON_REVIEW_NOT_FOUND: _ErrorReason.ValueType  # 76
+    """No review of this subject is open."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a record was refused."""
@@ -332,4 +338,10 @@ ERROR_REASON_CLAUSE_MISSING: ErrorReason.ValueType  # 72
 """The record does not name the article of law it rests on."""
 ERROR_REASON_REMEDY_NOT_FOUND: ErrorReason.ValueType  # 73
 """No such remedy."""
+ERROR_REASON_MODEL_EXPIRED: ErrorReason.ValueType  # 74
+"""The edition's model had expired on the day, and the edition has no rule score to fall back on."""
+ERROR_REASON_OVERRIDE_NOT_FOUND: ErrorReason.ValueType  # 75
+"""No such override."""
+ERROR_REASON_REVIEW_NOT_FOUND: ErrorReason.ValueType  # 76
+"""No review of this subject is open."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

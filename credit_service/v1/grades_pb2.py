@@ -22,64 +22,84 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from credit_service.v1 import digests_pb2 as credit__service_dot_v1_dot_digests__pb2
+from credit_service.v1 import ledger_pb2 as credit__service_dot_v1_dot_ledger__pb2
 from credit_service.v1 import rulebook_pb2 as credit__service_dot_v1_dot_rulebook__pb2
 from credit_service.v1 import subjects_pb2 as credit__service_dot_v1_dot_subjects__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/grades.proto\x12\x11\x63redit_service.v1\x1a credit_service/v1/rulebook.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x01\n\x0bGradeReason\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x15\n\ris_actionable\x18\x05 \x01(\x08\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\xce\x01\n\tGradeVeto\x12\x0f\n\x07veto_id\x18\x01 \x01(\t\x12%\n\x03\x63\x61p\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x17\n\nuntil_date\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12,\n\x05\x62\x61sis\x18\x05 \x01(\x0b\x32\x1d.credit_service.v1.LegalBasis\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\tB\r\n\x0b_until_date\"\xc1\x04\n\x0bGradeRecord\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x12\n\x05score\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bprobability\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.credit_service.v1.GradeReason\x12,\n\x06vetoes\x18\x06 \x03(\x0b\x32\x1c.credit_service.v1.GradeVeto\x12\x17\n\npending_zh\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x17\n\npending_en\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x16\n\x0eis_review_open\x18\t \x01(\x08\x12\x12\n\nedition_id\x18\n \x01(\t\x12\x15\n\x08model_id\x18\x0b \x01(\tH\x04\x88\x01\x01\x12.\n\nas_of_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nknown_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x10next_review_date\x18\x0e \x01(\tH\x05\x88\x01\x01\x42\x08\n\x06_scoreB\x0e\n\x0c_probabilityB\r\n\x0b_pending_zhB\r\n\x0b_pending_enB\x0b\n\t_model_idB\x13\n\x11_next_review_date\"s\n\x0fGetGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"X\n\x10GetGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x15\n\rstale_sources\x18\x02 \x03(\t\"z\n\x15\x42\x61tchGetGradesRequest\x12/\n\x08subjects\x18\x01 \x03(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"N\n\x16\x42\x61tchGetGradesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.credit_service.v1.BatchGradeResult\"\x9d\x01\n\x10\x42\x61tchGradeResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x32\n\x05grade\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecordH\x00\x88\x01\x01\x12\x30\n\x07problem\x18\x03 \x01(\x0b\x32\x1a.credit_service.v1.ProblemH\x01\x88\x01\x01\x42\x08\n\x06_gradeB\n\n\x08_problem\"w\n\x13\x45xplainGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"\xbd\x02\n\x14\x45xplainGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x13\n\x0b\x62\x61se_points\x18\x02 \x01(\x03\x12\x32\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32 .credit_service.v1.FeaturePoints\x12,\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x1a.credit_service.v1.Finding\x12\x10\n\x08unmet_zh\x18\x05 \x03(\t\x12\x10\n\x08unmet_en\x18\x06 \x03(\t\x12\x10\n\x08\x64ocument\x18\x07 \x01(\x0c\x12\x15\n\rstale_sources\x18\x08 \x03(\t\x12\x18\n\x10\x64isputed_targets\x18\t \x03(\t\x12\x18\n\x10lapsed_event_ids\x18\n \x03(\t\"\xa6\x01\n\rFeaturePoints\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x13\n\x0b\x62\x65st_points\x18\x05 \x01(\x03\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\x81\x01\n\x07\x46inding\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12\x12\n\nfound_date\x18\x05 \x01(\t\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\"p\n\x17ListGradeHistoryRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x18ListGradeHistoryResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x0fTryGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"A\n\x10TryGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\";\n\x12ListReviewsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x13ListReviewsResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x13\x44\x65\x63ideReviewRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x14\x44\x65\x63ideReviewResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\"\xa7\x01\n\x14OverrideGradeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x03 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nuntil_date\x18\x05 \x01(\t\"F\n\x15OverrideGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord*e\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x0b\n\x07GRADE_A\x10\x01\x12\x0b\n\x07GRADE_B\x10\x02\x12\x0b\n\x07GRADE_C\x10\x03\x12\x0b\n\x07GRADE_D\x10\x04\x12\x11\n\rGRADE_PENDING\x10\x05\x32\x92\x06\n\x0cGradeService\x12S\n\x08GetGrade\x12\".credit_service.v1.GetGradeRequest\x1a#.credit_service.v1.GetGradeResponse\x12g\n\x0e\x42\x61tchGetGrades\x12(.credit_service.v1.BatchGetGradesRequest\x1a).credit_service.v1.BatchGetGradesResponse0\x01\x12_\n\x0c\x45xplainGrade\x12&.credit_service.v1.ExplainGradeRequest\x1a\'.credit_service.v1.ExplainGradeResponse\x12k\n\x10ListGradeHistory\x12*.credit_service.v1.ListGradeHistoryRequest\x1a+.credit_service.v1.ListGradeHistoryResponse\x12S\n\x08TryGrade\x12\".credit_service.v1.TryGradeRequest\x1a#.credit_service.v1.TryGradeResponse\x12\\\n\x0bListReviews\x12%.credit_service.v1.ListReviewsRequest\x1a&.credit_service.v1.ListReviewsResponse\x12_\n\x0c\x44\x65\x63ideReview\x12&.credit_service.v1.DecideReviewRequest\x1a\'.credit_service.v1.DecideReviewResponse\x12\x62\n\rOverrideGrade\x12\'.credit_service.v1.OverrideGradeRequest\x1a(.credit_service.v1.OverrideGradeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/grades.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1e\x63redit_service/v1/ledger.proto\x1a credit_service/v1/rulebook.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x01\n\x0bGradeReason\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x15\n\ris_actionable\x18\x05 \x01(\x08\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\xce\x01\n\tGradeVeto\x12\x0f\n\x07veto_id\x18\x01 \x01(\t\x12%\n\x03\x63\x61p\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x17\n\nuntil_date\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12,\n\x05\x62\x61sis\x18\x05 \x01(\x0b\x32\x1d.credit_service.v1.LegalBasis\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\tB\r\n\x0b_until_date\"\xbb\x06\n\x0bGradeRecord\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x12\n\x05score\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0bprobability\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.credit_service.v1.GradeReason\x12,\n\x06vetoes\x18\x06 \x03(\x0b\x32\x1c.credit_service.v1.GradeVeto\x12\x17\n\npending_zh\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x17\n\npending_en\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x16\n\x0eis_review_open\x18\t \x01(\x08\x12\x12\n\nedition_id\x18\n \x01(\t\x12\x15\n\x08model_id\x18\x0b \x01(\tH\x04\x88\x01\x01\x12.\n\nas_of_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nknown_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x10next_review_date\x18\x0e \x01(\tH\x05\x88\x01\x01\x12\x0c\n\x04mode\x18\x0f \x01(\t\x12\x18\n\x10is_model_retired\x18\x10 \x01(\x08\x12\x33\n\x0c\x65\x61rned_grade\x18\x11 \x01(\x0e\x32\x18.credit_service.v1.GradeH\x06\x88\x01\x01\x12\x14\n\x07held_zh\x18\x12 \x01(\tH\x07\x88\x01\x01\x12\x14\n\x07held_en\x18\x13 \x01(\tH\x08\x88\x01\x01\x12\x39\n\x08override\x18\x14 \x01(\x0b\x32\".credit_service.v1.AppliedOverrideH\t\x88\x01\x01\x42\x08\n\x06_scoreB\x0e\n\x0c_probabilityB\r\n\x0b_pending_zhB\r\n\x0b_pending_enB\x0b\n\t_model_idB\x13\n\x11_next_review_dateB\x0f\n\r_earned_gradeB\n\n\x08_held_zhB\n\n\x08_held_enB\x0b\n\t_override\"r\n\x0f\x41ppliedOverride\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\'\n\x05grade\x18\x02 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tlast_date\x18\x04 \x01(\t\"s\n\x0fGetGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"X\n\x10GetGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x15\n\rstale_sources\x18\x02 \x03(\t\"z\n\x15\x42\x61tchGetGradesRequest\x12/\n\x08subjects\x18\x01 \x03(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"N\n\x16\x42\x61tchGetGradesResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.credit_service.v1.BatchGradeResult\"\x9d\x01\n\x10\x42\x61tchGradeResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x32\n\x05grade\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecordH\x00\x88\x01\x01\x12\x30\n\x07problem\x18\x03 \x01(\x0b\x32\x1a.credit_service.v1.ProblemH\x01\x88\x01\x01\x42\x08\n\x06_gradeB\n\n\x08_problem\"w\n\x13\x45xplainGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"\xbd\x02\n\x14\x45xplainGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x13\n\x0b\x62\x61se_points\x18\x02 \x01(\x03\x12\x32\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32 .credit_service.v1.FeaturePoints\x12,\n\x08\x66indings\x18\x04 \x03(\x0b\x32\x1a.credit_service.v1.Finding\x12\x10\n\x08unmet_zh\x18\x05 \x03(\t\x12\x10\n\x08unmet_en\x18\x06 \x03(\t\x12\x10\n\x08\x64ocument\x18\x07 \x01(\x0c\x12\x15\n\rstale_sources\x18\x08 \x03(\t\x12\x18\n\x10\x64isputed_targets\x18\t \x03(\t\x12\x18\n\x10lapsed_event_ids\x18\n \x03(\t\"\xa6\x01\n\rFeaturePoints\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0e\n\x06points\x18\x04 \x01(\x03\x12\x13\n\x0b\x62\x65st_points\x18\x05 \x01(\x03\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\x12\x11\n\tevent_ids\x18\x08 \x03(\tB\x08\n\x06_value\"\x81\x01\n\x07\x46inding\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x11\n\tevent_ids\x18\x04 \x03(\t\x12\x12\n\nfound_date\x18\x05 \x01(\t\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\t\"p\n\x17ListGradeHistoryRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x18ListGradeHistoryResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbd\x01\n\x0fTryGradeRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\x12-\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x1d.credit_service.v1.EventDraft\x12\x19\n\x11without_event_ids\x18\x04 \x03(\t\"w\n\x10TryGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x34\n\x0cgrade_before\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\";\n\x12ListReviewsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"^\n\x13ListReviewsResponse\x12.\n\x06grades\x18\x01 \x03(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc5\x01\n\x13\x44\x65\x63ideReviewRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tlast_date\x18\x04 \x01(\t\x12\x13\n\x0b\x64ocument_no\x18\x05 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\"E\n\x14\x44\x65\x63ideReviewResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\"\xda\x01\n\x08Override\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x03 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tlast_date\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12.\n\x05moves\x18\x07 \x03(\x0b\x32\x1f.credit_service.v1.OverrideMove\"\xb3\x01\n\x0cOverrideMove\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\tmove_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x13\n\x0b\x64ocument_no\x18\x05 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\"\x85\x02\n\x14OverrideGradeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12.\n\x07subject\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\'\n\x05grade\x18\x03 \x01(\x0e\x32\x18.credit_service.v1.Grade\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nuntil_date\x18\x05 \x01(\t\x12\x13\n\x0breason_code\x18\x06 \x01(\t\x12\x13\n\x0b\x64ocument_no\x18\x07 \x01(\t\x12\x32\n\x0f\x64ocument_digest\x18\x08 \x01(\x0b\x32\x19.credit_service.v1.Digest\"u\n\x15OverrideGradeResponse\x12-\n\x05grade\x18\x01 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\x12-\n\x08override\x18\x02 \x01(\x0b\x32\x1b.credit_service.v1.Override\"f\n\x15\x44\x65\x63ideOverrideRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0boverride_id\x18\x02 \x01(\t\x12\x14\n\x0cis_confirmed\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\"v\n\x16\x44\x65\x63ideOverrideResponse\x12-\n\x08override\x18\x01 \x01(\x0b\x32\x1b.credit_service.v1.Override\x12-\n\x05grade\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\"M\n\x12\x45ndOverrideRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0boverride_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"s\n\x13\x45ndOverrideResponse\x12-\n\x08override\x18\x01 \x01(\x0b\x32\x1b.credit_service.v1.Override\x12-\n\x05grade\x18\x02 \x01(\x0b\x32\x1e.credit_service.v1.GradeRecord\"~\n\x14ListOverridesRequest\x12\x33\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRefH\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\tB\n\n\x08_subject\"`\n\x15ListOverridesResponse\x12.\n\toverrides\x18\x01 \x03(\x0b\x32\x1b.credit_service.v1.Override\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*e\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x0b\n\x07GRADE_A\x10\x01\x12\x0b\n\x07GRADE_B\x10\x02\x12\x0b\n\x07GRADE_C\x10\x03\x12\x0b\n\x07GRADE_D\x10\x04\x12\x11\n\rGRADE_PENDING\x10\x05\x32\xbb\x08\n\x0cGradeService\x12S\n\x08GetGrade\x12\".credit_service.v1.GetGradeRequest\x1a#.credit_service.v1.GetGradeResponse\x12g\n\x0e\x42\x61tchGetGrades\x12(.credit_service.v1.BatchGetGradesRequest\x1a).credit_service.v1.BatchGetGradesResponse0\x01\x12_\n\x0c\x45xplainGrade\x12&.credit_service.v1.ExplainGradeRequest\x1a\'.credit_service.v1.ExplainGradeResponse\x12k\n\x10ListGradeHistory\x12*.credit_service.v1.ListGradeHistoryRequest\x1a+.credit_service.v1.ListGradeHistoryResponse\x12S\n\x08TryGrade\x12\".credit_service.v1.TryGradeRequest\x1a#.credit_service.v1.TryGradeResponse\x12\\\n\x0bListReviews\x12%.credit_service.v1.ListReviewsRequest\x1a&.credit_service.v1.ListReviewsResponse\x12_\n\x0c\x44\x65\x63ideReview\x12&.credit_service.v1.DecideReviewRequest\x1a\'.credit_service.v1.DecideReviewResponse\x12\x62\n\rOverrideGrade\x12\'.credit_service.v1.OverrideGradeRequest\x1a(.credit_service.v1.OverrideGradeResponse\x12\x65\n\x0e\x44\x65\x63ideOverride\x12(.credit_service.v1.DecideOverrideRequest\x1a).credit_service.v1.DecideOverrideResponse\x12\\\n\x0b\x45ndOverride\x12%.credit_service.v1.EndOverrideRequest\x1a&.credit_service.v1.EndOverrideResponse\x12\x62\n\rListOverrides\x12\'.credit_service.v1.ListOverridesRequest\x1a(.credit_service.v1.ListOverridesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'credit_service.v1.grades_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GRADE']._serialized_start=3401
-  _globals['_GRADE']._serialized_end=3502
-  _globals['_GRADEREASON']._serialized_start=155
-  _globals['_GRADEREASON']._serialized_end=321
-  _globals['_GRADEVETO']._serialized_start=324
-  _globals['_GRADEVETO']._serialized_end=530
-  _globals['_GRADERECORD']._serialized_start=533
-  _globals['_GRADERECORD']._serialized_end=1110
-  _globals['_GETGRADEREQUEST']._serialized_start=1112
-  _globals['_GETGRADEREQUEST']._serialized_end=1227
-  _globals['_GETGRADERESPONSE']._serialized_start=1229
-  _globals['_GETGRADERESPONSE']._serialized_end=1317
-  _globals['_BATCHGETGRADESREQUEST']._serialized_start=1319
-  _globals['_BATCHGETGRADESREQUEST']._serialized_end=1441
-  _globals['_BATCHGETGRADESRESPONSE']._serialized_start=1443
-  _globals['_BATCHGETGRADESRESPONSE']._serialized_end=1521
-  _globals['_BATCHGRADERESULT']._serialized_start=1524
-  _globals['_BATCHGRADERESULT']._serialized_end=1681
-  _globals['_EXPLAINGRADEREQUEST']._serialized_start=1683
-  _globals['_EXPLAINGRADEREQUEST']._serialized_end=1802
-  _globals['_EXPLAINGRADERESPONSE']._serialized_start=1805
-  _globals['_EXPLAINGRADERESPONSE']._serialized_end=2122
-  _globals['_FEATUREPOINTS']._serialized_start=2125
-  _globals['_FEATUREPOINTS']._serialized_end=2291
-  _globals['_FINDING']._serialized_start=2294
-  _globals['_FINDING']._serialized_end=2423
-  _globals['_LISTGRADEHISTORYREQUEST']._serialized_start=2425
-  _globals['_LISTGRADEHISTORYREQUEST']._serialized_end=2537
-  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_start=2539
-  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_end=2638
-  _globals['_TRYGRADEREQUEST']._serialized_start=2640
-  _globals['_TRYGRADEREQUEST']._serialized_end=2755
-  _globals['_TRYGRADERESPONSE']._serialized_start=2757
-  _globals['_TRYGRADERESPONSE']._serialized_end=2822
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=2824
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=2883
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=2885
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=2979
-  _globals['_DECIDEREVIEWREQUEST']._serialized_start=2981
-  _globals['_DECIDEREVIEWREQUEST']._serialized_end=3086
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=3088
-  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=3157
-  _globals['_OVERRIDEGRADEREQUEST']._serialized_start=3160
-  _globals['_OVERRIDEGRADEREQUEST']._serialized_end=3327
-  _globals['_OVERRIDEGRADERESPONSE']._serialized_start=3329
-  _globals['_OVERRIDEGRADERESPONSE']._serialized_end=3399
-  _globals['_GRADESERVICE']._serialized_start=3505
-  _globals['_GRADESERVICE']._serialized_end=4291
+  _globals['_GRADE']._serialized_start=5244
+  _globals['_GRADE']._serialized_end=5345
+  _globals['_GRADEREASON']._serialized_start=220
+  _globals['_GRADEREASON']._serialized_end=386
+  _globals['_GRADEVETO']._serialized_start=389
+  _globals['_GRADEVETO']._serialized_end=595
+  _globals['_GRADERECORD']._serialized_start=598
+  _globals['_GRADERECORD']._serialized_end=1425
+  _globals['_APPLIEDOVERRIDE']._serialized_start=1427
+  _globals['_APPLIEDOVERRIDE']._serialized_end=1541
+  _globals['_GETGRADEREQUEST']._serialized_start=1543
+  _globals['_GETGRADEREQUEST']._serialized_end=1658
+  _globals['_GETGRADERESPONSE']._serialized_start=1660
+  _globals['_GETGRADERESPONSE']._serialized_end=1748
+  _globals['_BATCHGETGRADESREQUEST']._serialized_start=1750
+  _globals['_BATCHGETGRADESREQUEST']._serialized_end=1872
+  _globals['_BATCHGETGRADESRESPONSE']._serialized_start=1874
+  _globals['_BATCHGETGRADESRESPONSE']._serialized_end=1952
+  _globals['_BATCHGRADERESULT']._serialized_start=1955
+  _globals['_BATCHGRADERESULT']._serialized_end=2112
+  _globals['_EXPLAINGRADEREQUEST']._serialized_start=2114
+  _globals['_EXPLAINGRADEREQUEST']._serialized_end=2233
+  _globals['_EXPLAINGRADERESPONSE']._serialized_start=2236
+  _globals['_EXPLAINGRADERESPONSE']._serialized_end=2553
+  _globals['_FEATUREPOINTS']._serialized_start=2556
+  _globals['_FEATUREPOINTS']._serialized_end=2722
+  _globals['_FINDING']._serialized_start=2725
+  _globals['_FINDING']._serialized_end=2854
+  _globals['_LISTGRADEHISTORYREQUEST']._serialized_start=2856
+  _globals['_LISTGRADEHISTORYREQUEST']._serialized_end=2968
+  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_start=2970
+  _globals['_LISTGRADEHISTORYRESPONSE']._serialized_end=3069
+  _globals['_TRYGRADEREQUEST']._serialized_start=3072
+  _globals['_TRYGRADEREQUEST']._serialized_end=3261
+  _globals['_TRYGRADERESPONSE']._serialized_start=3263
+  _globals['_TRYGRADERESPONSE']._serialized_end=3382
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=3384
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=3443
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=3445
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=3539
+  _globals['_DECIDEREVIEWREQUEST']._serialized_start=3542
+  _globals['_DECIDEREVIEWREQUEST']._serialized_end=3739
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_start=3741
+  _globals['_DECIDEREVIEWRESPONSE']._serialized_end=3810
+  _globals['_OVERRIDE']._serialized_start=3813
+  _globals['_OVERRIDE']._serialized_end=4031
+  _globals['_OVERRIDEMOVE']._serialized_start=4034
+  _globals['_OVERRIDEMOVE']._serialized_end=4213
+  _globals['_OVERRIDEGRADEREQUEST']._serialized_start=4216
+  _globals['_OVERRIDEGRADEREQUEST']._serialized_end=4477
+  _globals['_OVERRIDEGRADERESPONSE']._serialized_start=4479
+  _globals['_OVERRIDEGRADERESPONSE']._serialized_end=4596
+  _globals['_DECIDEOVERRIDEREQUEST']._serialized_start=4598
+  _globals['_DECIDEOVERRIDEREQUEST']._serialized_end=4700
+  _globals['_DECIDEOVERRIDERESPONSE']._serialized_start=4702
+  _globals['_DECIDEOVERRIDERESPONSE']._serialized_end=4820
+  _globals['_ENDOVERRIDEREQUEST']._serialized_start=4822
+  _globals['_ENDOVERRIDEREQUEST']._serialized_end=4899
+  _globals['_ENDOVERRIDERESPONSE']._serialized_start=4901
+  _globals['_ENDOVERRIDERESPONSE']._serialized_end=5016
+  _globals['_LISTOVERRIDESREQUEST']._serialized_start=5018
+  _globals['_LISTOVERRIDESREQUEST']._serialized_end=5144
+  _globals['_LISTOVERRIDESRESPONSE']._serialized_start=5146
+  _globals['_LISTOVERRIDESRESPONSE']._serialized_end=5242
+  _globals['_GRADESERVICE']._serialized_start=5348
+  _globals['_GRADESERVICE']._serialized_end=6431
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,8 @@ isort:skip_file
 Grades 信用等级: what an enterprise's record says of its safety, with reasons."""
 
 from collections import abc as _abc
+from credit_service.v1 import digests_pb2 as _digests_pb2
+from credit_service.v1 import ledger_pb2 as _ledger_pb2
 from credit_service.v1 import rulebook_pb2 as _rulebook_pb2
 from credit_service.v1 import subjects_pb2 as _subjects_pb2
 from google.protobuf import descriptor as _descriptor
@@ -184,6 +186,12 @@ class GradeRecord(_message.Message):
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     KNOWN_TIME_FIELD_NUMBER: _builtins.int
     NEXT_REVIEW_DATE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    IS_MODEL_RETIRED_FIELD_NUMBER: _builtins.int
+    EARNED_GRADE_FIELD_NUMBER: _builtins.int
+    HELD_ZH_FIELD_NUMBER: _builtins.int
+    HELD_EN_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
     grade: Global___Grade.ValueType
     """The letter."""
     score: _builtins.int
@@ -202,6 +210,16 @@ class GradeRecord(_message.Message):
     """Model, as `name/version`. Absent when no model was used."""
     next_review_date: _builtins.str
     """First civil day on which the grade may change without a new event, `YYYY-MM-DD`. Absent when none."""
+    mode: _builtins.str
+    """What set the score: `model`; `bounded`, the model within reach of the rule score; or `rules`. Empty without a score."""
+    is_model_retired: _builtins.bool
+    """Whether the edition's model had expired on the day, so that the rules alone set the score."""
+    earned_grade: Global___Grade.ValueType
+    """Grade of the band in which the score lies, where the regular gradings hold another one. Absent otherwise."""
+    held_zh: _builtins.str
+    """Why the grade is not that of the score, in Chinese."""
+    held_en: _builtins.str
+    """Why the grade is not that of the score, in English."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
@@ -224,6 +242,10 @@ class GradeRecord(_message.Message):
     def known_time(self) -> _timestamp_pb2.Timestamp:
         """Knowledge time of the grade."""
 
+    @_builtins.property
+    def override(self) -> Global___AppliedOverride:
+        """Override in force. Absent when there is none."""
+
     def __init__(
         self,
         *,
@@ -241,15 +263,29 @@ class GradeRecord(_message.Message):
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         known_time: _timestamp_pb2.Timestamp | None = ...,
         next_review_date: _builtins.str | None = ...,
+        mode: _builtins.str = ...,
+        is_model_retired: _builtins.bool = ...,
+        earned_grade: Global___Grade.ValueType | None = ...,
+        held_zh: _builtins.str | None = ...,
+        held_en: _builtins.str | None = ...,
+        override: Global___AppliedOverride | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_score", b"_score", "as_of_time", b"as_of_time", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "score", b"score", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "held_en", b"held_en", "held_zh", b"held_zh", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "score", b"score", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_score", b"_score", "as_of_time", b"as_of_time", "edition_id", b"edition_id", "grade", b"grade", "is_review_open", b"is_review_open", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "score", b"score", "subject", b"subject", "vetoes", b"vetoes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "edition_id", b"edition_id", "grade", b"grade", "held_en", b"held_en", "held_zh", b"held_zh", "is_model_retired", b"is_model_retired", "is_review_open", b"is_review_open", "known_time", b"known_time", "mode", b"mode", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "score", b"score", "subject", b"subject", "vetoes", b"vetoes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__earned_grade: _TypeAlias = _typing.Literal["earned_grade"]  # noqa: Y015
+    _WhichOneofArgType__earned_grade: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade"]  # noqa: Y015
+    _WhichOneofReturnType__held_en: _TypeAlias = _typing.Literal["held_en"]  # noqa: Y015
+    _WhichOneofArgType__held_en: _TypeAlias = _typing.Literal["_held_en", b"_held_en"]  # noqa: Y015
+    _WhichOneofReturnType__held_zh: _TypeAlias = _typing.Literal["held_zh"]  # noqa: Y015
+    _WhichOneofArgType__held_zh: _TypeAlias = _typing.Literal["_held_zh", b"_held_zh"]  # noqa: Y015
     _WhichOneofReturnType__model_id: _TypeAlias = _typing.Literal["model_id"]  # noqa: Y015
     _WhichOneofArgType__model_id: _TypeAlias = _typing.Literal["_model_id", b"_model_id"]  # noqa: Y015
     _WhichOneofReturnType__next_review_date: _TypeAlias = _typing.Literal["next_review_date"]  # noqa: Y015
     _WhichOneofArgType__next_review_date: _TypeAlias = _typing.Literal["_next_review_date", b"_next_review_date"]  # noqa: Y015
+    _WhichOneofReturnType__override: _TypeAlias = _typing.Literal["override"]  # noqa: Y015
+    _WhichOneofArgType__override: _TypeAlias = _typing.Literal["_override", b"_override"]  # noqa: Y015
     _WhichOneofReturnType__pending_en: _TypeAlias = _typing.Literal["pending_en"]  # noqa: Y015
     _WhichOneofArgType__pending_en: _TypeAlias = _typing.Literal["_pending_en", b"_pending_en"]  # noqa: Y015
     _WhichOneofReturnType__pending_zh: _TypeAlias = _typing.Literal["pending_zh"]  # noqa: Y015
@@ -259,9 +295,17 @@ class GradeRecord(_message.Message):
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__earned_grade) -> _WhichOneofReturnType__earned_grade | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__held_en) -> _WhichOneofReturnType__held_en | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__held_zh) -> _WhichOneofReturnType__held_zh | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model_id) -> _WhichOneofReturnType__model_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_review_date) -> _WhichOneofReturnType__next_review_date | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__override) -> _WhichOneofReturnType__override | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__pending_en) -> _WhichOneofReturnType__pending_en | None: ...
     @_typing.overload
@@ -272,6 +316,40 @@ class GradeRecord(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___GradeRecord: _TypeAlias = GradeRecord  # noqa: Y015
+
+@_typing.final
+class AppliedOverride(_message.Message):
+    """An override in force behind a grade."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDE_ID_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    override_id: _builtins.str
+    """The override."""
+    grade: Global___Grade.ValueType
+    """Grade that the officers set."""
+    reason: _builtins.str
+    """Reason code of the edition."""
+    last_date: _builtins.str
+    """Last civil day, `YYYY-MM-DD`."""
+    def __init__(
+        self,
+        *,
+        override_id: _builtins.str = ...,
+        grade: Global___Grade.ValueType = ...,
+        reason: _builtins.str = ...,
+        last_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "last_date", b"last_date", "override_id", b"override_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppliedOverride: _TypeAlias = AppliedOverride  # noqa: Y015
 
 @_typing.final
 class GetGradeRequest(_message.Message):
@@ -704,12 +782,14 @@ Global___ListGradeHistoryResponse: _TypeAlias = ListGradeHistoryResponse  # noqa
 
 @_typing.final
 class TryGradeRequest(_message.Message):
-    """Request of TryGrade. Experimental."""
+    """Request of TryGrade."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBJECT_FIELD_NUMBER: _builtins.int
     TIME_FRAME_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    WITHOUT_EVENT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
@@ -718,15 +798,27 @@ class TryGradeRequest(_message.Message):
     def time_frame(self) -> _subjects_pb2.TimeFrame:
         """Time frame of the answer. Default: now."""
 
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.EventDraft]:
+        """Records that are taken as sent, at most 100, all of the subject. Their days may lie between the known ones and the
+        valid time.
+        """
+
+    @_builtins.property
+    def without_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Events that are taken as withdrawn."""
+
     def __init__(
         self,
         *,
         subject: _subjects_pb2.SubjectRef | None = ...,
         time_frame: _subjects_pb2.TimeFrame | None = ...,
+        events: _abc.Iterable[_ledger_pb2.EventDraft] | None = ...,
+        without_event_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject", "time_frame", b"time_frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject", "time_frame", b"time_frame"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "subject", b"subject", "time_frame", b"time_frame", "without_event_ids", b"without_event_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -734,23 +826,29 @@ Global___TryGradeRequest: _TypeAlias = TryGradeRequest  # noqa: Y015
 
 @_typing.final
 class TryGradeResponse(_message.Message):
-    """Response of TryGrade. Experimental."""
+    """Response of TryGrade."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GRADE_FIELD_NUMBER: _builtins.int
+    GRADE_BEFORE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grade(self) -> Global___GradeRecord:
         """The grade as if."""
+
+    @_builtins.property
+    def grade_before(self) -> Global___GradeRecord:
+        """The grade without the changes."""
 
     def __init__(
         self,
         *,
         grade: Global___GradeRecord | None = ...,
+        grade_before: Global___GradeRecord | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "grade_before", b"grade_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "grade_before", b"grade_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -758,7 +856,7 @@ Global___TryGradeResponse: _TypeAlias = TryGradeResponse  # noqa: Y015
 
 @_typing.final
 class ListReviewsRequest(_message.Message):
-    """Request of ListReviews. Experimental."""
+    """Request of ListReviews."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -784,7 +882,7 @@ Global___ListReviewsRequest: _TypeAlias = ListReviewsRequest  # noqa: Y015
 
 @_typing.final
 class ListReviewsResponse(_message.Message):
-    """Response of ListReviews. Experimental."""
+    """Response of ListReviews."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -812,20 +910,31 @@ Global___ListReviewsResponse: _TypeAlias = ListReviewsResponse  # noqa: Y015
 
 @_typing.final
 class DecideReviewRequest(_message.Message):
-    """Request of DecideReview. Experimental."""
+    """Request of DecideReview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NO_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of this write chosen by the caller."""
+    """Id of this write chosen by the caller; repeating the call with it is safe."""
     reason: _builtins.str
-    """Reason of the decision."""
+    """Reasons, in words for the record."""
+    last_date: _builtins.str
+    """Last civil day on which the decision stands, `YYYY-MM-DD`; at most as far ahead as the edition lets an override be."""
+    document_no: _builtins.str
+    """Number of the document."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
+
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
 
     def __init__(
         self,
@@ -833,10 +942,13 @@ class DecideReviewRequest(_message.Message):
         request_id: _builtins.str = ...,
         subject: _subjects_pb2.SubjectRef | None = ...,
         reason: _builtins.str = ...,
+        last_date: _builtins.str = ...,
+        document_no: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "last_date", b"last_date", "reason", b"reason", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -844,7 +956,7 @@ Global___DecideReviewRequest: _TypeAlias = DecideReviewRequest  # noqa: Y015
 
 @_typing.final
 class DecideReviewResponse(_message.Message):
-    """Response of DecideReview. Experimental."""
+    """Response of DecideReview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -867,8 +979,104 @@ class DecideReviewResponse(_message.Message):
 Global___DecideReviewResponse: _TypeAlias = DecideReviewResponse  # noqa: Y015
 
 @_typing.final
+class Override(_message.Message):
+    """An override 人工调整 of one grade."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDE_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LAST_DATE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
+    override_id: _builtins.str
+    """The override."""
+    grade: Global___Grade.ValueType
+    """Grade to show."""
+    reason: _builtins.str
+    """Reason code of the edition."""
+    last_date: _builtins.str
+    """Last civil day, `YYYY-MM-DD`."""
+    state: _builtins.str
+    """`PROPOSED`, `IN_FORCE`, `DECLINED`, `ENDED`, or `EXPIRED` after its last day; `REVIEWED` for a decision that keeps C."""
+    @_builtins.property
+    def subject(self) -> _subjects_pb2.SubjectRef:
+        """The subject."""
+
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverrideMove]:
+        """Moves, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        override_id: _builtins.str = ...,
+        subject: _subjects_pb2.SubjectRef | None = ...,
+        grade: Global___Grade.ValueType = ...,
+        reason: _builtins.str = ...,
+        last_date: _builtins.str = ...,
+        state: _builtins.str = ...,
+        moves: _abc.Iterable[Global___OverrideMove] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "last_date", b"last_date", "moves", b"moves", "override_id", b"override_id", "reason", b"reason", "state", b"state", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Override: _TypeAlias = Override  # noqa: Y015
+
+@_typing.final
+class OverrideMove(_message.Message):
+    """A move of an override."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MOVE_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NO_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`PROPOSE`, `CONFIRM`, `DECLINE`, `END` or `KEEP`."""
+    actor: _builtins.str
+    """Who made it: `agency/officer`."""
+    reason: _builtins.str
+    """Reasons, in words."""
+    document_no: _builtins.str
+    """Number of the document."""
+    @_builtins.property
+    def move_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        move_time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        document_no: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "move_time", b"move_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "document_digest", b"document_digest", "document_no", b"document_no", "move_time", b"move_time", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverrideMove: _TypeAlias = OverrideMove  # noqa: Y015
+
+@_typing.final
 class OverrideGradeRequest(_message.Message):
-    """Request of OverrideGrade. Experimental."""
+    """Request of OverrideGrade."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -877,17 +1085,28 @@ class OverrideGradeRequest(_message.Message):
     GRADE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     UNTIL_DATE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_NO_FIELD_NUMBER: _builtins.int
+    DOCUMENT_DIGEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Id of this write chosen by the caller."""
+    """Id of this write chosen by the caller; repeating the call with it is safe."""
     grade: Global___Grade.ValueType
-    """The grade to show."""
+    """The grade to show: A, B, C or D."""
     reason: _builtins.str
-    """Reason code from the closed list."""
+    """Reasons, in words for the record."""
     until_date: _builtins.str
-    """Last civil day, `YYYY-MM-DD`, at most 12 months ahead."""
+    """Last civil day, `YYYY-MM-DD`; the edition says how far ahead it may be."""
+    reason_code: _builtins.str
+    """Reason code of the edition."""
+    document_no: _builtins.str
+    """Number of the document."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
+
+    @_builtins.property
+    def document_digest(self) -> _digests_pb2.Digest:
+        """Digest of the document."""
 
     def __init__(
         self,
@@ -897,10 +1116,13 @@ class OverrideGradeRequest(_message.Message):
         grade: Global___Grade.ValueType = ...,
         reason: _builtins.str = ...,
         until_date: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        document_no: _builtins.str = ...,
+        document_digest: _digests_pb2.Digest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "reason", b"reason", "request_id", b"request_id", "subject", b"subject", "until_date", b"until_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_digest", b"document_digest", "document_no", b"document_no", "grade", b"grade", "reason", b"reason", "reason_code", b"reason_code", "request_id", b"request_id", "subject", b"subject", "until_date", b"until_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -908,24 +1130,216 @@ Global___OverrideGradeRequest: _TypeAlias = OverrideGradeRequest  # noqa: Y015
 
 @_typing.final
 class OverrideGradeResponse(_message.Message):
-    """Response of OverrideGrade. Experimental."""
+    """Response of OverrideGrade."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GRADE_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grade(self) -> Global___GradeRecord:
-        """The grade after the override."""
+        """The grade after the call: a proposal changes none."""
+
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """The override."""
 
     def __init__(
         self,
         *,
         grade: Global___GradeRecord | None = ...,
+        override: Global___Override | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "override", b"override"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "override", b"override"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OverrideGradeResponse: _TypeAlias = OverrideGradeResponse  # noqa: Y015
+
+@_typing.final
+class DecideOverrideRequest(_message.Message):
+    """Request of DecideOverride."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OVERRIDE_ID_FIELD_NUMBER: _builtins.int
+    IS_CONFIRMED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this write chosen by the caller; repeating the call with it is safe."""
+    override_id: _builtins.str
+    """The override."""
+    is_confirmed: _builtins.bool
+    """Whether it is confirmed, or declined."""
+    reason: _builtins.str
+    """Reasons, in words for the record."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        override_id: _builtins.str = ...,
+        is_confirmed: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_confirmed", b"is_confirmed", "override_id", b"override_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideOverrideRequest: _TypeAlias = DecideOverrideRequest  # noqa: Y015
+
+@_typing.final
+class DecideOverrideResponse(_message.Message):
+    """Response of DecideOverride."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """The override after the call."""
+
+    @_builtins.property
+    def grade(self) -> Global___GradeRecord:
+        """The grade after the call."""
+
+    def __init__(
+        self,
+        *,
+        override: Global___Override | None = ...,
+        grade: Global___GradeRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "override", b"override"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecideOverrideResponse: _TypeAlias = DecideOverrideResponse  # noqa: Y015
+
+@_typing.final
+class EndOverrideRequest(_message.Message):
+    """Request of EndOverride."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    OVERRIDE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Id of this write chosen by the caller; repeating the call with it is safe."""
+    override_id: _builtins.str
+    """The override."""
+    reason: _builtins.str
+    """Reasons, in words for the record."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        override_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["override_id", b"override_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndOverrideRequest: _TypeAlias = EndOverrideRequest  # noqa: Y015
+
+@_typing.final
+class EndOverrideResponse(_message.Message):
+    """Response of EndOverride."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def override(self) -> Global___Override:
+        """The override after the call."""
+
+    @_builtins.property
+    def grade(self) -> Global___GradeRecord:
+        """The grade after the call."""
+
+    def __init__(
+        self,
+        *,
+        override: Global___Override | None = ...,
+        grade: Global___GradeRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade", "override", b"override"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndOverrideResponse: _TypeAlias = EndOverrideResponse  # noqa: Y015
+
+@_typing.final
+class ListOverridesRequest(_message.Message):
+    """Request of ListOverrides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Largest number in a page, 1 to 1,000. Default: 50."""
+    page_token: _builtins.str
+    """Token of the previous page. Default: the first page."""
+    @_builtins.property
+    def subject(self) -> _subjects_pb2.SubjectRef:
+        """Only those of one subject. Default: of the officer's jurisdiction."""
+
+    def __init__(
+        self,
+        *,
+        subject: _subjects_pb2.SubjectRef | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "page_size", b"page_size", "page_token", b"page_token", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__subject: _TypeAlias = _typing.Literal["subject"]  # noqa: Y015
+    _WhichOneofArgType__subject: _TypeAlias = _typing.Literal["_subject", b"_subject"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__subject) -> _WhichOneofReturnType__subject | None: ...
+
+Global___ListOverridesRequest: _TypeAlias = ListOverridesRequest  # noqa: Y015
+
+@_typing.final
+class ListOverridesResponse(_message.Message):
+    """Response of ListOverrides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def overrides(self) -> _containers.RepeatedCompositeFieldContainer[Global___Override]:
+        """Overrides and reviews, newest first."""
+
+    def __init__(
+        self,
+        *,
+        overrides: _abc.Iterable[Global___Override] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "overrides", b"overrides"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOverridesResponse: _TypeAlias = ListOverridesResponse  # noqa: Y015

@@ -75,6 +75,21 @@ class GradeServiceStub(object):
                 request_serializer=credit__service_dot_v1_dot_grades__pb2.OverrideGradeRequest.SerializeToString,
                 response_deserializer=credit__service_dot_v1_dot_grades__pb2.OverrideGradeResponse.FromString,
                 _registered_method=True)
+        self.DecideOverride = channel.unary_unary(
+                '/credit_service.v1.GradeService/DecideOverride',
+                request_serializer=credit__service_dot_v1_dot_grades__pb2.DecideOverrideRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_grades__pb2.DecideOverrideResponse.FromString,
+                _registered_method=True)
+        self.EndOverride = channel.unary_unary(
+                '/credit_service.v1.GradeService/EndOverride',
+                request_serializer=credit__service_dot_v1_dot_grades__pb2.EndOverrideRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_grades__pb2.EndOverrideResponse.FromString,
+                _registered_method=True)
+        self.ListOverrides = channel.unary_unary(
+                '/credit_service.v1.GradeService/ListOverrides',
+                request_serializer=credit__service_dot_v1_dot_grades__pb2.ListOverridesRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_grades__pb2.ListOverridesResponse.FromString,
+                _registered_method=True)
 
 
 class GradeServiceServicer(object):
@@ -113,29 +128,53 @@ class GradeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TryGrade(self, request, context):
-        """Grades a subject as if given events had happened. Experimental: answers UNIMPLEMENTED until it ships.
+        """Grades a subject as if given records had been sent and others withdrawn; nothing is kept. Regulators and the
+        enterprise itself only. Fails like ExplainGrade, and with the reason of the first record that is wrong, by its place.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListReviews(self, request, context):
-        """Lists open reviews 人工复核 of scores below the D edge. Experimental: answers UNIMPLEMENTED until it ships.
+        """Lists open reviews 人工复核 of the officer's jurisdiction: scores below the D edge without a hard record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideReview(self, request, context):
-        """Decides a review. Experimental: answers UNIMPLEMENTED until it ships.
+        """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OverrideGrade(self, request, context):
-        """Overrides a grade by two officers, with a reason and an end. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Proposes to override 人工调整 a grade, with a reason of the edition and an end; a second officer decides on it. An
+        override never shows a better grade than a veto allows. Fails with MOVE_ILLEGAL, which names guard and what is
+        missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideOverride(self, request, context):
+        """Confirms or declines a proposed override; from a confirmation on it is in force. Fails with OVERRIDE_NOT_FOUND,
+        SECOND_OFFICER_SAME, MOVE_ILLEGAL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndOverride(self, request, context):
+        """Ends an override before its last day, by one officer, at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOverrides(self, request, context):
+        """Lists the overrides of one subject, or of the officer's jurisdiction, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +222,21 @@ def add_GradeServiceServicer_to_server(servicer, server):
                     servicer.OverrideGrade,
                     request_deserializer=credit__service_dot_v1_dot_grades__pb2.OverrideGradeRequest.FromString,
                     response_serializer=credit__service_dot_v1_dot_grades__pb2.OverrideGradeResponse.SerializeToString,
+            ),
+            'DecideOverride': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideOverride,
+                    request_deserializer=credit__service_dot_v1_dot_grades__pb2.DecideOverrideRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_grades__pb2.DecideOverrideResponse.SerializeToString,
+            ),
+            'EndOverride': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndOverride,
+                    request_deserializer=credit__service_dot_v1_dot_grades__pb2.EndOverrideRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_grades__pb2.EndOverrideResponse.SerializeToString,
+            ),
+            'ListOverrides': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverrides,
+                    request_deserializer=credit__service_dot_v1_dot_grades__pb2.ListOverridesRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_grades__pb2.ListOverridesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -402,6 +456,87 @@ class GradeService(object):
             '/credit_service.v1.GradeService/OverrideGrade',
             credit__service_dot_v1_dot_grades__pb2.OverrideGradeRequest.SerializeToString,
             credit__service_dot_v1_dot_grades__pb2.OverrideGradeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideOverride(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.GradeService/DecideOverride',
+            credit__service_dot_v1_dot_grades__pb2.DecideOverrideRequest.SerializeToString,
+            credit__service_dot_v1_dot_grades__pb2.DecideOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndOverride(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.GradeService/EndOverride',
+            credit__service_dot_v1_dot_grades__pb2.EndOverrideRequest.SerializeToString,
+            credit__service_dot_v1_dot_grades__pb2.EndOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverrides(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.GradeService/ListOverrides',
+            credit__service_dot_v1_dot_grades__pb2.ListOverridesRequest.SerializeToString,
+            credit__service_dot_v1_dot_grades__pb2.ListOverridesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,15 +48,26 @@ class GradeServiceStub:
     ListGradeHistory: _grpc.UnaryUnaryMultiCallable[_grades_pb2.ListGradeHistoryRequest, _grades_pb2.ListGradeHistoryResponse]
     """Lists the grades that were recorded for a subject, newest first."""
     TryGrade: _grpc.UnaryUnaryMultiCallable[_grades_pb2.TryGradeRequest, _grades_pb2.TryGradeResponse]
-    """Grades a subject as if given events had happened. Experimental: answers UNIMPLEMENTED until it ships."""
-    ListReviews: _grpc.UnaryUnaryMultiCallable[_grades_pb2.ListReviewsRequest, _grades_pb2.ListReviewsResponse]
-    """Lists open reviews 人工复核 of scores below the D edge. Experimental: answers UNIMPLEMENTED until it ships."""
-    DecideReview: _grpc.UnaryUnaryMultiCallable[_grades_pb2.DecideReviewRequest, _grades_pb2.DecideReviewResponse]
-    """Decides a review. Experimental: answers UNIMPLEMENTED until it ships."""
-    OverrideGrade: _grpc.UnaryUnaryMultiCallable[_grades_pb2.OverrideGradeRequest, _grades_pb2.OverrideGradeResponse]
-    """Overrides a grade by two officers, with a reason and an end. Experimental: answers UNIMPLEMENTED until
-    it ships.
+    """Grades a subject as if given records had been sent and others withdrawn; nothing is kept. Regulators and the
+    enterprise itself only. Fails like ExplainGrade, and with the reason of the first record that is wrong, by its place.
     """
+    ListReviews: _grpc.UnaryUnaryMultiCallable[_grades_pb2.ListReviewsRequest, _grades_pb2.ListReviewsResponse]
+    """Lists open reviews 人工复核 of the officer's jurisdiction: scores below the D edge without a hard record."""
+    DecideReview: _grpc.UnaryUnaryMultiCallable[_grades_pb2.DecideReviewRequest, _grades_pb2.DecideReviewResponse]
+    """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND."""
+    OverrideGrade: _grpc.UnaryUnaryMultiCallable[_grades_pb2.OverrideGradeRequest, _grades_pb2.OverrideGradeResponse]
+    """Proposes to override 人工调整 a grade, with a reason of the edition and an end; a second officer decides on it. An
+    override never shows a better grade than a veto allows. Fails with MOVE_ILLEGAL, which names guard and what is
+    missing.
+    """
+    DecideOverride: _grpc.UnaryUnaryMultiCallable[_grades_pb2.DecideOverrideRequest, _grades_pb2.DecideOverrideResponse]
+    """Confirms or declines a proposed override; from a confirmation on it is in force. Fails with OVERRIDE_NOT_FOUND,
+    SECOND_OFFICER_SAME, MOVE_ILLEGAL.
+    """
+    EndOverride: _grpc.UnaryUnaryMultiCallable[_grades_pb2.EndOverrideRequest, _grades_pb2.EndOverrideResponse]
+    """Ends an override before its last day, by one officer, at once."""
+    ListOverrides: _grpc.UnaryUnaryMultiCallable[_grades_pb2.ListOverridesRequest, _grades_pb2.ListOverridesResponse]
+    """Lists the overrides of one subject, or of the officer's jurisdiction, newest first."""
 
 @_typing.type_check_only
 class GradeServiceAsyncStub(GradeServiceStub):
@@ -78,15 +89,26 @@ class GradeServiceAsyncStub(GradeServiceStub):
     ListGradeHistory: _aio.UnaryUnaryMultiCallable[_grades_pb2.ListGradeHistoryRequest, _grades_pb2.ListGradeHistoryResponse]  # type: ignore[assignment]
     """Lists the grades that were recorded for a subject, newest first."""
     TryGrade: _aio.UnaryUnaryMultiCallable[_grades_pb2.TryGradeRequest, _grades_pb2.TryGradeResponse]  # type: ignore[assignment]
-    """Grades a subject as if given events had happened. Experimental: answers UNIMPLEMENTED until it ships."""
-    ListReviews: _aio.UnaryUnaryMultiCallable[_grades_pb2.ListReviewsRequest, _grades_pb2.ListReviewsResponse]  # type: ignore[assignment]
-    """Lists open reviews 人工复核 of scores below the D edge. Experimental: answers UNIMPLEMENTED until it ships."""
-    DecideReview: _aio.UnaryUnaryMultiCallable[_grades_pb2.DecideReviewRequest, _grades_pb2.DecideReviewResponse]  # type: ignore[assignment]
-    """Decides a review. Experimental: answers UNIMPLEMENTED until it ships."""
-    OverrideGrade: _aio.UnaryUnaryMultiCallable[_grades_pb2.OverrideGradeRequest, _grades_pb2.OverrideGradeResponse]  # type: ignore[assignment]
-    """Overrides a grade by two officers, with a reason and an end. Experimental: answers UNIMPLEMENTED until
-    it ships.
+    """Grades a subject as if given records had been sent and others withdrawn; nothing is kept. Regulators and the
+    enterprise itself only. Fails like ExplainGrade, and with the reason of the first record that is wrong, by its place.
     """
+    ListReviews: _aio.UnaryUnaryMultiCallable[_grades_pb2.ListReviewsRequest, _grades_pb2.ListReviewsResponse]  # type: ignore[assignment]
+    """Lists open reviews 人工复核 of the officer's jurisdiction: scores below the D edge without a hard record."""
+    DecideReview: _aio.UnaryUnaryMultiCallable[_grades_pb2.DecideReviewRequest, _grades_pb2.DecideReviewResponse]  # type: ignore[assignment]
+    """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND."""
+    OverrideGrade: _aio.UnaryUnaryMultiCallable[_grades_pb2.OverrideGradeRequest, _grades_pb2.OverrideGradeResponse]  # type: ignore[assignment]
+    """Proposes to override 人工调整 a grade, with a reason of the edition and an end; a second officer decides on it. An
+    override never shows a better grade than a veto allows. Fails with MOVE_ILLEGAL, which names guard and what is
+    missing.
+    """
+    DecideOverride: _aio.UnaryUnaryMultiCallable[_grades_pb2.DecideOverrideRequest, _grades_pb2.DecideOverrideResponse]  # type: ignore[assignment]
+    """Confirms or declines a proposed override; from a confirmation on it is in force. Fails with OVERRIDE_NOT_FOUND,
+    SECOND_OFFICER_SAME, MOVE_ILLEGAL.
+    """
+    EndOverride: _aio.UnaryUnaryMultiCallable[_grades_pb2.EndOverrideRequest, _grades_pb2.EndOverrideResponse]  # type: ignore[assignment]
+    """Ends an override before its last day, by one officer, at once."""
+    ListOverrides: _aio.UnaryUnaryMultiCallable[_grades_pb2.ListOverridesRequest, _grades_pb2.ListOverridesResponse]  # type: ignore[assignment]
+    """Lists the overrides of one subject, or of the officer's jurisdiction, newest first."""
 
 class GradeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers grades as of any day, with every point explained. Persons are never graded."""
@@ -135,7 +157,9 @@ class GradeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _grades_pb2.TryGradeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_grades_pb2.TryGradeResponse, _abc.Awaitable[_grades_pb2.TryGradeResponse]]:
-        """Grades a subject as if given events had happened. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Grades a subject as if given records had been sent and others withdrawn; nothing is kept. Regulators and the
+        enterprise itself only. Fails like ExplainGrade, and with the reason of the first record that is wrong, by its place.
+        """
 
     @_abc_1.abstractmethod
     def ListReviews(
@@ -143,7 +167,7 @@ class GradeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _grades_pb2.ListReviewsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_grades_pb2.ListReviewsResponse, _abc.Awaitable[_grades_pb2.ListReviewsResponse]]:
-        """Lists open reviews 人工复核 of scores below the D edge. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Lists open reviews 人工复核 of the officer's jurisdiction: scores below the D edge without a hard record."""
 
     @_abc_1.abstractmethod
     def DecideReview(
@@ -151,7 +175,7 @@ class GradeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _grades_pb2.DecideReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_grades_pb2.DecideReviewResponse, _abc.Awaitable[_grades_pb2.DecideReviewResponse]]:
-        """Decides a review. Experimental: answers UNIMPLEMENTED until it ships."""
+        """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def OverrideGrade(
@@ -159,8 +183,35 @@ class GradeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _grades_pb2.OverrideGradeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_grades_pb2.OverrideGradeResponse, _abc.Awaitable[_grades_pb2.OverrideGradeResponse]]:
-        """Overrides a grade by two officers, with a reason and an end. Experimental: answers UNIMPLEMENTED until
-        it ships.
+        """Proposes to override 人工调整 a grade, with a reason of the edition and an end; a second officer decides on it. An
+        override never shows a better grade than a veto allows. Fails with MOVE_ILLEGAL, which names guard and what is
+        missing.
         """
+
+    @_abc_1.abstractmethod
+    def DecideOverride(
+        self,
+        request: _grades_pb2.DecideOverrideRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_grades_pb2.DecideOverrideResponse, _abc.Awaitable[_grades_pb2.DecideOverrideResponse]]:
+        """Confirms or declines a proposed override; from a confirmation on it is in force. Fails with OVERRIDE_NOT_FOUND,
+        SECOND_OFFICER_SAME, MOVE_ILLEGAL.
+        """
+
+    @_abc_1.abstractmethod
+    def EndOverride(
+        self,
+        request: _grades_pb2.EndOverrideRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_grades_pb2.EndOverrideResponse, _abc.Awaitable[_grades_pb2.EndOverrideResponse]]:
+        """Ends an override before its last day, by one officer, at once."""
+
+    @_abc_1.abstractmethod
+    def ListOverrides(
+        self,
+        request: _grades_pb2.ListOverridesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_grades_pb2.ListOverridesResponse, _abc.Awaitable[_grades_pb2.ListOverridesResponse]]:
+        """Lists the overrides of one subject, or of the officer's jurisdiction, newest first."""
 
 def add_GradeServiceServicer_to_server(servicer: GradeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

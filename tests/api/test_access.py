@@ -58,6 +58,13 @@ TABLE = {
     "GradeService/BatchGetGrades": "rai",
     "GradeService/ExplainGrade": "re",
     "GradeService/ListGradeHistory": "re",
+    "GradeService/TryGrade": "re",
+    "GradeService/ListReviews": "r",
+    "GradeService/DecideReview": "r",
+    "GradeService/OverrideGrade": "r",
+    "GradeService/DecideOverride": "r",
+    "GradeService/EndOverride": "r",
+    "GradeService/ListOverrides": "re",
     "SyncService/GetFeedInfo": "raieo",
     "SyncService/GetSnapshot": "rae",
     "SyncService/Subscribe": "rae",
@@ -167,7 +174,17 @@ def test_district_officer_sees_another_district_masked(street: Street) -> None:
 
 
 SEEN = {
-    "regulator": {"subject", "grade", "score", "probability", "reasons", "edition_id", "model_id", "as_of_time"},
+    "regulator": {
+        "subject",
+        "grade",
+        "score",
+        "probability",
+        "reasons",
+        "edition_id",
+        "model_id",
+        "as_of_time",
+        "mode",
+    },
     "agency": {"subject", "grade", "edition_id", "as_of_time"},
     "insurer": {"subject", "grade", "edition_id", "as_of_time"},
 }

@@ -23,7 +23,7 @@ def test_method_without_a_door_answers_unimplemented_with_its_name(street: Stree
 
 @pytest.mark.parametrize("role", sorted(EVERYONE - {"regulator"}))
 def test_every_role_is_told_the_same(street: Street, role: str) -> None:
-    refused = street.raw(role, LATER["credit_service.v1.GradeService/TryGrade"], b"", purpose="")
+    refused = street.raw(role, LATER["credit_service.v1.ModelService/PromoteModel"], b"", purpose="")
     assert refused is not None
     assert refused.reason == "NOT_IMPLEMENTED"
 

@@ -47,7 +47,8 @@ def full_grade() -> grades_pb2.GradeRecord:
         subject=ref(OWN), grade=grades_pb2.GRADE_A, score=1, probability=0.1,
         reasons=[grades_pb2.GradeReason(feature="x")], vetoes=[grades_pb2.GradeVeto(veto_id="V-01")],
         pending_zh="x", pending_en="x", is_review_open=True, edition_id="x", model_id="x",
-        next_review_date="2026-12-01",
+        next_review_date="2026-12-01", mode="model", is_model_retired=True, earned_grade=grades_pb2.GRADE_A,
+        held_zh="x", held_en="x", override=grades_pb2.AppliedOverride(override_id="x"),
     )  # fmt: skip
     made.as_of_time.seconds = made.known_time.seconds = 1
     return made

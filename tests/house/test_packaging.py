@@ -21,7 +21,7 @@ ADDRESS = re.compile(r"[a-z+]+://|^\s*-(?!-hash)|(^|\s)--(?!hash)|(^|\s)[./~]", 
 def pins(name: str) -> dict[str, set[str]]:
     """Reads the pinned versions of a lock; one package may have one per Python version."""
     found: dict[str, set[str]] = {}
-    for pinned, version in re.findall(r"^([A-Za-z0-9_.-]+)==([^ ;]+)", text(name), re.MULTILINE):
+    for pinned, version in re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([^ ;]+)", text(name), re.MULTILINE):
         found.setdefault(canonicalize_name(pinned), set()).add(version)
     return found
 

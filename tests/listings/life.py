@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from credit_service import changes
+from credit_service.audit.acts import Ask
 from credit_service.audit.tables import LEDGER_TABLES
 from credit_service.changes import Recorder
 from credit_service.database import Database
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import SHANGHAI, civil_day
 from credit_service.listings import joint_action
-from credit_service.listings.lifecycle import Ask, Surroundings, candidate, make, propose
+from credit_service.listings.lifecycle import Surroundings, candidate, make, propose
 from credit_service.listings.tables import (
     TABLES,
     ListingMoveRow,

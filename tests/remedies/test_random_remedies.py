@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from credit_service import server
 from credit_service.api.house import House
+from credit_service.audit.acts import Ask
 from credit_service.changes import Recorder
 from credit_service.cli import throwaway
 from credit_service.errors import CreditError, Reason
@@ -24,7 +25,7 @@ from credit_service.ledger.append import append
 from credit_service.ledger.facts import facts_of
 from credit_service.ledger.tables import stored_versions
 from credit_service.legal_days import SHANGHAI, civil_day
-from credit_service.listings.lifecycle import Ask, Surroundings
+from credit_service.listings.lifecycle import Surroundings
 from credit_service.listings.tables import blacklisted_until
 from credit_service.remedies import life
 from credit_service.remedies.moves import OBJECTION, REPAIR

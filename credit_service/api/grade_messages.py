@@ -1,0 +1,64 @@
+"""Grades and overrides as messages: what is kept becomes what is sent."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from credit_service.api import wire
+from credit_service.grades.overrides import OverrideMoveRow, state_of
+from credit_service.legal_days import day_text
+from credit_service.v1 import grades_pb2 as pb
+from credit_service.v1 import rulebook_pb2
+
+
+def grade_message(document: dict, frame: tuple[datetime, datetime]) -> pb.GradeRecord:  # type: ignore[type-arg]  # JSON
+    """Returns the after-image of a grade as a message; what was not computed stays absent."""
+    record = pb.GradeRecord(
+        subject=wire.ref_of(document["subject_id"]), grade=pb.Grade.Value(f"GRADE_{document['grade']}"),
+        score=document.get("score"), probability=document.get("probability"),
+        pending_zh=document.get("pending_zh"), pending_en=document.get("pending_en"),
+        is_review_open=document["is_review_open"], edition_id=document["edition_id"],
+        model_id=document.get("model_id"), next_review_date=document.get("next_review_date"),
+        as_of_time=wire.timestamp(frame[0]), known_time=wire.timestamp(frame[1]), mode=document.get("mode", ""),
+        is_model_retired=document.get("is_retired", False), held_zh=document.get("held_zh"),
+        held_en=document.get("held_en"),
+    )  # fmt: skip
+    if "earned_grade" in document:
+        record.earned_grade = pb.Grade.Value(f"GRADE_{document['earned_grade']}")
+    if "override" in document:
+        override = document["override"]
+        record.override.CopyFrom(
+            pb.AppliedOverride(**{**override, "grade": pb.Grade.Value(f"GRADE_{override['grade']}")})
+        )
+    for reason in document["reasons"]:
+        record.reasons.add(
+            feature=reason["feature"], value=reason.get("value"), unit=reason["unit"], points=reason["points"],
+            is_actionable=reason["is_actionable"], text_zh=reason["text_zh"], text_en=reason["text_en"],
+            event_ids=map(str, reason["event_ids"]),
+        )  # fmt: skip
+    for veto in document["vetoes"]:
+        record.vetoes.add(
+            veto_id=veto["veto_id"], cap=pb.Grade.Value(f"GRADE_{veto['cap']}"), until_date=veto["until_date"],
+            event_ids=map(str, veto["event_ids"]), text_zh=veto["text_zh"], text_en=veto["text_en"],
+            basis=rulebook_pb2.LegalBasis(
+                instrument=veto["instrument"], article=veto["article"], source=veto["source"]
+            ),
+        )  # fmt: skip
+    return record
+
+
+def override_message(made: Sequence[OverrideMoveRow], today: int) -> pb.Override:
+    """Returns an override or review with its moves."""
+    first = made[0]
+    return pb.Override(
+        override_id=first.override_id, subject=wire.ref_of(first.subject_id), reason=first.reason_code,
+        grade=pb.Grade.Value(f"GRADE_{first.grade}"), last_date=day_text(first.last_day),
+        state=state_of(made, today), moves=map(_move, made),
+    )  # fmt: skip
+
+
+def _move(row: OverrideMoveRow) -> pb.OverrideMove:
+    digest = wire.digest(bytes.fromhex(row.document_digest)) if row.document_digest else None
+    return pb.OverrideMove(
+        name=row.name, move_time=wire.timestamp(row.move_time), actor=row.actor, reason=row.reason,
+        document_no=row.document_no, document_digest=digest,
+    )  # fmt: skip

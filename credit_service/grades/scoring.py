@@ -1,0 +1,264 @@
+"""Scores of many subjects under one edition on any day: by the model, by the rules, or by both. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from credit_service.errors import CreditError, Reason
+from credit_service.grades.columns import NEVER, Columns, Floats, Ints, build, members, take, visible
+from credit_service.grades.features import Evidence, matrix, turning_days
+from credit_service.grades.scorecard import REASON_LIMIT, Contribution, ReasonLine, Scorecard
+from credit_service.ledger.facts import Fact
+from credit_service.rulebook.law import Edition, GradingPolicy, RulePoints
+from credit_service.rulebook.points import LEAST, MOST, LinePoints, line_points, next_points_day, rule_score
+from credit_service.rulebook.view import View
+
+MODEL, BOUNDED, RULES = "model", "bounded", "rules"
+_UNIT = "records"
+
+
+def mode_on(policy: GradingPolicy, scorecard: Scorecard | None, day: int) -> str:
+    """Returns what sets the score on a day: a model that has expired retires to the rules.
+
+    Fails with MODEL_NOT_FOUND when the edition's model is not installed, and with MODEL_EXPIRED when there are no
+    rules to retire to.
+    """
+    if policy.mode == RULES:
+        return RULES
+    if scorecard is None:
+        raise CreditError(Reason.MODEL_NOT_FOUND, f"model: got none, want {policy.model}")
+    if scorecard.expires_day is None or day <= scorecard.expires_day:
+        return policy.mode
+    if policy.points is None:
+        raise CreditError(Reason.MODEL_EXPIRED, f"model: got {scorecard.model_id}, which has expired, want a newer one")
+    return RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Holds what is known of the subjects: their facts, the first day on which each is unusable, and views of it."""
+
+    facts: Sequence[Sequence[Fact]]
+    unusable: Sequence[Sequence[int]]
+    views: Sequence[View]
+    day: int
+
+
+class Scores(Protocol):
+    """Answers the scores of the subjects; every number of a subject is by its place."""
+
+    base_points: int
+    now: Sequence[int]
+
+    def chance(self, subject: int) -> float | None:
+        """Returns the published probability of the model's label, where a model speaks."""
+
+    def next_day(self, subject: int) -> int | None:
+        """Returns the first later day on which time alone may move the score."""
+
+    def moved_since(self, day: int) -> Sequence[int]:
+        """Returns, rising, the subjects whose score may have moved after an earlier day."""
+
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
+        """Returns the scores of some subjects on earlier days, both rising, a list a subject."""
+
+    def contributions(self, subject: int) -> list[Contribution]:
+        """Returns what every feature or line adds; with the base points they sum to the score."""
+
+    def reasons(self, subject: int) -> list[ReasonLine]:
+        """Returns why most points were lost, at most four, what the subject can act on first."""
+
+
+def scores_of(edition: Edition, scorecard: Scorecard | None, known: Known) -> tuple[str, Scores]:
+    """Returns what sets the scores on the day, and the scores; fails like `mode_on`."""
+    mode, points = mode_on(edition.grading, scorecard, known.day), edition.grading.points
+    if mode == MODEL and scorecard is not None:
+        return mode, ModelScores(scorecard, known)
+    if points is None:
+        raise TypeError(f"{edition.id}: got mode {mode} without points")
+    rules = RuleScores(points, known)
+    if mode == RULES or scorecard is None:
+        return mode, rules
+    return mode, BoundedScores(rules, ModelScores(scorecard, known), points.model_reach)
+
+
+class ModelScores:
+    """Scores by the points of a model."""
+
+    def __init__(self, scorecard: Scorecard, known: Known) -> None:
+        """Lays the facts into columns; earlier days are seen with what is usable on this one."""
+        self._card, self._day = scorecard, known.day
+        self._columns = visible(build(known.facts, known.unusable), known.day)
+        self._rows = matrix(self._columns, known.day, scorecard.feature_names)
+        self._evidence = Evidence(self._columns, known.day)
+        self._turning = self._turning_days(self._columns, known.day).tolist()
+        scores = scorecard.score(self._rows)
+        self._chances = scorecard.probability(scores).tolist()
+        self.base_points = scorecard.base_points
+        self.now: Sequence[int] = scores.tolist()
+
+    def chance(self, subject: int) -> float | None:
+        """Returns the published probability."""
+        found: float = self._chances[subject]
+        return found
+
+    def next_day(self, subject: int) -> int | None:
+        """Returns the first later day on which a feature may move."""
+        day: int = self._turning[subject]
+        return None if day >= NEVER else day
+
+    def moved_since(self, day: int) -> Sequence[int]:
+        """Returns the subjects of which a feature may have moved."""
+        moved: list[int] = np.flatnonzero(self._turning_days(self._columns, day) <= self._day).tolist()
+        return moved
+
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
+        """Looks at a day again only for those whose features may have moved since the one before."""
+        found = np.empty((len(subjects), len(days)), dtype=np.int64)
+        columns = members(self._columns, subjects)
+        turning = np.full(len(subjects), days[0], dtype=np.int64)
+        for place, day in enumerate(days):
+            found[:, place] = found[:, place - 1]
+            moved = np.flatnonzero(turning <= day)
+            if len(moved):
+                some = members(columns, moved.tolist())
+                found[moved, place] = self._card.score(self._matrix(take(some, some.day <= day), day))
+                turning[moved] = self._turning_days(some, day)
+        scores: list[list[int]] = found.tolist()
+        return scores
+
+    def contributions(self, subject: int) -> list[Contribution]:
+        """Returns what every feature adds."""
+        return self._card.explain(self._rows[subject].tolist(), partial(self._evidence.of, subject))
+
+    def reasons(self, subject: int) -> list[ReasonLine]:
+        """Returns the features that lost most points."""
+        return self._card.reasons(self._rows[subject].tolist(), partial(self._evidence.of, subject))
+
+    def _matrix(self, columns: Columns, day: int) -> Floats:
+        return matrix(columns, day, self._card.feature_names)
+
+    def _turning_days(self, columns: Columns, day: int) -> Ints:
+        return turning_days(columns, day, self._card.feature_names)
+
+
+class RuleScores:
+    """Scores by the lines of the edition."""
+
+    def __init__(self, points: RulePoints, known: Known) -> None:
+        """Looks at every line of every subject once."""
+        self._points, self._known = points, known
+        self._lines = [line_points(points, view) for view in known.views]
+        self.base_points = points.base
+        self.now: Sequence[int] = [rule_score(points, lines) for lines in self._lines]
+
+    def chance(self, _subject: int) -> float | None:
+        """Returns nothing: rules state no probability."""
+        return None
+
+    def next_day(self, subject: int) -> int | None:
+        """Returns the first later day on which a line may move."""
+        return next_points_day(self._points, self._known.views[subject])
+
+    def moved_since(self, _day: int) -> Sequence[int]:
+        """Returns all: lines that fade move with every day."""
+        return range(len(self.now))
+
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
+        """Looks at every day with what is usable now."""
+        return [[self._on(subject, day) for day in days] for subject in subjects]
+
+    def contributions(self, subject: int) -> list[Contribution]:
+        """Returns what every line adds, and what the limits of the score take back."""
+        told = [_told(one) for one in self._lines[subject]]
+        beyond = self.now[subject] - self._points.base - sum(one.points for one in told)
+        return [*told, _limit(beyond)] if beyond else told
+
+    def reasons(self, subject: int) -> list[ReasonLine]:
+        """Returns the lines that lost most points."""
+        acted_on = {one.line.id for one in self._lines[subject] if one.line.is_actionable}
+        return reasons_of(self.contributions(subject), acted_on)
+
+    def _on(self, subject: int, day: int) -> int:
+        known = self._known
+        pairs = zip(known.facts[subject], known.unusable[subject], strict=True)
+        kept = [(fact, end) for fact, end in pairs if fact.day <= day and known.day < end]
+        facts, ends = [fact for fact, _ in kept], [end for _, end in kept]
+        view = View(known.views[subject].edition, facts, ends, day)
+        return rule_score(self._points, line_points(self._points, view))
+
+
+class BoundedScores:
+    """Scores by a model that is held within reach of the rule score."""
+
+    def __init__(self, rules: RuleScores, model: ModelScores, reach: int) -> None:
+        """Takes both scores."""
+        self._rules, self._model, self._reach = rules, model, reach
+        self.base_points = rules.base_points
+        self.now: Sequence[int] = [self._bounded(*pair) for pair in zip(rules.now, model.now, strict=True)]
+
+    def chance(self, subject: int) -> float | None:
+        """Returns the probability of the model's own score."""
+        return self._model.chance(subject)
+
+    def next_day(self, subject: int) -> int | None:
+        """Returns the first later day on which either may move."""
+        days = [day for one in (self._rules, self._model) if (day := one.next_day(subject)) is not None]
+        return min(days, default=None)
+
+    def moved_since(self, day: int) -> Sequence[int]:
+        """Returns all, as the rules do."""
+        return self._rules.moved_since(day)
+
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
+        """Bounds the score of each day."""
+        both = zip(self._rules.on(days, subjects), self._model.on(days, subjects), strict=True)
+        return [[self._bounded(*pair) for pair in zip(rules, model, strict=True)] for rules, model in both]
+
+    def contributions(self, subject: int) -> list[Contribution]:
+        """Returns what every line adds, and how far the model moves their sum."""
+        moved = self.now[subject] - self._rules.now[subject]
+        model = Contribution(
+            "MODEL", float(self._model.now[subject]), "points", moved, self._reach,
+            f"模型得分{self._model.now[subject]}，调整限于{self._reach}分以内",
+            f"Score of the model {self._model.now[subject]}, which may move the rule score by {self._reach}", (),
+        )  # fmt: skip
+        return [*self._rules.contributions(subject), model]
+
+    def reasons(self, subject: int) -> list[ReasonLine]:
+        """Returns the lines that lost most points; the model's part is told among the contributions."""
+        return self._rules.reasons(subject)
+
+    def _bounded(self, rules: int, model: int) -> int:
+        return max(rules - self._reach, min(rules + self._reach, model, MOST), LEAST)
+
+
+def reasons_of(contributions: Sequence[Contribution], acted_on: set[str]) -> list[ReasonLine]:
+    """Returns the four largest losses against the best that a line could add; what can be acted on comes first."""
+    lost = sorted(
+        (one for one in contributions if one.points < one.best_points), key=lambda c: c.points - c.best_points
+    )
+    worst = sorted(lost[:REASON_LIMIT], key=lambda c: c.feature not in acted_on)
+    return [
+        ReasonLine(
+            c.feature, c.value, c.unit, c.points - c.best_points, c.feature in acted_on, c.text_zh, c.text_en,
+            c.event_ids,
+        )
+        for c in worst
+    ]  # fmt: skip
+
+
+def _told(one: LinePoints) -> Contribution:
+    line = one.line
+    most = max(case.points for case in line.cases)
+    best = 0 if most < 0 else line.at_most or most
+    zh, en = f"{line.text_zh}：{one.matches}项", f"{line.text_en}: {one.matches}"
+    return Contribution(line.id, float(one.matches), _UNIT, one.points, best, zh, en, one.event_ids)
+
+
+def _limit(beyond: int) -> Contribution:
+    zh, en = f"总分限于{LEAST}至{MOST}分", f"The score lies within {LEAST} and {MOST}"
+    return Contribution("LIMIT", None, "points", beyond, max(beyond, 0), zh, en, ())

@@ -1,0 +1,187 @@
+"""What sets a grade: the mode of the edition, the model's last day, the cycles of the year, and what officers set."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_service.errors import CreditError
+from credit_service.grades.artefact import Artefact
+from credit_service.grades.grading import Case, Graded, Override, explain, grade_many
+from credit_service.grades.scorecard import Scorecard
+from credit_service.ledger.facts import Fact
+from credit_service.legal_days import day_text, parse_day
+from credit_service.rulebook.edition import SHIPPED, load_edition
+from credit_service.rulebook.law import Edition
+from tests.grades.conftest import AS_OF, LIVES, a_fact
+
+CN = load_edition(SHIPPED / "cn-2026-04.toml")
+SUBJECT = "USCC:91110108MA00000070"
+WORSE = {"A": 0, "B": 1, "PENDING": 1, "C": 2, "D": 3}
+Life = Sequence[Fact]
+
+
+@pytest.fixture(scope="module")
+def card(champions: dict[str, Artefact]) -> Scorecard:
+    return champions["cn_sim_pd"].scorecard
+
+
+def mode(name: str) -> Edition:
+    return replace(CN, grading=replace(CN.grading, mode=name))
+
+
+def case(life: Life, **known: Any) -> Case:
+    return Case(SUBJECT, "ENTERPRISE", sorted(life, key=lambda f: (f.day, f.event_id)), **known)
+
+
+def grade(life: Life, card: Scorecard | None, edition: Edition = CN, day: int = AS_OF, **known: Any) -> Graded:
+    return grade_many(edition, card, [case(life, **known)], day)[0]
+
+
+def founded(number: int = 900) -> Fact:
+    return a_fact("REG", "2015-01-01", number, founded_date="2010-01-01", headcount=80, sectors=["CHEMICAL"])
+
+
+def penalties(day: str, n: int, start: int = 1) -> list[Fact]:
+    articles = (["甲/1"], ["甲/2"], ["乙/1"])
+    return [
+        a_fact("PEN", day, start + i, articles=articles[i % 3], severity="GENERAL", fine_fen=20_000_000)
+        for i in range(n)
+    ]
+
+
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+def test_points_of_every_mode_sum_to_the_score(card: Scorecard, name: str) -> None:
+    life = [founded(), *penalties("2026-05-01", 4), a_fact("STD", "2026-01-05", 50, level=2, from_date="2026-01-05")]
+    told = explain(mode(name), card, case(life), AS_OF)
+    assert told.graded.score == told.base_points + sum(part.points for part in told.contributions)
+    assert (told.graded.mode, told.graded.is_retired) == (name, False)
+    assert (told.graded.model_id is None, told.graded.probability is None) == (name == "rules", name == "rules")
+
+
+def test_bounded_score_is_the_models_within_reach_of_the_rules(card: Scorecard) -> None:
+    for life in ([founded()], [founded(), *penalties("2026-05-01", 3)], [founded(), *penalties("2026-05-01", 12)]):
+        rules, model, both = (grade(life, card, mode(name)).score for name in ("rules", "model", "bounded"))
+        assert rules is not None
+        assert model is not None
+        assert both == max(rules - 50, min(rules + 50, model))
+
+
+def test_rules_need_no_model_and_a_model_cannot_be_done_without(card: Scorecard) -> None:
+    life = [founded(), *penalties("2026-05-01", 1)]
+    assert grade(life, None, mode("rules")) == grade(life, card, mode("rules"))
+    with pytest.raises(CreditError, match="model: got none, want cn_sim_pd"):
+        grade(life, None)
+
+
+def test_model_retires_to_the_rules_on_the_day_after_its_last(card: Scorecard) -> None:
+    life = [founded(), *penalties("2026-05-01", 3)]
+    ending = replace(card, expires_day=AS_OF)
+    last, after = grade(life, ending), grade(life, ending, day=AS_OF + 1)
+    assert (last.mode, last.next_review_day) == ("model", AS_OF + 1)
+    assert (after.mode, after.is_retired, after.model_id) == ("rules", True, None)
+    assert after.score == grade(life, None, mode("rules"), AS_OF + 1).score
+    assert grade(life, replace(card, expires_day=None), day=AS_OF + 1).mode == "model"
+    bare = replace(CN, grading=replace(CN.grading, points=None))
+    with pytest.raises(CreditError, match="has expired"):
+        grade(life, ending, bare, AS_OF + 1)
+
+
+def test_merit_lifts_a_grade_after_two_cycles_and_says_when(card: Scorecard) -> None:
+    edition = replace(CN, grading=replace(CN.grading, bands={"A": 1000, "B": 930, "C": 600}, a_conditions=()))
+    life = [founded(), a_fact("HON", "2026-02-10", 7, level="CITY")]
+    certified = [*life, a_fact("STD", "2026-02-10", 8, level=1, from_date="2026-02-10", to_date="2029-02-09")]
+    seen = []
+    day, end = parse_day("2026-02-10"), parse_day("2026-08-01")
+    while day <= end:
+        found = grade(certified, card, edition, day)
+        seen.append((day_text(day), found.grade, found.held.earned if found.held else None))
+        assert found.next_review_day is not None
+        day = found.next_review_day
+    assert grade(life, card, edition, parse_day("2026-02-10")).grade == "C"
+    assert seen[0] == ("2026-02-10", "C", "B")
+    assert [(d, g) for d, g, _ in seen if d in {"2026-03-01", "2026-04-01"}] == [
+        ("2026-03-01", "C"),
+        ("2026-04-01", "B"),
+    ]
+    assert seen[-1][1:] == ("B", None)
+
+
+def test_repair_works_at_once_whatever_the_cycles(card: Scorecard) -> None:
+    many = penalties("2026-03-10", 9)
+    repairs = [
+        Fact(100 + f.event_id, "credit-service", f"REP-{f.event_id}", 1, "REP", "WORK", AS_OF, AS_OF, "",
+             f"test/R-{f.event_id}", {"decision_date": day_text(AS_OF)})
+        for f in many
+    ]  # fmt: skip
+    life = [founded(), *many]
+    before, after = grade(life, card), grade([*life, *repairs], card)
+    clean = grade([founded(), *repairs], card)
+    assert before.score is not None
+    assert after.score is not None
+    assert before.score < after.score == clean.score
+    assert (after.grade, after.held) == (clean.grade, clean.held)
+
+
+def test_officers_letter_stands_below_vetoes_and_above_the_score(card: Scorecard) -> None:
+    override = Override("OVR-1", "A", "EVIDENCE", AS_OF + 10)
+    raised = grade([founded(), *penalties("2026-05-01", 9)], card, override=override)
+    assert (raised.grade, raised.override) == ("A", override)
+    assert raised.next_review_day is not None
+    assert raised.next_review_day <= AS_OF + 11
+    stopped = a_fact("ORD", "2026-06-01", 70, order_kind="STOP_WORK", from_date="2026-06-01")
+    assert grade([founded(), stopped], card, override=override).grade == "C"
+    newcomer = a_fact("REG", "2026-06-01", 1, founded_date="2026-06-01")
+    assert grade([newcomer], card).grade == "PENDING"
+    assert grade([newcomer], card, override=replace(override, grade="C")).grade == "C"
+
+
+def test_reviewed_score_is_under_no_review_until_its_day(card: Scorecard) -> None:
+    low = replace(card, base_points=card.base_points - 500)
+    life = [founded()]
+    opened, kept = grade(life, low), grade(life, low, reviewed_until=AS_OF + 30)
+    assert (opened.grade, opened.is_review_open) == ("C", True)
+    assert (kept.grade, kept.is_review_open) == ("C", False)
+    assert kept.next_review_day is not None
+    assert kept.next_review_day <= AS_OF + 30
+
+
+def _adverse(day: int) -> st.SearchStrategy[Fact]:
+    given_day = st.integers(AS_OF - 700, day)
+    harm = {"accident_kind": "WORK", "level": "GENERAL", "liability": "LIABLE"}
+    return st.one_of(
+        st.builds(lambda d, s: a_fact("PEN", d, 500, articles=["甲/1"], severity=s), given_day,
+                  st.sampled_from(["MINOR", "GENERAL", "SERIOUS"])),
+        st.builds(lambda d: a_fact("ACC", d, 500, **harm), given_day),
+        st.builds(lambda d: a_fact("OBSTR", d, 500), given_day),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+@given(life=LIVES, adverse=_adverse(AS_OF))
+def test_adverse_fact_never_makes_a_grade_better_in_any_mode(
+    card: Scorecard, name: str, life: list[Fact], adverse: Fact
+) -> None:
+    edition = mode(name)
+    before, after = grade([founded(), *life], card, edition), grade([founded(), *life, adverse], card, edition)
+    assert WORSE[after.grade or ""] >= WORSE[before.grade or ""]
+    if before.score is not None and after.score is not None:
+        assert after.score <= before.score
+
+
+@given(lives=st.lists(LIVES, min_size=2, max_size=5))
+def test_batch_grades_like_each_alone(card: Scorecard, lives: list[list[Fact]]) -> None:
+    cases = [case([founded(), *life]) for life in lives]
+    assert grade_many(CN, card, cases, AS_OF) == [grade_many(CN, card, [one], AS_OF)[0] for one in cases]
+
+
+@given(life=LIVES, days=st.integers(1, 60))
+def test_grade_stays_until_its_next_review(card: Scorecard, life: list[Fact], days: int) -> None:
+    known = [f for f in [founded(), *life] if f.day <= AS_OF]
+    found = grade(known, card)
+    if found.next_review_day is None or AS_OF + days < found.next_review_day:
+        later = grade(known, card, day=AS_OF + days)
+        assert (later.grade, later.score, later.vetoes) == (found.grade, found.score, found.vetoes)
