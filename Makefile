@@ -105,11 +105,11 @@ cover: $(DEV) ## Run the tests and write the branch coverage as pages under buil
 soak: $(DEV) ## Try 12 times as many faults and orders as `make test`, SOAK_ROUNDS=n for another figure; writes build/faults.json
 	SOAK_ROUNDS=$${SOAK_ROUNDS:-12} $(BIN)/python -m pytest --no-cov --durations=12 $(LONG) $(ARGS)
 
-bench: $(DEV) ## Measure collection against the plain driver, trials and the daily tick, as ratios; writes build/bench.json
+bench: $(DEV) ## Measure collection against the plain driver, trials, the daily tick and grading, as ratios; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-large: $(DEV) ## The same at a million events
-	$(BIN)/python -m tests.bench --events 1000000 $(ARGS)
+bench-large: $(DEV) ## The same at a million events and a million subjects
+	$(BIN)/python -m tests.bench --events 1000000 --subjects 1000000 $(ARGS)
 
 migrate: $(RUN) ## Bring the database named by CREDIT_SERVICE_DATABASE_URL to the newest tables
 	$(BIN)/credit-service migrate $(ARGS)

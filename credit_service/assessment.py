@@ -5,18 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from sqlmodel import Session
 
+from credit_service import __version__
 from credit_service.changes import Recorder
 from credit_service.database import insert_rows, upsert
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.grading import Case, Explained, Graded, explain, grade_many
 from credit_service.grades.overrides import NOTHING, Standing, standings
 from credit_service.grades.scorecard import Scorecard
-from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades
+from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades, standing_rows
 from credit_service.ledger.facts import Fact, facts_of
 from credit_service.ledger.relations import bearers
+from credit_service.ledger.tables import is_level
 from credit_service.legal_days import civil_day
 from credit_service.listings.lifecycle import Surroundings, propose
 from credit_service.listings.tables import ListingRow, blacklisted_until, listings_of
@@ -66,7 +69,7 @@ class Assessor:
             moved = {i for i in existing if listed.get(i) != listed_now.get(i)}
             again = self.judge([row for row in rows if row.subject_id in moved], facts, now, listed_now, decided)
             graded = [g for g in graded if g.subject_id not in moved] + again
-        _write(session, [g for g in graded if g.grade is not None], recorder, now)
+        _write(session, [g for g in graded if g.grade is not None], recorder, now, self._basis)
         return recorder.write(session)
 
     def edition(self, edition_id: str) -> Edition:
@@ -85,6 +88,32 @@ class Assessor:
         decided = standings(session, list(seen), as_of, known)
         found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed, decided)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
+
+    def standing(
+        self, session: Session, subject_ids: Sequence[str], now: datetime, known: datetime
+    ) -> dict[str, dict[str, Any]]:
+        """Returns the kept after-images of those grades that judging again would not change.
+
+        That is so when every event was judged, no day has come since on which time could move the grade, and edition,
+        model and program are still those that judged it.
+        """
+        if not is_level(session):
+            return {}
+        day, found = civil_day(now), dict[str, dict[str, Any]]()
+        for subject_id, document, next_day, assessed, basis in standing_rows(session, subject_ids):
+            if assessed <= known and (next_day is None or day < next_day):
+                kept: dict[str, Any] = json.loads(document)
+                if basis == self._basis(kept["edition_id"], kept.get("model_id"), split(subject_id)[0], day):
+                    found[subject_id] = kept
+        return found
+
+    def _basis(self, edition_id: str, model_id: str | None, scheme: str, day: int) -> str:
+        """Names what judges a scheme on a day, empty when it is not what is named."""
+        edition = edition_for(self.editions(), scheme, day)
+        card = self.scorecards.get(edition.grading.model)
+        if edition.id != edition_id or model_id not in {None, card and card.model_id}:
+            return ""
+        return f"{edition.digest} {card.model_id if card else '-'} {__version__}"
 
     def explain(self, session: Session, subject_id: str, as_of: datetime, known: datetime) -> Explained:
         """Explains the grade of one subject; fails like a grade read."""
@@ -198,7 +227,13 @@ def _unknown(subject_id: str, day: int, row: SubjectRow | None) -> Graded:
     return Graded(subject_id, "", day, problem=problem)
 
 
-def _write(session: Session, graded: Sequence[Graded], recorder: Recorder, now: datetime) -> None:
+def _write(
+    session: Session,
+    graded: Sequence[Graded],
+    recorder: Recorder,
+    now: datetime,
+    basis_of: Callable[[str, str | None, str, int], str],
+) -> None:
     current = current_grades(session, [g.subject_id for g in graded])
     moved, rows, history = [], [], []
     for g in graded:
@@ -214,6 +249,7 @@ def _write(session: Session, graded: Sequence[Graded], recorder: Recorder, now: 
                 "subject_id": g.subject_id, "grade": g.grade, "score": g.score, "fingerprint": fingerprint,
                 "number": number, "assess_time": now, "next_review_day": g.next_review_day, "document": document,
                 "is_review_open": g.is_review_open,
+                "basis": basis_of(g.edition_id, g.model_id, split(g.subject_id)[0], g.as_of_day),
             }
         )  # fmt: skip
     upsert(session, CurrentGrade, rows, ["subject_id"])

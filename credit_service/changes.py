@@ -144,6 +144,8 @@ class Feed:
         self._lock = threading.Lock()
         self._followers: dict[int, Callable[[], None]] = {}
         self._next = 0
+        # How often followers were woken: what was read may be kept until it moves.
+        self.turns = 0
 
     def follow(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Registers a wake-up and returns the function that ends it."""
@@ -159,6 +161,7 @@ class Feed:
 
     def wake(self) -> None:
         """Tells every follower that something was committed."""
+        self.turns += 1
         with self._lock:
             followers = list(self._followers.values())
         for follower in followers:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session
 
@@ -12,6 +13,7 @@ from credit_service.api.access import check_subject
 from credit_service.api.calls import Call
 from credit_service.api.checking import check_all
 from credit_service.api.grade_messages import grade_message
+from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
 from credit_service.errors import CreditError, Problem, Reason
@@ -36,16 +38,22 @@ CHUNK = 500
 class GradeDoor(OverrideDoor):
     """Answers grades, and takes what officers decide of them."""
 
+    def __init__(self, house: House) -> None:
+        """Takes what the doors share."""
+        super().__init__(house)
+        # The silent sources, and as of which turn of the feed and minute.
+        self._silent: tuple[tuple[int, datetime], list[str]] | None = None
+
     def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
         """Returns one grade."""
         frame, identifier = self.house.frame(request.time_frame, call), wire.id_of(request.subject)
         with self.house.database.reading() as session:
             row = self.house.ask(session, call, identifier)
-            graded = self.house.assessor.grades(session, [identifier], *frame)[0]
+            document = self._standing(session, [identifier], request, call, frame).get(identifier)
+            if document is None:
+                document = _document(self.house.assessor.grades(session, [identifier], *frame)[0])
             stale = self._stale(session, identifier, call.now)
-        if graded.problem is not None:
-            raise graded.problem
-        grade = redact(grade_message(graded.document(), frame), call.caller, row.supervising_region)
+        grade = redact(grade_message(document, frame), call.caller, row.supervising_region)
         return pb.GetGradeResponse(grade=grade, stale_sources=stale)
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
@@ -62,7 +70,7 @@ class GradeDoor(OverrideDoor):
             chunk = identified[start : start + CHUNK]
             # Closed before the answer goes out: a slow reader must not keep a connection.
             with self.house.database.reading() as session:
-                results = self._results(session, start, chunk, call, frame)
+                results = self._results(session, start, chunk, request, call, frame)
             yield pb.BatchGetGradesResponse(results=results)
 
     def ExplainGrade(self, request: pb.ExplainGradeRequest, call: Call) -> pb.ExplainGradeResponse:
@@ -114,35 +122,48 @@ class GradeDoor(OverrideDoor):
         messages = [grade_message(graded.document(), frame) for graded in (after, before)]
         return pb.TryGradeResponse(grade=messages[0], grade_before=messages[1])
 
+    def _standing(
+        self, session: Session, identifiers: Sequence[str], request: Any, call: Call, frame: tuple[datetime, datetime]
+    ) -> dict[str, Any]:
+        """Returns the grades that are kept and still stand; a question about another time has none."""
+        if request.HasField("time_frame") and request.time_frame.ByteSize():
+            return {}
+        return self.house.assessor.standing(session, identifiers, call.now, frame[1])
+
     def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
-        """Returns the silent ones among the sources that speak of the subject's scheme."""
+        """Returns the silent ones among the sources that speak of the subject's scheme; silence is counted in days."""
         scheme, sources = split(identifier)[0], self.house.sources
-        watermarks = self.house.watermarks(session, now)
-        return [w.source for w in watermarks if w.is_stale and sources[w.source].scheme == scheme]
+        seen = (self.house.feed.turns, now.replace(second=0, microsecond=0))
+        if self._silent is None or self._silent[0] != seen:
+            watermarks = self.house.watermarks(session, now)
+            self._silent = (seen, [w.source for w in watermarks if w.is_stale])
+        return [source for source in self._silent[1] if sources[source].scheme == scheme]
 
     def _results(
         self,
         session: Session,
         start: int,
         chunk: Sequence[str | CreditError],
+        request: pb.BatchGetGradesRequest,
         call: Call,
         frame: tuple[datetime, datetime],
     ) -> list[pb.BatchGradeResult]:
         identifiers = list(dict.fromkeys(one for one in chunk if isinstance(one, str)))
         rows = subjects_by_id(session, identifiers)
-        graded = {g.subject_id: g for g in self.house.assessor.grades(session, identifiers, *frame)}
+        documents = self._standing(session, identifiers, request, call, frame)
+        others = [one for one in identifiers if one not in documents]
+        graded = {g.subject_id: g for g in self.house.assessor.grades(session, others, *frame)}
         results = []
         for index, one in enumerate(chunk, start):
             result = pb.BatchGradeResult(index=index)
             try:
                 if isinstance(one, CreditError):
                     raise one
-                row, found = rows.get(one), graded[one]
+                row = rows.get(one)
                 check_subject(call.caller, one, row.kind if row else None)
-                if found.problem is not None:
-                    raise found.problem
+                document = documents.get(one) or _document(graded[one])
                 region = row.supervising_region if row else None
-                result.grade.CopyFrom(redact(grade_message(found.document(), frame), call.caller, region))
+                result.grade.CopyFrom(redact(grade_message(document, frame), call.caller, region))
             except CreditError as error:
                 result.problem.CopyFrom(wire.problem_message(Problem("subject", "", error.message, error.reason)))
             results.append(result)
@@ -169,6 +190,12 @@ def _identified(subject: subjects_pb2.SubjectRef) -> str | CreditError:
         return wire.id_of(subject)
     except CreditError as error:
         return error
+
+
+def _document(graded: Graded) -> dict[str, Any]:
+    if graded.problem is not None:
+        raise graded.problem
+    return graded.document()
 
 
 def _behind(explained: Explained) -> list[int]:

@@ -53,7 +53,10 @@ class Columns:
 
     def of_kind(self, *kinds: str) -> Bools:
         """Marks the rows of these kinds."""
-        return np.isin(self.kind, [KIND_CODES[kind] for kind in kinds])
+        found: Bools = self.kind == KIND_CODES[kinds[0]]
+        for kind in kinds[1:]:
+            found |= self.kind == KIND_CODES[kind]
+        return found
 
 
 # The classed word of each kind: the field, and the words in order; the mark is the place, from 1.

@@ -13,6 +13,8 @@ from credit_service.grades.columns import Floats, Ints
 from credit_service.grades.feature import Feature
 
 REASON_LIMIT = 4
+FEW_CUTS = 40
+ROWS_AT_ONCE = 16_384
 _PROBABILITY_DIGITS = 13  # significant
 
 # Finds the event ids behind the value of a feature; asked only for features that are told.
@@ -35,8 +37,15 @@ class Line:
 
     def points_of(self, values: Floats) -> Ints:
         """Returns the points of many values."""
-        # A value that is no number sorts behind every cut; it is put right below.
-        found = np.array(self.points, dtype=np.int64)[np.searchsorted(self.cuts, values, side="left")]
+        if len(self.cuts) <= FEW_CUTS:
+            # Passing over the values once a cut is several times faster than searching in so few.
+            bins: Any = np.zeros(len(values), dtype=np.int8)
+            for cut in self.cuts:
+                bins += (values > cut).view(np.int8)
+        else:
+            bins = np.searchsorted(self.cuts, values, side="left")
+        found: Ints = np.array(self.points, dtype=np.int64).take(bins)
+        # A value that is no number fell into some bin; it is put right here.
         unknown = np.isnan(values)
         if unknown.any():
             if self.missing is None:
@@ -133,8 +142,11 @@ class Scorecard:
     def score(self, matrix: Floats) -> Ints:
         """Returns the score of every row."""
         total = np.full(len(matrix), self.base_points, dtype=np.int64)
-        for place, line in enumerate(self.lines):
-            total += line.points_of(matrix[:, place])
+        for start in range(0, len(matrix), ROWS_AT_ONCE):
+            # Columns of a part lie side by side and stay in the cache.
+            part, found = np.ascontiguousarray(matrix[start : start + ROWS_AT_ONCE].T), total[start:][:ROWS_AT_ONCE]
+            for line, values in zip(self.lines, part, strict=True):
+                found += line.points_of(values)
         return total
 
     def score_row(self, row: Sequence[float]) -> int:

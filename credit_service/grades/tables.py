@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, false, func, select, text
+from sqlalchemy import Index, Text, bindparam, false, func, select, text
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime
@@ -30,6 +30,8 @@ class CurrentGrade(SQLModel, table=True):
     next_review_day: int | None
     document: str = Field(sa_type=Text)
     is_review_open: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    # What judged it: digest of the edition, model, and version of this program.
+    basis: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class GradeRow(SQLModel, table=True):
@@ -49,6 +51,17 @@ def current_grades(session: Session, subject_ids: Sequence[str]) -> dict[str, Cu
     """Returns the current grades of the given subjects."""
     rows = session.execute(select(CurrentGrade).where(col(CurrentGrade.subject_id).in_(subject_ids)))
     return {row.subject_id: row for row in rows.scalars()}
+
+
+_STANDING = select(
+    col(CurrentGrade.subject_id), col(CurrentGrade.document), col(CurrentGrade.next_review_day),
+    col(CurrentGrade.assess_time), col(CurrentGrade.basis),
+).where(col(CurrentGrade.subject_id).in_(bindparam("subject_ids", expanding=True)))  # fmt: skip
+
+
+def standing_rows(session: Session, subject_ids: Sequence[str]) -> Sequence[Any]:
+    """Returns (subject, document, next review day, time, basis) of the current grades of the subjects."""
+    return session.connection().execute(_STANDING, {"subject_ids": list(subject_ids)}).all()
 
 
 def grade_history(session: Session, subject_id: str, before_number: int | None, limit: int) -> Sequence[GradeRow]:

@@ -86,6 +86,14 @@ def head(session: Session) -> LedgerHead:
     return session.get_one(LedgerHead, HEAD_ID)
 
 
+_JUDGED = select(col(LedgerHead.position) == col(LedgerHead.judged_position)).where(col(LedgerHead.head_id) == HEAD_ID)
+
+
+def is_level(session: Session) -> bool:
+    """Says whether everything that is stored was judged."""
+    return bool(session.connection().execute(_JUDGED).scalar_one())
+
+
 def start(session: Session, epoch: str) -> None:
     """Writes the first head of an empty database."""
     session.add(LedgerHead(head_id=HEAD_ID, epoch=epoch, position=0, chain_hash=GENESIS, judged_position=0))

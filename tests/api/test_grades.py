@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
@@ -169,3 +170,32 @@ def test_enterprise_is_not_shown_the_work_of_the_authority(street: Street) -> No
     assert {f.effect for f in own.findings} <= {"RECORD", "ELIGIBLE"}
     assert b"CANDIDATE" not in own.document
     assert own.grade.vetoes == official.grade.vetoes
+
+
+def test_kept_grade_is_what_judging_again_would_answer(street: Street) -> None:
+    codes = [a_code() for _ in range(4)]
+    street.must_collect(registered(codes[0]))
+    street.must_collect(registered(codes[1]), a_record(codes[1]), *major_accident(codes[1]))
+    street.must_collect(a_record(codes[2]))
+    street.must_collect(registered(codes[3]), stop_work(codes[3]))
+    for code in codes:
+        kept, judged = grade(street, code), grade(street, code, as_of_time=NOW)
+        assert kept == judged
+    request = pb.BatchGetGradesRequest(subjects=[ref(code) for code in codes])
+    (answer,) = street.ask("regulator", "GradeService/BatchGetGrades", request)
+    assert [result.grade for result in answer.results] == [grade(street, code) for code in codes]
+
+
+def test_kept_grade_of_another_program_or_edition_is_judged_again(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code))
+    house = street.running.house
+    identifier = f"USCC:{code}"
+    with house.database.reading() as session:
+        assert list(house.assessor.standing(session, [identifier], NOW, NOW)) == [identifier]
+        assert house.assessor.standing(session, [identifier], NOW, NOW - timedelta(days=1)) == {}
+        assert house.assessor.standing(session, [identifier], NOW + timedelta(days=3650), NOW) == {}
+    with house.database.transaction() as session:
+        session.execute(text("UPDATE current_grade SET basis = 'another' WHERE subject_id = :id"), {"id": identifier})
+    with house.database.reading() as session:
+        assert house.assessor.standing(session, [identifier], NOW, NOW) == {}

@@ -27,7 +27,8 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
     open_tables(database)
     with database.transaction() as session:
-        session.execute(text("CREATE TABLE remedy_move (number INTEGER)"))
+        for table in ("remedy_move", "override_move"):
+            session.execute(text(f"CREATE TABLE {table} (number INTEGER)"))
     life = Life(database, EDITIONS)
     life.facts = [
         _fact(1, "REG", "2010-01-01", sectors=["CHEMICAL"], founded_date="2010-01-01"),

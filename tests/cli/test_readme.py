@@ -30,7 +30,9 @@ def commands() -> set[str]:
 
 
 def test_readme_calls_only_commands_that_exist() -> None:
-    called = re.findall(r"credit-service ((?:subject |listing |obligation |remedy |event |rulebook )?[a-z-]+)", README)
+    called = re.findall(
+        r"credit-service ((?:subject |listing |obligation |override |remedy |review |event |rulebook )?[a-z-]+)", README
+    )
     assert set(called) - commands() - {"service"} == set()
 
 

@@ -151,7 +151,7 @@ def test_reviewed_score_is_under_no_review_until_its_day(card: Scorecard) -> Non
 
 def _adverse(day: int) -> st.SearchStrategy[Fact]:
     given_day = st.integers(AS_OF - 700, day)
-    harm = {"accident_kind": "WORK", "level": "GENERAL", "liability": "LIABLE"}
+    harm: dict[str, Any] = {"accident_kind": "WORK", "level": "GENERAL", "liability": "LIABLE"}
     return st.one_of(
         st.builds(lambda d, s: a_fact("PEN", d, 500, articles=["甲/1"], severity=s), given_day,
                   st.sampled_from(["MINOR", "GENERAL", "SERIOUS"])),

@@ -132,7 +132,8 @@ def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: st
         session.execute(text("DROP TABLE act"))
         session.execute(text("DROP TABLE override_move"))
         session.execute(text("DROP INDEX ix_current_grade_review"))
-        session.execute(text("ALTER TABLE current_grade DROP COLUMN is_review_open"))
+        for name in ("is_review_open", "basis"):
+            session.execute(text(f"ALTER TABLE current_grade DROP COLUMN {name}"))
         session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0006'"))
     assert migrations.upgrade(*urls) == ["ledger/0007", "ledger/0008"]
     with database.transaction() as session:

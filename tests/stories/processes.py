@@ -20,6 +20,7 @@ class ServerProcess:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    module: str = "credit_service"
 
     def start(self) -> None:
         """Starts the server and waits until it serves."""
@@ -29,7 +30,7 @@ class ServerProcess:
         command = [
             sys.executable,
             "-m",
-            "credit_service",
+            self.module,
             "serve",
             "--demo",
             str(self.folder),

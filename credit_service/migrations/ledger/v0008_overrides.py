@@ -29,6 +29,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject_id", "override_id", "number"),
     )
     op.add_column("current_grade", sa.Column("is_review_open", sa.Boolean(), nullable=False, server_default=sa.false()))
+    # Grades of before are judged again when they are asked: nobody knows by which rules and model they were made.
+    op.add_column("current_grade", sa.Column("basis", sa.String(), nullable=False, server_default=""))
     op.execute("UPDATE current_grade SET is_review_open = (document LIKE '%\"is_review_open\": true%')")
     is_open = sa.text("is_review_open")
     op.create_index(
