@@ -31,7 +31,7 @@ from credit_service.changes import Feed
 from credit_service.collecting import Writer
 from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import load_champions, load_keys
+from credit_service.grades.artefact import load_keys, sound_champions
 from credit_service.grades.scorecard import Scorecard
 from credit_service.ledger.append import Reception
 from credit_service.ledger.drafts import Checker
@@ -179,10 +179,17 @@ async def serve(settings: Settings, ready: Callable[[int], None], clock: Callabl
 
 
 def load_scorecards(settings: Settings) -> dict[str, Scorecard]:
-    """Loads every champion whose signature a trusted key made; refuses the rest."""
+    """Loads every champion whose signature a trusted key made; one that does not hold is left out, and said so.
+
+    Its subjects stay ungraded, and keep the grades that were recorded; with none at all the server does not start.
+    """
     folder = Path(settings.models_dir)
     trusted = frozenset(filter(None, settings.trusted_model_keys.split(","))) or None
-    champions = load_champions(folder, load_keys(folder / "keys", trusted))
+    champions, faults = sound_champions(folder, load_keys(folder / "keys", trusted))
+    for name, fault in faults.items():
+        if not champions:
+            raise fault
+        logs.get().error("model refused", model=name, reason=fault.reason.name, message=fault.message)
     return {name: artefact.scorecard for name, artefact in champions.items()}
 
 

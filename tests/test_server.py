@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import threading
 import time
@@ -253,3 +254,17 @@ def test_clock_of_the_machine_is_aware() -> None:
     clock: Callable[[], datetime] = server.system_clock
     assert clock().tzinfo is UTC
     assert clock() > NOW.replace(year=2025)
+
+
+def test_damaged_model_takes_neither_the_server_nor_the_other_models_down(tmp_path: Path) -> None:
+    models = Path(shutil.copytree(Settings().models_dir, tmp_path / "models"))
+    table = models / "cn_sim_pd" / "2026.11.0" / "table.json"
+    table.write_bytes(table.read_bytes()[:-40])
+    with serving(
+        tmp_path, Clock(), database_url=f"sqlite:///{tmp_path / 'credit.db'}", models_dir=str(models)
+    ) as street:
+        assert list(street.running.house.assessor.scorecards) == ["tw_osh_pd"]
+        code = a_code()
+        street.must_collect(registered(code), *major_accident(code))
+        refused = street.refusal("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "MODEL_NOT_FOUND")

@@ -1,4 +1,4 @@
-"""Subcommands dataset, fit, evaluate, publish, key and ship."""
+"""Subcommands dataset, fit, evaluate, publish, promote, rollback, key and ship."""
 
 import argparse
 import csv
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from credit_service.grades.table import table_document
-from credit_service.legal_days import day_text
+from credit_service.legal_days import day_text, parse_day
 from training import tw_osh
 from training.evaluate import measured, rounded
 from training.inputs import load
 from training.making import make, sets
 from training.publish import json_text, new_key, publish, read_key
 from training.recipe import RECIPES, Recipe, load_recipe
+from training.registry import ALIASES, CHAMPION, Act, promote, rollback
 
 Subparsers = Any
 
@@ -35,6 +36,20 @@ def add_parser(subparsers: Subparsers) -> None:
         parser.set_defaults(run=run)
     parser.add_argument("--key", type=Path, required=True, help="private key file, outside the repository")
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the artefacts")
+    for name, run, text in (
+        ("promote", _promote, "point an alias at a version; a champion must pass the gate"),
+        ("rollback", _rollback, "make the former champion champion again"),
+    ):
+        parser = subparsers.add_parser(name, help=text, description=text)
+        parser.add_argument("model", help="name of the model")
+        parser.add_argument("--by", required=True, help="who decides, as agency/officer")
+        parser.add_argument("--on", required=True, help="civil day of the decision, such as 2026-12-01")
+        parser.add_argument("--reason", required=True, help="why, in words for the record")
+        parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the artefacts")
+        parser.set_defaults(run=run)
+        if name == "promote":
+            parser.add_argument("--version", required=True, help="version of the model")
+            parser.add_argument("--alias", choices=ALIASES, default=CHAMPION)
     key = subparsers.add_parser("key", help="make a signing key", description="make a signing key")
     key.add_argument("out", type=Path, help="private key file, outside the repository")
     key.add_argument("--keys", type=Path, default=Path("models/keys"), help="folder of the public keys")
@@ -106,6 +121,21 @@ def _publish(given: argparse.Namespace) -> int:
         print(json.dumps({"task": task} | figures))
     print(f"published {directory}")
     return 0
+
+
+def _promote(given: argparse.Namespace) -> int:
+    entry = promote(given.models, given.model, given.version, given.alias, _act(given))
+    print(json.dumps(entry, ensure_ascii=False))
+    return 0
+
+
+def _rollback(given: argparse.Namespace) -> int:
+    print(json.dumps(rollback(given.models, given.model, _act(given)), ensure_ascii=False))
+    return 0
+
+
+def _act(given: argparse.Namespace) -> Act:
+    return Act(given.by, parse_day(given.on), given.reason)
 
 
 def _key(given: argparse.Namespace) -> int:

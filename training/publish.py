@@ -40,6 +40,7 @@ from training.card import card_text
 from training.evaluate import rounded
 from training.making import Made, Sets, scored
 from training.recipe import Recipe
+from training.registry import register
 
 GOLDEN_ROWS = 200
 SCORE_STEP = 25
@@ -68,7 +69,7 @@ def publish(
         if directory.is_dir():
             shutil.rmtree(directory)
         draft.rename(directory)
-    _register(recipe, models)
+    register(models, recipe.name, recipe.version, recipe.published_on)
     return directory
 
 
@@ -201,21 +202,3 @@ def _digest(path: Path) -> dict[str, Any]:
         "digest": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
     }
-
-
-def _register(recipe: Recipe, models: Path) -> None:
-    """Points the alias at the version; the history keeps every move."""
-    path = models / "registry.json"
-    held = json.loads(path.read_text("utf-8")) if path.is_file() else {"aliases": {}, "history": []}
-    aliases = held["aliases"].setdefault(recipe.name, {})
-    move = {
-        "model": recipe.name,
-        "alias": "champion",
-        "from": aliases.get("champion"),
-        "to": recipe.version,
-        "on": recipe.published_on,
-    }
-    if aliases.get("champion") != recipe.version:
-        aliases["champion"] = recipe.version
-        held["history"].append(move)
-    path.write_text(json_text(held), "utf-8")

@@ -93,16 +93,29 @@ def load(directory: Path, keys: Keys) -> Artefact:
 
 
 def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:
-    """Loads the version of every model that the registry calls its champion."""
+    """Loads the champion of every model of the registry; fails with the first that does not hold."""
+    found, faults = sound_champions(directory, keys)
+    for fault in faults.values():
+        raise fault
+    return found
+
+
+def sound_champions(directory: Path, keys: Keys) -> tuple[dict[str, Artefact], dict[str, CreditError]]:
+    """Loads the champions that hold, and returns why the others do not, by name; a registry that is wrong fails."""
     path = directory / "registry.json"
     if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
         raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
-    found = {}
+    found: dict[str, Artefact] = {}
+    faults: dict[str, CreditError] = {}
     for name, version in _named(parse(path.name, path.read_bytes())).items():
-        found[name] = load(directory / name / version, keys)
-        if found[name].scorecard.model_id != f"{name}/{version}":
-            raise invalid("registry.json", found[name].scorecard.model_id, f"the model {name}")
-    return found
+        try:
+            artefact = load(directory / name / version, keys)
+            if artefact.scorecard.model_id != f"{name}/{version}":
+                raise invalid("registry.json", artefact.scorecard.model_id, f"the model {name}")
+            found[name] = artefact
+        except CreditError as fault:
+            faults[name] = fault
+    return found, faults
 
 
 def _named(registry: Mapping[str, Any]) -> dict[str, str]:

@@ -72,7 +72,11 @@ async def _measure(profile: str, codes: list[str]) -> dict[str, object]:
         answer: Awaitable[Any] = echoes[next(turn) % CHANNELS](question)
         return answer
 
-    calls: dict[str, Call] = {"echo": echo, "kept": partial(grade, requests), "judged": partial(grade, [_dated(r) for r in requests])}
+    calls: dict[str, Call] = {
+        "echo": echo,
+        "kept": partial(grade, requests),
+        "judged": partial(grade, [_dated(r) for r in requests]),
+    }
     rates: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(ROUNDS):
         for name, call in calls.items():
