@@ -31,7 +31,7 @@ from credit_service.changes import Feed
 from credit_service.collecting import Writer
 from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import load_keys, sound_champions
+from credit_service.grades.artefact import Artefact, load_keys, sound_champions
 from credit_service.grades.scorecard import Scorecard
 from credit_service.ledger.append import Reception
 from credit_service.ledger.drafts import Checker
@@ -109,7 +109,8 @@ def _furnished(settings: Settings, clock: Callable[[], datetime], database: Data
 
     editions = in_force if overlays else lambda: shipped
     levels = edition_for(shipped, "USCC", civil_day(clock())).accidents
-    scorecards = load_scorecards(settings)
+    models = load_models(settings)
+    scorecards = {name: artefact.scorecard for name, artefact in models.items()}
     _check_models(shipped, scorecards)
     schemes = {name: source.scheme for name, source in sources.items()}
     last_day = partial(last_casualty_day, levels)
@@ -117,7 +118,7 @@ def _furnished(settings: Settings, clock: Callable[[], datetime], database: Data
     strict = frozenset(name for name, source in sources.items() if source.needs_registration)
     assessor, feed = Assessor(editions, scorecards), Feed()
     return House(
-        database=database, audit=audit, assessor=assessor,
+        database=database, audit=audit, assessor=assessor, models=tuple(models.values()),
         writer=Writer(database, Reception(vault, strict), assessor, feed, clock),
         quota=Quota(settings.quota_events_per_second), checking=Checking(checker, settings.checking_processes),
         vault=vault, feed=feed, sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
@@ -179,6 +180,11 @@ async def serve(settings: Settings, ready: Callable[[int], None], clock: Callabl
 
 
 def load_scorecards(settings: Settings) -> dict[str, Scorecard]:
+    """Loads the points tables of the champions; see `load_models`."""
+    return {name: artefact.scorecard for name, artefact in load_models(settings).items()}
+
+
+def load_models(settings: Settings) -> dict[str, Artefact]:
     """Loads every champion whose signature a trusted key made; one that does not hold is left out, and said so.
 
     Its subjects stay ungraded, and keep the grades that were recorded; with none at all the server does not start.
@@ -190,7 +196,7 @@ def load_scorecards(settings: Settings) -> dict[str, Scorecard]:
         if not champions:
             raise fault
         logs.get().error("model refused", model=name, reason=fault.reason.name, message=fault.message)
-    return {name: artefact.scorecard for name, artefact in champions.items()}
+    return champions
 
 
 def _credentials(settings: Settings) -> Any:

@@ -69,6 +69,7 @@ METHODS: Mapping[str, Access] = {
     "GradeService/DecideOverride": Access(REGULATOR, True),
     "GradeService/EndOverride": Access(REGULATOR, True),
     "GradeService/ListOverrides": Access(REGULATOR | {"enterprise"}, True),
+    "ModelService/GetModel": Access(frozenset({"regulator", "enterprise", "operator"})),
     "SyncService/GetFeedInfo": Access(EVERYONE),
     "SyncService/GetSnapshot": Access(OFFICIALS | {"enterprise"}, True),
     "SyncService/Subscribe": Access(OFFICIALS | {"enterprise"}, True),

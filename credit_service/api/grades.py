@@ -25,6 +25,7 @@ from credit_service.legal_days import civil_day, day_text
 from credit_service.remedies.moves import OBJECTION
 from credit_service.remedies.tables import open_remedies
 from credit_service.rulebook.evaluate import Finding
+from credit_service.rulebook.law import Edition
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import subjects_by_id
 from credit_service.v1 import grades_pb2 as pb
@@ -83,7 +84,8 @@ class GradeDoor(OverrideDoor):
             disputed = [remedy.target for remedy in open_remedies(session, identifier) if remedy.kind == OBJECTION]
             lapsed = self.house.assessor.lapsed(session, identifier, _behind(explained), call.now)
         visible = [f for f in explained.graded.findings if sees_finding(call.caller.role, f.effect)]
-        response = _explanation(explained, visible, frame)
+        edition = self.house.assessor.edition(explained.graded.edition_id)
+        response = _explanation(edition, explained, visible, frame)
         response.stale_sources.extend(stale)
         response.disputed_targets.extend(disputed)
         response.lapsed_event_ids.extend(map(str, lapsed))
@@ -216,7 +218,7 @@ def _finding(finding: Finding) -> pb.Finding:
 
 
 def _explanation(
-    explained: Explained, findings: Sequence[Finding], frame: tuple[datetime, datetime]
+    edition: Edition, explained: Explained, findings: Sequence[Finding], frame: tuple[datetime, datetime]
 ) -> pb.ExplainGradeResponse:
     graded: Graded = explained.graded
     response = pb.ExplainGradeResponse(
@@ -235,5 +237,13 @@ def _explanation(
         "findings": [[f.rule_id, f.list, f.effect, list(f.event_ids), day_text(f.found_day)] for f in findings],
         "unmet": [s.id for s in graded.unmet],
     }  # fmt: skip
+    if graded.score is not None:
+        document["letter"] = {
+            "bands": dict(edition.grading.bands), "has_hard_record": explained.has_hard_record,
+            "cycles": [[day_text(day), score] for day, score in explained.cycles],
+        }  # fmt: skip
+        if edition.grading.stability is not None:
+            stability = edition.grading.stability
+            document["letter"] |= {"buffer": stability.buffer, "upgrade_cycles": stability.upgrade_cycles}
     response.document = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     return response

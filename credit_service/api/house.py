@@ -16,6 +16,7 @@ from credit_service.changes import Feed
 from credit_service.collecting import Writer
 from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
+from credit_service.grades.artefact import Artefact
 from credit_service.ledger.sources import Source
 from credit_service.ledger.streams import Watermark, watermarks
 from credit_service.rulebook.law import Edition
@@ -31,6 +32,7 @@ class House:
     database: Database
     audit: Database
     assessor: Assessor
+    models: Sequence[Artefact]
     writer: Writer
     quota: Quota
     checking: Checking

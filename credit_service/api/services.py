@@ -15,6 +15,7 @@ from credit_service.api.grades import GradeDoor
 from credit_service.api.house import House
 from credit_service.api.ledger import LedgerDoor
 from credit_service.api.listings import ListingDoor
+from credit_service.api.models import ModelDoor
 from credit_service.api.remedies import RemedyDoor
 from credit_service.api.rulebook import RulebookDoor
 from credit_service.api.subjects import SubjectDoor
@@ -41,6 +42,7 @@ DOORS: dict[str, Callable[[House], Any]] = {
     "RulebookService": RulebookDoor,
     "ListingService": ListingDoor,
     "GradeService": GradeDoor,
+    "ModelService": ModelDoor,
     "RemedyService": RemedyDoor,
     "SyncService": SyncDoor,
     "AuditService": AuditDoor,

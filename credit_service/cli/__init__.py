@@ -9,6 +9,7 @@ import typer
 from credit_service.cli import (
     asking,
     events,
+    explaining,
     importing,
     keeping,
     listings,
@@ -34,6 +35,7 @@ for part in (
     importing,
     subjects,
     asking,
+    explaining,
     listings,
     obligations,
     remedies,

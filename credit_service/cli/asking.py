@@ -41,7 +41,7 @@ WITHOUT_NAME = frozenset({grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (grade, explain, queries, whoami):
+    for command in (grade, queries, whoami):
         app.command()(command)
 
 
@@ -76,7 +76,7 @@ def grade(  # noqa: PLR0913  # a command takes each option as an argument
     if as_json:
         print_json(plain(answer))
     else:
-        show(answer, grade_rows(answer.grade, _name(connection, subject)), as_json=False)
+        show(answer, grade_rows(answer.grade, name_at(connection, subject)), as_json=False)
 
 
 def _history(connection: Connection, subject: subjects_pb2.SubjectRef, *, as_json: bool) -> None:
@@ -95,7 +95,7 @@ def _history(connection: Connection, subject: subjects_pb2.SubjectRef, *, as_jso
     show_table(("recorded", "grade", "score", "vetoes", "edition", "model"), rows)
 
 
-def _name(connection: Connection, subject: subjects_pb2.SubjectRef) -> str:
+def name_at(connection: Connection, subject: subjects_pb2.SubjectRef) -> str:
     """Returns the name as far as the caller may see it."""
     request = subjects_pb2.GetSubjectRequest(subject=subject)
     try:
@@ -112,17 +112,18 @@ def grade_rows(g: grades_pb2.GradeRecord, name: str = "") -> list[tuple[str, obj
     rows: list[tuple[str, object]] = [("subject", name_of(g.subject)), ("name", name), ("grade", letter(g))]
     if g.HasField("score"):
         rows += [("score", g.score), ("probability", f"{100 * g.probability:.2f} % in 12 months")]
-    rows += [("pending", _both(g.pending_zh, g.pending_en))]
+    rows += [("pending", both(g.pending_zh, g.pending_en))]
     rows += [("review", "open: an officer has to look" if g.is_review_open else "")]
-    rows += [(f"veto {v.veto_id}", f"{_both(v.text_zh, v.text_en)}{_proof(v.event_ids)}") for v in g.vetoes]
+    rows += [(f"veto {v.veto_id}", f"{both(v.text_zh, v.text_en)}{_proof(v.event_ids)}") for v in g.vetoes]
     rows += [
-        (f"{r.points:+d}", f"{_both(r.text_zh, _readable(r.text_en, r.unit))}{_proof(r.event_ids)}") for r in g.reasons
+        (f"{r.points:+d}", f"{both(r.text_zh, readable(r.text_en, r.unit))}{_proof(r.event_ids)}") for r in g.reasons
     ]
     rows += [("as of", time_text(g.as_of_time)), ("known", time_text(g.known_time))]
     return [*rows, ("edition", g.edition_id), ("model", g.model_id), ("next review", g.next_review_date)]
 
 
-def _both(zh: str, en: str) -> str:
+def both(zh: str, en: str) -> str:
+    """Joins what there is of two languages."""
     return " / ".join(filter(None, (zh, en)))
 
 
@@ -130,45 +131,9 @@ def _proof(event_ids: Any) -> str:
     return f" (events {', '.join(event_ids)})" if event_ids else ""
 
 
-def _readable(text: str, unit: str) -> str:
+def readable(text: str, unit: str) -> str:
     """Keeps a number apart from a unit that begins with one: 3 × 10,000 yuan."""
     return text.replace(f" {unit}", f" × {unit}") if unit[:1].isdigit() else text
-
-
-def explain(
-    code: str,
-    as_of: AsOfOption = "",
-    known: KnownOption = "",
-    profile: ProfileOption = "",
-    purpose: PurposeOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Explain a grade point by point, with the records behind each; `event show` shows a record."""
-    connection, subject = connect(profile, purpose), subject_of(code)
-    request = grades_pb2.ExplainGradeRequest(subject=subject, time_frame=frame_of(as_of, known))
-    answer = connection.call(grades_pb2_grpc.GradeServiceStub, "ExplainGrade", request)
-    if as_json:
-        print_json(plain(answer))
-        return
-    show(answer, grade_rows(answer.grade, _name(connection, subject)), as_json=False)
-    rows = [("base", answer.base_points, "", "")]
-    rows += [
-        (_both(f.text_zh, _readable(f.text_en, f.unit)), f.points, f.best_points, " ".join(f.event_ids))
-        for f in answer.features
-    ]
-    rows.append(("score", sum(row[1] for row in rows), "", ""))
-    show_table(("feature", "points", "best", "events"), rows)
-    if answer.findings:
-        found = [
-            (f.rule_id, f.effect, f.found_date, _both(f.text_zh, f.text_en), " ".join(f.event_ids))
-            for f in answer.findings
-        ]
-        show_table(("rule", "effect", "since", "text", "events"), found)
-    unmet = [("not met for A", _both(zh, en)) for zh, en in zip(answer.unmet_zh, answer.unmet_en, strict=True)]
-    unmet += [("disputed", target) for target in answer.disputed_targets]
-    unmet += [("used then, not now", f"event {event_id}") for event_id in answer.lapsed_event_ids]
-    if unmet:
-        show(answer, unmet, as_json=False)
 
 
 def queries(

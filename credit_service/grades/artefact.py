@@ -32,6 +32,8 @@ FILES = (
     "booster.txt", "calibrator.json", "card.md", "features.json", "golden.csv", "metrics.json",
     "reference.json", "scale.json", "table.json",
 )  # fmt: skip
+# What a score can be computed again from.
+REPLAYED = ("calibrator.json", "features.json", "scale.json", "table.json")
 SIZE_LIMIT = 8 * 1024 * 1024
 MANIFEST_LIMIT = 64 * 1024
 
@@ -48,6 +50,10 @@ class Artefact:
     manifest: Mapping[str, Any]
     metrics: Mapping[str, Any]
     directory: Path
+    # The signed files from which a score can be computed again, with manifest and signature.
+    replayed: Mapping[str, bytes]
+    key_id: str
+    public_key: Ed25519PublicKey
 
 
 def key_id(key: Ed25519PublicKey) -> str:
@@ -89,7 +95,11 @@ def load(directory: Path, keys: Keys) -> Artefact:
         _check_golden(scorecard, files["golden.csv"].decode())
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, csv.Error) as fault:
         raise invalid(directory.name, f"{type(fault).__name__} {fault}", "a well-formed artefact") from fault
-    return Artefact(scorecard, manifest, documents["metrics.json"], directory)
+    replayed = {name: files[name] for name in REPLAYED} | {
+        name: _bounded(directory / name, MANIFEST_LIMIT) for name in (MANIFEST, SIGNATURE)
+    }
+    signer = str(parse(SIGNATURE, replayed[SIGNATURE])["key_id"])
+    return Artefact(scorecard, manifest, documents["metrics.json"], directory, replayed, signer, keys[signer])
 
 
 def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:

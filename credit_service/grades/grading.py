@@ -121,6 +121,9 @@ class Explained:
     graded: Graded
     base_points: int
     contributions: tuple[Contribution, ...]
+    # What makes a score a letter: scores of the cycle days, and whether a hard record stands.
+    cycles: tuple[tuple[int, int], ...] = ()
+    has_hard_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,12 @@ def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day
     (graded,), scores = _judged(edition, scorecard, [case], as_of_day)
     if graded.score is None:
         return Explained(graded, 0, ())
-    return Explained(graded, scores.base_points, tuple(scores.contributions(0)))
+    days = cycle_days(edition.grading.stability, as_of_day) if edition.grading.stability else []
+    cycles = tuple(zip(days, scores.on(days, [0])[0], strict=True)) if days else ()
+    view = View(edition, case.facts, unusable_from(edition, case.facts), as_of_day)
+    return Explained(
+        graded, scores.base_points, tuple(scores.contributions(0)), cycles, has_hard_record=bool(hard_record(view))
+    )
 
 
 def _judged(

@@ -26,27 +26,33 @@ from credit_service.v1 import digests_pb2 as credit__service_dot_v1_dot_digests_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/models.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x01\n\x05Model\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x32\n\x0fmanifest_digest\x18\x03 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12/\n\tsignature\x18\x04 \x01(\x0b\x32\x1c.credit_service.v1.Signature\x12\r\n\x05label\x18\x05 \x01(\t\x12.\n\ntrain_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x61uc\x18\x07 \x01(\x01\x12\x0f\n\x07\x61uc_low\x18\x08 \x01(\x01\x12\x10\n\x08\x61uc_high\x18\t \x01(\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.credit_service.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x13PromoteModelRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x32\n\x0fmanifest_digest\x18\x03 \x01(\x0b\x32\x19.credit_service.v1.Digest\"?\n\x14PromoteModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.credit_service.v1.Model\"H\n\x14RollbackModelRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"@\n\x15RollbackModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.credit_service.v1.Model2\xae\x02\n\x0cModelService\x12Y\n\nListModels\x12$.credit_service.v1.ListModelsRequest\x1a%.credit_service.v1.ListModelsResponse\x12_\n\x0cPromoteModel\x12&.credit_service.v1.PromoteModelRequest\x1a\'.credit_service.v1.PromoteModelResponse\x12\x62\n\rRollbackModel\x12\'.credit_service.v1.RollbackModelRequest\x1a(.credit_service.v1.RollbackModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/models.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"#\n\x0fGetModelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\"c\n\x10GetModelResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.credit_service.v1.ModelFile\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\"*\n\tModelFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xfe\x01\n\x05Model\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x32\n\x0fmanifest_digest\x18\x03 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12/\n\tsignature\x18\x04 \x01(\x0b\x32\x1c.credit_service.v1.Signature\x12\r\n\x05label\x18\x05 \x01(\t\x12.\n\ntrain_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x61uc\x18\x07 \x01(\x01\x12\x0f\n\x07\x61uc_low\x18\x08 \x01(\x01\x12\x10\n\x08\x61uc_high\x18\t \x01(\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.credit_service.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x13PromoteModelRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x32\n\x0fmanifest_digest\x18\x03 \x01(\x0b\x32\x19.credit_service.v1.Digest\"?\n\x14PromoteModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.credit_service.v1.Model\"H\n\x14RollbackModelRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"@\n\x15RollbackModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.credit_service.v1.Model2\x83\x03\n\x0cModelService\x12S\n\x08GetModel\x12\".credit_service.v1.GetModelRequest\x1a#.credit_service.v1.GetModelResponse\x12Y\n\nListModels\x12$.credit_service.v1.ListModelsRequest\x1a%.credit_service.v1.ListModelsResponse\x12_\n\x0cPromoteModel\x12&.credit_service.v1.PromoteModelRequest\x1a\'.credit_service.v1.PromoteModelResponse\x12\x62\n\rRollbackModel\x12\'.credit_service.v1.RollbackModelRequest\x1a(.credit_service.v1.RollbackModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'credit_service.v1.models_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODEL']._serialized_start=120
-  _globals['_MODEL']._serialized_end=374
-  _globals['_LISTMODELSREQUEST']._serialized_start=376
-  _globals['_LISTMODELSREQUEST']._serialized_end=434
-  _globals['_LISTMODELSRESPONSE']._serialized_start=436
-  _globals['_LISTMODELSRESPONSE']._serialized_end=523
-  _globals['_PROMOTEMODELREQUEST']._serialized_start=525
-  _globals['_PROMOTEMODELREQUEST']._serialized_end=636
-  _globals['_PROMOTEMODELRESPONSE']._serialized_start=638
-  _globals['_PROMOTEMODELRESPONSE']._serialized_end=701
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=703
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=775
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=777
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=841
-  _globals['_MODELSERVICE']._serialized_start=844
-  _globals['_MODELSERVICE']._serialized_end=1146
+  _globals['_GETMODELREQUEST']._serialized_start=119
+  _globals['_GETMODELREQUEST']._serialized_end=154
+  _globals['_GETMODELRESPONSE']._serialized_start=156
+  _globals['_GETMODELRESPONSE']._serialized_end=255
+  _globals['_MODELFILE']._serialized_start=257
+  _globals['_MODELFILE']._serialized_end=299
+  _globals['_MODEL']._serialized_start=302
+  _globals['_MODEL']._serialized_end=556
+  _globals['_LISTMODELSREQUEST']._serialized_start=558
+  _globals['_LISTMODELSREQUEST']._serialized_end=616
+  _globals['_LISTMODELSRESPONSE']._serialized_start=618
+  _globals['_LISTMODELSRESPONSE']._serialized_end=705
+  _globals['_PROMOTEMODELREQUEST']._serialized_start=707
+  _globals['_PROMOTEMODELREQUEST']._serialized_end=818
+  _globals['_PROMOTEMODELRESPONSE']._serialized_start=820
+  _globals['_PROMOTEMODELRESPONSE']._serialized_end=883
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=885
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=957
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=959
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1023
+  _globals['_MODELSERVICE']._serialized_start=1026
+  _globals['_MODELSERVICE']._serialized_end=1413
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelServiceStub(object):
-    """Shows and moves the models that grade. Experimental: answers UNIMPLEMENTED until it ships.
+    """Shows and moves the models that grade.
     """
 
     def __init__(self, channel):
@@ -35,6 +35,11 @@ class ModelServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.GetModel = channel.unary_unary(
+                '/credit_service.v1.ModelService/GetModel',
+                request_serializer=credit__service_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=credit__service_dot_v1_dot_models__pb2.GetModelResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/credit_service.v1.ModelService/ListModels',
                 request_serializer=credit__service_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
@@ -53,8 +58,16 @@ class ModelServiceStub(object):
 
 
 class ModelServiceServicer(object):
-    """Shows and moves the models that grade. Experimental: answers UNIMPLEMENTED until it ships.
+    """Shows and moves the models that grade.
     """
+
+    def GetModel(self, request, context):
+        """Returns what a grade by a model can be computed again from: the signed manifest, the points table and its scale, and
+        the public key. Regulators, enterprises and operators. Fails with MODEL_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
         """Lists the installed models with their aliases and figures, newest first. Experimental: answers UNIMPLEMENTED until it ships.
@@ -80,6 +93,11 @@ class ModelServiceServicer(object):
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=credit__service_dot_v1_dot_models__pb2.GetModelRequest.FromString,
+                    response_serializer=credit__service_dot_v1_dot_models__pb2.GetModelResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=credit__service_dot_v1_dot_models__pb2.ListModelsRequest.FromString,
@@ -104,8 +122,35 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService(object):
-    """Shows and moves the models that grade. Experimental: answers UNIMPLEMENTED until it ships.
+    """Shows and moves the models that grade.
     """
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/credit_service.v1.ModelService/GetModel',
+            credit__service_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
+            credit__service_dot_v1_dot_models__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListModels(request,

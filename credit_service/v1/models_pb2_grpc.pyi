@@ -27,12 +27,16 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Shows and moves the models that grade. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Shows and moves the models that grade."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
+    GetModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.GetModelResponse]
+    """Returns what a grade by a model can be computed again from: the signed manifest, the points table and its scale, and
+    the public key. Regulators, enterprises and operators. Fails with MODEL_NOT_FOUND.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]
     """Lists the installed models with their aliases and figures, newest first. Experimental: answers UNIMPLEMENTED until it ships."""
     PromoteModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.PromoteModelRequest, _models_pb2.PromoteModelResponse]
@@ -42,9 +46,13 @@ class ModelServiceStub:
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Shows and moves the models that grade. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Shows and moves the models that grade."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    GetModel: _aio.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.GetModelResponse]  # type: ignore[assignment]
+    """Returns what a grade by a model can be computed again from: the signed manifest, the points table and its scale, and
+    the public key. Regulators, enterprises and operators. Fails with MODEL_NOT_FOUND.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the installed models with their aliases and figures, newest first. Experimental: answers UNIMPLEMENTED until it ships."""
     PromoteModel: _aio.UnaryUnaryMultiCallable[_models_pb2.PromoteModelRequest, _models_pb2.PromoteModelResponse]  # type: ignore[assignment]
@@ -53,7 +61,17 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Makes the former champion champion again; one officer, at once. Experimental: answers UNIMPLEMENTED until it ships."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows and moves the models that grade. Experimental: answers UNIMPLEMENTED until it ships."""
+    """Shows and moves the models that grade."""
+
+    @_abc_1.abstractmethod
+    def GetModel(
+        self,
+        request: _models_pb2.GetModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.GetModelResponse, _abc.Awaitable[_models_pb2.GetModelResponse]]:
+        """Returns what a grade by a model can be computed again from: the signed manifest, the points table and its scale, and
+        the public key. Regulators, enterprises and operators. Fails with MODEL_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(

@@ -65,6 +65,7 @@ TABLE = {
     "GradeService/DecideOverride": "r",
     "GradeService/EndOverride": "r",
     "GradeService/ListOverrides": "re",
+    "ModelService/GetModel": "reo",
     "SyncService/GetFeedInfo": "raieo",
     "SyncService/GetSnapshot": "rae",
     "SyncService/Subscribe": "rae",
