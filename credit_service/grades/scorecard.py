@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,13 @@ class Scorecard:
     def feature_names(self) -> tuple[str, ...]:
         """Returns the columns that a matrix must have, in order."""
         return tuple(line.feature.name for line in self.lines)
+
+    @property
+    def moving(self) -> "Scorecard":
+        """Returns the same score by the lines that can move it: a line of one bin is part of the base."""
+        fixed = [line for line in self.lines if not line.cuts and line.missing is None]
+        base = self.base_points + sum(line.points[0] for line in fixed)
+        return replace(self, base_points=base, lines=tuple(line for line in self.lines if line not in fixed))
 
     def contributions(self, matrix: Floats) -> Ints:
         """Returns the points of every row and feature."""

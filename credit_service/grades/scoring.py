@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.columns import NEVER, Columns, Floats, Ints, build, members, take, visible
+from credit_service.grades.columns import NEVER, Columns, Ints, build, members, take, visible
 from credit_service.grades.features import Evidence, matrix, turning_days
 from credit_service.grades.scorecard import REASON_LIMIT, Contribution, ReasonLine, Scorecard
 from credit_service.ledger.facts import Fact
@@ -91,10 +91,13 @@ class ModelScores:
     def __init__(self, scorecard: Scorecard, known: Known) -> None:
         """Lays the facts into columns; earlier days are seen with what is usable on this one."""
         self._card, self._day = scorecard, known.day
+        # Scores alone need no line that cannot move them.
+        self._moving = scorecard.moving
         self._columns = visible(build(known.facts, known.unusable), known.day)
         self._rows = matrix(self._columns, known.day, scorecard.feature_names)
         self._evidence = Evidence(self._columns, known.day)
-        self._turning = self._turning_days(self._columns, known.day).tolist()
+        # The values that are told move with every feature.
+        self._turning = turning_days(self._columns, known.day, scorecard.feature_names).tolist()
         scores = scorecard.score(self._rows)
         self._chances = scorecard.probability(scores).tolist()
         self.base_points = scorecard.base_points
@@ -125,7 +128,8 @@ class ModelScores:
             moved = np.flatnonzero(turning <= day)
             if len(moved):
                 some = members(columns, moved.tolist())
-                found[moved, place] = self._card.score(self._matrix(take(some, some.day <= day), day))
+                then = take(some, some.day <= day)
+                found[moved, place] = self._moving.score(matrix(then, day, self._moving.feature_names))
                 turning[moved] = self._turning_days(some, day)
         scores: list[list[int]] = found.tolist()
         return scores
@@ -138,11 +142,8 @@ class ModelScores:
         """Returns the features that lost most points."""
         return self._card.reasons(self._rows[subject].tolist(), partial(self._evidence.of, subject))
 
-    def _matrix(self, columns: Columns, day: int) -> Floats:
-        return matrix(columns, day, self._card.feature_names)
-
     def _turning_days(self, columns: Columns, day: int) -> Ints:
-        return turning_days(columns, day, self._card.feature_names)
+        return turning_days(columns, day, self._moving.feature_names)
 
 
 class RuleScores:

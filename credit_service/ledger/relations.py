@@ -7,12 +7,13 @@ one that bears them. Mergers and splits are shown; whom their facts burden is fo
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Index, or_, select
+from sqlalchemy import BigInteger, BindParameter, Index, Select, bindparam, or_, select
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import insert_rows
+from credit_service.database import UtcTime, insert_rows
 from credit_service.ledger.drafts import Draft
 from credit_service.ledger.tables import LedgerEvent, later_version_known
 from credit_service.subjects.schemes import split
@@ -106,11 +107,22 @@ def relations_of(
     session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, as_receiver: bool = False
 ) -> list[Relation]:
     """Returns the relations of subjects that count at a time frame: not corrected, not retracted; in ledger order."""
-    sides = [col(SubjectRelation.receiver_id).in_(subject_ids)]
+    session.flush()
+    given = {"subject_ids": list(subject_ids), "as_of": as_of, "known": known}
+    rows = session.connection().execute(_statement(as_receiver=as_receiver), given)
+    return [Relation(*row) for row in rows]
+
+
+@cache
+def _statement(*, as_receiver: bool) -> Select[Any]:
+    """Returns the question, built once: building it costs more than asking it for one subject."""
+    asked: BindParameter[Any] = bindparam("subject_ids", expanding=True)
+    as_of, known = bindparam("as_of", type_=UtcTime), bindparam("known", type_=UtcTime)
+    sides = [col(SubjectRelation.receiver_id).in_(asked)]
     if not as_receiver:
-        sides.append(col(SubjectRelation.giver_id).in_(subject_ids))
+        sides.append(col(SubjectRelation.giver_id).in_(asked))
     columns = [col(getattr(SubjectRelation, name)) for name in Relation._fields]
-    statement = (
+    return (
         select(*columns)
         .join(LedgerEvent, col(LedgerEvent.position) == col(SubjectRelation.position))
         .where(or_(*sides), col(LedgerEvent.collect_time) <= known)
@@ -118,4 +130,3 @@ def relations_of(
         .where(~later_version_known(known))
         .order_by(col(SubjectRelation.position), col(SubjectRelation.giver_id))
     )
-    return [Relation(*row) for row in session.execute(statement)]

@@ -214,7 +214,7 @@ def registrations(session: Session, subject_ids: Sequence[str]) -> dict[str, tup
     return found
 
 
-def later_version_known(known: datetime | None) -> Any:
+def later_version_known(known: Any) -> Any:
     """Says in SQL that a later version of the event's record was known by then, whatever its subject; None: ever."""
     later = aliased(EventKey)
     same = [

@@ -93,8 +93,21 @@ def _pattern_bounds(pattern: FactPattern, view: View) -> Iterator[int]:
         yield from _pattern_bounds(pattern.unless.pattern, view)
 
 
-def _spans(pattern: FactPattern, view: View) -> Iterator[Match]:
-    """Yields every match of a pattern, past, present and to come."""
+_NOTHING: list[Match] = []
+
+
+def _spans(pattern: FactPattern, view: View) -> list[Match]:
+    """Returns every match of a pattern, past, present and to come; the same for all who ask of one view."""
+    if pattern.kind not in view.by_kind:
+        return _NOTHING
+    # By identity: a pattern lives as long as its edition, which the view holds; hashing it costs more than it saves.
+    found = view.spans.get(id(pattern))
+    if found is None:
+        found = view.spans[id(pattern)] = list(_every_span(pattern, view))
+    return found
+
+
+def _every_span(pattern: FactPattern, view: View) -> Iterator[Match]:
     for fact in _candidates(pattern, view):
         start, until = fact.day, NEVER
         if pattern.state is not None:

@@ -1,6 +1,7 @@
 """A view of one subject's facts on one day, indexed once by kind and by reference. Pure."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import parse_day
@@ -13,7 +14,7 @@ class View:
     """Indexes the facts that had happened by the day, and until when each may be used."""
 
     __slots__ = (
-        *("edition", "as_of_day", "lists", "days", "by_kind", "unusable_from", "_by_key", "_referring"),
+        *("edition", "as_of_day", "lists", "days", "by_kind", "unusable_from", "_by_key", "_referring", "spans"),
         "_links_built",
     )
 
@@ -34,6 +35,8 @@ class View:
         self._by_key: dict[str, Fact] = {}
         self._referring: dict[str, list[Fact]] = {}
         self._links_built = False
+        # What `matching` found of each pattern, by its identity.
+        self.spans: dict[int, Any] = {}
         for fact, end in zip(facts, unusable_from, strict=True):
             if fact.day <= as_of_day:
                 self.by_kind.setdefault(fact.kind, []).append(fact)
