@@ -14,9 +14,11 @@ from training import tw_osh
 from training.evaluate import measured, rounded
 from training.inputs import load
 from training.making import make, sets
+from training.pages import page
 from training.publish import json_text, new_key, publish, read_key
 from training.recipe import RECIPES, Recipe, load_recipe
 from training.registry import ALIASES, CHAMPION, Act, promote, rollback
+from training.watching import watched
 
 Subparsers = Any
 
@@ -33,6 +35,8 @@ def add_parser(subparsers: Subparsers) -> None:
         parser.add_argument("--recipe", default="tw_osh_pd", help="name or path of the recipe")
         parser.add_argument("--input", type=Path, help="data file instead of the shipped one")
         parser.add_argument("--out", type=Path, help="file or folder to write to")
+        if name == "evaluate":
+            parser.add_argument("--page", type=Path, help="file of a page that people read")
         parser.set_defaults(run=run)
     parser.add_argument("--key", type=Path, required=True, help="private key file, outside the repository")
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the artefacts")
@@ -103,7 +107,12 @@ def _fit(given: argparse.Namespace) -> int:
 
 def _evaluate(given: argparse.Namespace) -> int:
     recipe = _recipe(given)
-    text = json_text(rounded(measured(recipe, load(recipe, given.input)).document))
+    held = load(recipe, given.input)
+    document = rounded(watched(recipe, measured(recipe, held), held))
+    text = json_text(document)
+    if given.page:
+        given.page.parent.mkdir(parents=True, exist_ok=True)
+        given.page.write_text(page(document), "utf-8")
     if given.out:
         given.out.write_text(text, "utf-8")
     else:

@@ -39,11 +39,11 @@ from credit_service.legal_days import day_text
 from training.card import card_text
 from training.evaluate import rounded
 from training.making import Made, Sets, scored
+from training.monitoring import reference
 from training.recipe import Recipe
 from training.registry import register
 
 GOLDEN_ROWS = 200
-SCORE_STEP = 25
 LIBRARIES = ("numpy", "lightgbm", "scikit-learn", "cryptography")
 
 
@@ -116,7 +116,7 @@ def _files(recipe: Recipe, made: Made, given: Sets, report: Mapping[str, Any]) -
             }
         ),
         "calibrator.json": json_text(_calibrator(recipe, made)),
-        "reference.json": json_text(_reference(made, scored(recipe, given.calibration.features))),
+        "reference.json": json_text(reference(made.scorecard, scored(recipe, given.calibration.features))),
         "metrics.json": json_text(metrics),
         "golden.csv": golden_text(card, _golden_rows(made, test)),
         "booster.txt": made.fitted.booster.model_to_string(),
@@ -138,21 +138,6 @@ def _calibrator(recipe: Recipe, made: Made) -> dict[str, Any]:
             "n": made.calibration.n,
             "positives": made.calibration.positives,
         },
-    }
-
-
-def _reference(made: Made, features: Floats) -> dict[str, Any]:
-    """Returns counts per bin, against which later drift is measured."""
-    score = made.scorecard.score(features)
-    edges = list(range(0, 1001, SCORE_STEP))
-    bins = [
-        np.bincount(np.searchsorted(line.cuts, features[:, place]), minlength=len(line.points)).tolist()
-        for place, line in enumerate(made.scorecard.lines)
-    ]
-    return {
-        "rows": len(score),
-        "features": {line.feature.name: counts for line, counts in zip(made.scorecard.lines, bins, strict=True)},
-        "score": {"edges": edges, "counts": np.histogram(score, edges)[0].tolist()},
     }
 
 

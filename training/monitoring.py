@@ -1,0 +1,146 @@
+"""Whether a published model still holds: drift against its reference, calibration by grade, moves between two days.
+
+Every alarm has a floor that comes from the numbers themselves: small samples drift by chance, and large ones make
+every gap significant.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, chi2
+
+from credit_service.grades.columns import Floats, Ints
+from credit_service.grades.scorecard import Scorecard
+from training.metrics import Labels
+
+LETTERS = ("A", "B", "C", "D")
+Letters = NDArray[np.str_]
+# The usual line of drift, and the chance of passing the floor without any.
+DRIFT, FLOOR_CHANCE = 0.10, 0.99
+YELLOW, RED = 0.95, 0.999
+# A gap below this share of the expected rate is no matter, however sure it is.
+MATERIAL = 0.20
+# Groups of fewer subjects are not judged.
+LEAST_GROUP = 500
+GROUP_BOUNDS = (0.75, 1.33)
+SCORE_STEP = 25
+# An empty bin is counted as half a subject, so that the index stays finite.
+HALF = 0.5
+
+
+def stability_index(reference: Sequence[int], counts: Sequence[int]) -> float:
+    """Returns the population stability index of counts by bin against those of the reference."""
+    expected, actual = (_shares(np.array(one, dtype=np.float64)) for one in (reference, counts))
+    return float(np.sum((actual - expected) * np.log(actual / expected)))
+
+
+def noise_floor(reference: Sequence[int], counts: Sequence[int]) -> float:
+    """Returns the index that chance alone passes once in a hundred times.
+
+    Without drift the index is nearly (1/n + 1/m) times a chi-squared number of one degree less than bins.
+    """
+    bins, n, m = len(reference), sum(counts), sum(reference)
+    return float((1 / max(n, 1) + 1 / max(m, 1)) * chi2.ppf(FLOOR_CHANCE, bins - 1)) if bins > 1 else 0.0
+
+
+def reference(card: Scorecard, features: Floats) -> dict[str, Any]:
+    """Returns counts per bin, against which later drift is measured."""
+    score = card.score(features)
+    edges = list(range(0, 1001, SCORE_STEP))
+    bins = [
+        np.bincount(np.searchsorted(line.cuts, features[:, place]), minlength=len(line.points)).tolist()
+        for place, line in enumerate(card.lines)
+    ]
+    return {
+        "rows": len(score),
+        "features": {line.feature.name: counts for line, counts in zip(card.lines, bins, strict=True)},
+        "score": {"edges": edges, "counts": np.histogram(score, edges)[0].tolist()},
+    }
+
+
+def drift(kept: Mapping[str, Any], card: Scorecard, features: Floats, scores: Ints) -> dict[str, Any]:
+    """Returns index, floor and alarm of every feature of a card and of the score, against the model's reference."""
+    found = {}
+    for place, line in enumerate(card.lines):
+        bins = np.searchsorted(line.cuts, features[:, place], side="left")
+        counts = np.bincount(bins, minlength=len(line.points)).tolist()
+        found[line.feature.name] = _drifted(kept["features"][line.feature.name], counts)
+    edges = kept["score"]["edges"]
+    counts = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0].tolist()
+    return {"score": _drifted(kept["score"]["counts"], counts), "features": found}
+
+
+def by_grade(letters: Letters, labels: Labels, chances: Floats) -> dict[str, Any]:
+    """Returns per grade how many came true of those expected, and a light: red only for what is sure and matters."""
+    found: dict[str, dict[str, Any]] = {}
+    for letter in LETTERS:
+        rows = letters == letter
+        n, positives = int(rows.sum()), int(labels[rows].sum())
+        if not n:
+            found[letter] = {"n": 0, "light": None}
+            continue
+        expected = float(chances[rows].mean())
+        sure = _sureness(n, positives, expected)
+        is_material = abs(positives / n - expected) > MATERIAL * expected
+        light = "red" if sure >= RED and is_material else "yellow" if sure >= YELLOW and is_material else "green"
+        found[letter] = {
+            "n": n, "positives": positives, "expected": expected, "observed": positives / n, "sureness": sure,
+            "is_material": is_material, "light": light,
+        }  # fmt: skip
+    observed = [one["observed"] for one in found.values() if one["n"]]
+    return {"grades": found, "is_rising": observed == sorted(observed)}
+
+
+def migration(before: Letters, after: Letters) -> dict[str, Any]:
+    """Returns who of each grade came to which, who stayed, and who moved by two grades or more; the same subjects."""
+    place = {letter: n for n, letter in enumerate(LETTERS)}
+    matrix = np.zeros((len(LETTERS), len(LETTERS)), dtype=np.int64)
+    for one, other in zip(before.tolist(), after.tolist(), strict=True):
+        matrix[place[one], place[other]] += 1
+    totals, steps = matrix.sum(axis=1), np.abs(np.subtract.outer(range(4), range(4)))
+    stay = {letter: _share(matrix[n, n], totals[n]) for n, letter in enumerate(LETTERS)}
+    everybody = int(matrix.sum())
+    return {
+        "matrix": {letter: dict(zip(LETTERS, matrix[n].tolist(), strict=True)) for n, letter in enumerate(LETTERS)},
+        "stay": stay, "changed": _share(everybody - int(np.trace(matrix)), everybody),
+        "jumped": _share(int(matrix[steps > 1].sum()), everybody),
+    }  # fmt: skip
+
+
+def by_group(groups: Sequence[str], letters: Letters, labels: Labels, chances: Floats) -> dict[str, Any]:
+    """Returns per group what came true of what was expected, and how many clean subjects stand at C or D."""
+    names, found = np.array(groups), {}
+    for name in sorted(set(groups)):
+        rows = names == name
+        clean = rows & ~labels
+        ratio = float(labels[rows].sum() / chances[rows].sum())
+        is_judged = int(rows.sum()) >= LEAST_GROUP
+        found[name] = {
+            "n": int(rows.sum()), "positives": int(labels[rows].sum()), "observed_to_expected": ratio,
+            "clean_at_c_or_d": _share(int(np.isin(letters[clean], ("C", "D")).sum()), int(clean.sum())),
+            "is_alarm": is_judged and not GROUP_BOUNDS[0] <= ratio <= GROUP_BOUNDS[1],
+        }  # fmt: skip
+    return found
+
+
+def _drifted(reference: Sequence[int], counts: Sequence[int]) -> dict[str, Any]:
+    index, floor = stability_index(reference, counts), noise_floor(reference, counts)
+    return {"psi": index, "floor": floor, "is_alarm": index > max(DRIFT, 2 * floor)}
+
+
+def _shares(counts: Floats) -> Floats:
+    kept: Floats = np.maximum(counts, HALF)
+    shares: Floats = kept / kept.sum()
+    return shares
+
+
+def _sureness(n: int, positives: int, expected: float) -> float:
+    """Returns how sure it is that the rate is not the expected one, by the binomial test of both sides."""
+    low, high = binom.cdf(positives, n, expected), binom.sf(positives - 1, n, expected)
+    return float(1 - min(1.0, 2 * min(low, high)))
+
+
+def _share(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None

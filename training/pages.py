@@ -1,0 +1,139 @@
+"""The report of an evaluation as one page that people read: tables and drawings, nothing from outside."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; color: #222 }
+h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em; border-bottom: 1px solid #ccc }
+table { border-collapse: collapse; margin: .6em 0 } td, th { border: 1px solid #ccc; padding: .2em .6em }
+td { text-align: right }
+th:first-child, td:first-child { text-align: left } .green { background: #dff0d8 } .yellow { background: #fcf3cf }
+.red { background: #f8d7da } svg { background: #fafafa; border: 1px solid #ddd } svg text { font: 11px system-ui }
+"""
+SIDE, MARGIN = 340, 40
+
+
+def page(document: Mapping[str, Any]) -> str:
+    """Returns the page of a report: one section a task, then drift, moves and groups."""
+    parts = [f"<h1>{escape(document['model'])}</h1>"]
+    if document["is_simulated"]:
+        parts.append("<p><b>SIMULATED 模拟数据</b>: these figures say nothing of real enterprises.</p>")
+    for task, found in document["tasks"].items():
+        parts.append(f"<h2>{escape(task)}, test cut-off {escape(found['test_cutoff'])}</h2>")
+        parts.append(_ranking(found))
+        parts.append(reliability(found["reliability"]))
+        parts.append(capture(found["capture"]))
+        if "monitoring" in found:
+            parts += _monitoring(found["monitoring"])
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(document['model'])}</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def reliability(bins: Sequence[Mapping[str, float]]) -> str:
+    """Draws what came true against what was said, by bins of equal count with 95 % intervals."""
+    top = max([0.01, *(max(b["high"], b["expected"]) for b in bins)])
+    marks = [f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="#999" stroke-dasharray="4"/>']
+    for b in bins:
+        x, low, high, y = _x(b["expected"] / top), *(_y(b[k] / top) for k in ("low", "high", "observed"))
+        marks.append(f'<line x1="{x}" y1="{low}" x2="{x}" y2="{high}" stroke="#36c"/>')
+        marks.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="#36c"/>')
+    return _drawing("Said (across) and came true (up)", marks, f"{top:.3g}")
+
+
+def capture(curve: Sequence[Sequence[float]]) -> str:
+    """Draws the share of harm among the shares of worst scores."""
+    points = " ".join(f"{_x(share)},{_y(caught)}" for share, caught in curve)
+    marks = [
+        f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="#999" stroke-dasharray="4"/>',
+        f'<polyline points="{points}" fill="none" stroke="#c33" stroke-width="2"/>',
+    ]
+    return _drawing("Share of subjects by worst score (across) and of harm (up)", marks, "1")
+
+
+def _ranking(found: Mapping[str, Any]) -> str:
+    rows = [
+        (name or "ours", _number(found[f"{key}auc"]), " – ".join(map(_number, found[f"{key}auc_ci"])),
+         _number(found[f"{key}average_precision"]), _number(found[f"{key}captured_top_5_percent"]))
+        for name, key in (("ours", ""), ("rule", "rule_"), ("logistic", "logistic_"), ("free booster", "free_"))
+    ]  # fmt: skip
+    told = [(name, _number(found[name])) for name in TOLD]
+    heads = ("", "AUC", "95 %", "average precision", "caught by the worst 5 %")
+    return table(heads, rows) + table(("", ""), told)
+
+
+TOLD = (
+    "n", "positives", "base_rate", "brier", "brier_reference", "ece", "observed_to_expected", "calibration_slope",
+)  # fmt: skip
+
+
+def _monitoring(m: Mapping[str, Any]) -> list[str]:
+    grades = [
+        (letter, one["n"], _number(one.get("expected")), _number(one.get("observed")), one["light"] or "–")
+        for letter, one in m["by_grade"]["grades"].items()
+    ]
+    drifts = [("score", m["drift"]["score"]), *m["drift"]["features"].items()]
+    moves = m["migration"]
+    heat = [
+        (letter, *(row[other] for other in row), _number(moves["stay"][letter]))
+        for letter, row in moves["matrix"].items()
+    ]
+    groups = [
+        (
+            name,
+            g["n"],
+            _number(g["observed_to_expected"]),
+            _number(g["clean_at_c_or_d"]),
+            "alarm" if g["is_alarm"] else "",
+        )
+        for name, g in m["by_group"].items()
+    ]
+    return [
+        "<h3>By grade</h3>", table(("grade", "n", "expected", "observed", "light"), grades, [g[-1] for g in grades]),
+        f"<p>Observed rates rise from A to D: {'yes' if m['by_grade']['is_rising'] else 'NO'}</p>",
+        "<h3>Drift against the model's reference</h3>",
+        table(("", "PSI", "chance alone, 99 %", ""), [
+            (name, _number(d["psi"]), _number(d["floor"]), "alarm" if d["is_alarm"] else "") for name, d in drifts
+        ]),
+        f"<h3>From {escape(m['from'])} to {escape(m['to'])}, the same subjects</h3>",
+        table(("from \\ to", "A", "B", "C", "D", "stayed"), heat),
+        f"<p>Changed: {_number(moves['changed'])}; by two grades or more: {_number(moves['jumped'])}</p>",
+        "<h3>Groups</h3>", table(("", "n", "observed / expected", "clean at C or D", ""), groups),
+    ]  # fmt: skip
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], lights: Sequence[str] = ()) -> str:
+    """Returns rows as a table; a light colours its row."""
+    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
+    body = []
+    for n, row in enumerate(rows):
+        light = f' class="{lights[n]}"' if n < len(lights) and lights[n] in {"green", "yellow", "red"} else ""
+        body.append(f"<tr{light}>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>")
+    return f"<table><tr>{head}</tr>{''.join(body)}</table>"
+
+
+def _drawing(title: str, marks: Sequence[str], top: str) -> str:
+    size = SIDE + 2 * MARGIN
+    texts = (
+        f'<text x="{MARGIN}" y="{MARGIN - 14}">{escape(title)}</text>'
+        f'<text x="{_x(1) - 8}" y="{_y(0) + 16}">{escape(top)}</text><text x="{_x(0) - 12}" y="{_y(0) + 16}">0</text>'
+    )
+    frame = f'<rect x="{_x(0)}" y="{_y(1)}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#bbb"/>'
+    return f'<svg width="{size}" height="{size}" role="img">{frame}{texts}{"".join(marks)}</svg> '
+
+
+def _x(share: float) -> float:
+    return round(MARGIN + share * SIDE, 1)
+
+
+def _y(share: float) -> float:
+    return round(MARGIN + (1 - share) * SIDE, 1)
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

@@ -1,0 +1,85 @@
+"""What an evaluation tells beyond its figures: drawings' points, drift, moves between two days, groups."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credit_service.grades.columns import Floats
+from credit_service.legal_days import day_text
+from training.dataset import Sample
+from training.evaluate import LETTERS, Report
+from training.making import Held, Made, Sets, scored
+from training.metrics import Labels, captured
+from training.monitoring import by_grade, by_group, drift, migration, reference
+from training.recipe import Recipe
+
+RELIABILITY_BINS = 15
+
+
+def watched(recipe: Recipe, report: Report, held: Held) -> dict[str, Any]:
+    """Returns the figures of a report with everything that its page shows."""
+    document = dict(report.document)
+    document["tasks"] = {
+        task: {**found, **_drawn(recipe, report.made[task], report.sets)} for task, found in document["tasks"].items()
+    }
+    served = report.made[recipe.served_task]
+    document["tasks"][recipe.served_task]["monitoring"] = _monitoring(recipe, served, report.sets, held)
+    return document
+
+
+def _drawn(recipe: Recipe, made: Made, given: Sets) -> dict[str, Any]:
+    labels = given.test.labels[made.task]
+    chance = made.scorecard.probability(made.scorecard.score(scored(recipe, given.test.features)))
+    return {"reliability": reliability_bins(labels, chance), "capture": _capture(labels, chance)}
+
+
+def reliability_bins(labels: Labels, chance: Floats, bins: int = RELIABILITY_BINS) -> list[dict[str, float]]:
+    """Returns expected and observed rates of bins of equal count, with 95 % intervals by Wilson."""
+    found = []
+    for rows in np.array_split(np.argsort(chance, kind="stable"), bins):
+        n, p = len(rows), float(labels[rows].mean())
+        z = 1.96
+        middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
+        found.append(
+            {"expected": float(chance[rows].mean()), "observed": p, "low": max(0.0, low), "high": high, "n": float(n)}
+        )
+    return found
+
+
+def _capture(labels: Labels, chance: Floats) -> list[list[float]]:
+    """Returns the share of positives among each twentieth of the worst."""
+    shares = [n / 20 for n in range(21)]
+    return [[share, captured(labels, chance, share) if share else 0.0] for share in shares]
+
+
+def _monitoring(recipe: Recipe, made: Made, given: Sets, held: Held) -> dict[str, Any]:
+    """Returns drift, calibration by grade, moves since the calibration cut-off, and groups, on the test cut-off."""
+    test, card = given.test, made.scorecard
+    rows = scored(recipe, test.features)
+    score = card.score(rows)
+    letters, labels, chance = _letters(recipe, score), test.labels[made.task], card.probability(score)
+    before, after = _both(given.calibration, test)
+    then = card.score(scored(recipe, given.calibration.features[before]))
+    kinds = np.array(held.test.kinds)[test.subject].tolist()
+    return {
+        "drift": drift(reference(card, scored(recipe, given.calibration.features)), card, rows, score),
+        "by_grade": by_grade(letters, labels, chance),
+        "migration": migration(_letters(recipe, then), letters[after]),
+        "by_group": by_group(kinds, letters, labels, chance),
+        "from": day_text(recipe.calibration_cutoff), "to": day_text(recipe.test_cutoff),
+    }  # fmt: skip
+
+
+def _both(one: Sample, other: Sample) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Returns the places of the subjects that are in both samples, in the order of the subjects."""
+    _, places, others = np.intersect1d(one.subject, other.subject, return_indices=True)
+    return places, others
+
+
+def _letters(recipe: Recipe, score: NDArray[np.int64]) -> NDArray[np.str_]:
+    edges = -np.array([recipe.bands[letter] for letter in LETTERS[:-1]])
+    found: NDArray[np.str_] = np.array(LETTERS)[np.searchsorted(edges, -score, side="left")]
+    return found
