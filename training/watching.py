@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from credit_service.grades.columns import Floats
 from credit_service.legal_days import day_text
-from training.dataset import Sample
+from training.dataset import TASKS, Sample, sample
 from training.evaluate import LETTERS, Report
-from training.making import Held, Made, Sets, scored
+from training.making import EVER, Held, Made, Sets, scored
 from training.metrics import Labels, captured
 from training.monitoring import by_grade, by_group, drift, migration, reference
 from training.recipe import Recipe
@@ -61,8 +61,10 @@ def _monitoring(recipe: Recipe, made: Made, given: Sets, held: Held) -> dict[str
     rows = scored(recipe, test.features)
     score = card.score(rows)
     letters, labels, chance = _letters(recipe, score), test.labels[made.task], card.probability(score)
-    before, after = _both(given.calibration, test)
-    then = card.score(scored(recipe, given.calibration.features[before]))
+    # The subjects of the test, whoever they are: those of the calibration may be others.
+    earlier = sample(held.test, [TASKS[made.task]], recipe.calibration_cutoff, EVER, recipe.columns)
+    before, after = _both(earlier, test)
+    then = card.score(scored(recipe, earlier.features[before]))
     kinds = np.array(held.test.kinds)[test.subject].tolist()
     return {
         "drift": drift(reference(card, scored(recipe, given.calibration.features)), card, rows, score),
