@@ -207,7 +207,7 @@ def _case(
     subject_id: str, kind: str, facts: Sequence[Fact], until: int | None, decided: Mapping[str, Standing]
 ) -> Case:
     stands = decided.get(subject_id, NOTHING)
-    return Case(subject_id, kind, facts, until, stands.override, stands.reviewed_until)
+    return Case(subject_id, kind, facts, until, stands.override, stands.review)
 
 
 _PERSON_PROBLEM = CreditError(

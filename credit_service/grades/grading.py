@@ -34,6 +34,14 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """Holds that an officer looked at a score on a day and kept the grade, before `until_day`."""
+
+    day: int
+    until_day: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """Holds one subject's facts, and what other rooms know of it."""
 
@@ -43,8 +51,7 @@ class Case:
     # The first day on which no blacklist listing is in force any more; none: the subject is on no blacklist.
     blacklisted_until: int | None = None
     override: Override | None = None
-    # The first day on which a reviewed score has to be looked at again; none: nobody reviewed it.
-    reviewed_until: int | None = None
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +199,7 @@ def _judged(
             replace(
                 found, grade=_overridden(case, law, letter), score=scores.now[i], probability=scores.chance(i),
                 reasons=tuple(scores.reasons(i)), mode=mode, is_retired=is_retired, model_id=model_id,
-                held=stays.held, is_review_open=is_review_open and case.reviewed_until is None,
+                held=stays.held, is_review_open=is_review_open and not _is_reviewed(case),
                 next_review_day=_earliest(day, None if stays.held is None else stays.held.next_day),
             )
         )  # fmt: skip
@@ -213,6 +220,13 @@ def _settled(edition: Edition, scores: Scores, laws: Sequence[_Law], as_of_day: 
         letter = settle(policy, cycles, scores.now[i], is_hard=laws[i].has_hard_record)
         found[i] = _Stays(letter, held(stability, earned[i], letter, as_of_day))
     return found
+
+
+def _is_reviewed(case: Case) -> bool:
+    """Says whether officers have looked: by an override, or by a review since which nothing new became known."""
+    if case.override is not None:
+        return True
+    return case.review is not None and all(fact.known_day <= case.review.day for fact in case.facts)
 
 
 def _overridden(case: Case, law: _Law, letter: str) -> str:
@@ -239,7 +253,7 @@ def _law(view: View, case: Case) -> _Law:
         has_hard_record=bool(hard_record(view)),
         next_day=_earliest(
             next_change_day(view), case.blacklisted_until, case.override.last_day + 1 if case.override else None,
-            case.reviewed_until,
+            case.review.until_day if case.review else None,
         ),
     )  # fmt: skip
 

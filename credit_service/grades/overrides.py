@@ -16,7 +16,7 @@ from sqlmodel import Field, Session, SQLModel, col
 from credit_service.audit.acts import Ask, note_act, refusal
 from credit_service.database import UtcTime
 from credit_service.errors import CreditError, Reason, shown
-from credit_service.grades.grading import Graded, Override
+from credit_service.grades.grading import Graded, Override, Review
 from credit_service.legal_days import civil_day, day_text
 from credit_service.rulebook.law import Edition, Overrides
 
@@ -60,14 +60,13 @@ class Standing:
     """Holds what officers decided of one subject's grade at a time frame."""
 
     override: Override | None = None
-    # The first day on which a reviewed score has to be looked at again.
-    reviewed_until: int | None = None
+    review: Review | None = None
 
     def on(self, day: int) -> "Standing":
         """Returns what is left of it on a later day, when nobody decides anything more."""
         is_over = self.override is None or day > self.override.last_day
-        is_due = self.reviewed_until is None or day >= self.reviewed_until
-        return Standing(None if is_over else self.override, None if is_due else self.reviewed_until)
+        is_due = self.review is None or day >= self.review.until_day
+        return Standing(None if is_over else self.override, None if is_due else self.review)
 
 
 NOTHING = Standing()
@@ -164,9 +163,9 @@ def standings(session: Session, subject_ids: Sequence[str], as_of: datetime, kno
         state, first, before = state_of(made, day), made[0], found.get(subject_id, NOTHING)
         if state == IN_FORCE:
             override = Override(override_id, first.grade, first.reason_code, first.last_day)
-            found[subject_id] = Standing(override, before.reviewed_until)
+            found[subject_id] = Standing(override, before.review)
         elif state == STATES[KEEP]:
-            found[subject_id] = Standing(before.override, first.last_day + 1)
+            found[subject_id] = Standing(before.override, Review(civil_day(first.move_time), first.last_day + 1))
     return found
 
 

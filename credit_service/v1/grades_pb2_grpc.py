@@ -143,7 +143,8 @@ class GradeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DecideReview(self, request, context):
-        """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND.
+        """Closes a review until a day, or until the day after which something new is known: the grade stays C. A worse grade
+        needs OverrideGrade. Fails with REVIEW_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

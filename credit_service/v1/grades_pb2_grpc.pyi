@@ -54,7 +54,9 @@ class GradeServiceStub:
     ListReviews: _grpc.UnaryUnaryMultiCallable[_grades_pb2.ListReviewsRequest, _grades_pb2.ListReviewsResponse]
     """Lists open reviews 人工复核 of the officer's jurisdiction: scores below the D edge without a hard record."""
     DecideReview: _grpc.UnaryUnaryMultiCallable[_grades_pb2.DecideReviewRequest, _grades_pb2.DecideReviewResponse]
-    """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND."""
+    """Closes a review until a day, or until the day after which something new is known: the grade stays C. A worse grade
+    needs OverrideGrade. Fails with REVIEW_NOT_FOUND.
+    """
     OverrideGrade: _grpc.UnaryUnaryMultiCallable[_grades_pb2.OverrideGradeRequest, _grades_pb2.OverrideGradeResponse]
     """Proposes to override 人工调整 a grade, with a reason of the edition and an end; a second officer decides on it. An
     override never shows a better grade than a veto allows. Fails with MOVE_ILLEGAL, which names guard and what is
@@ -95,7 +97,9 @@ class GradeServiceAsyncStub(GradeServiceStub):
     ListReviews: _aio.UnaryUnaryMultiCallable[_grades_pb2.ListReviewsRequest, _grades_pb2.ListReviewsResponse]  # type: ignore[assignment]
     """Lists open reviews 人工复核 of the officer's jurisdiction: scores below the D edge without a hard record."""
     DecideReview: _aio.UnaryUnaryMultiCallable[_grades_pb2.DecideReviewRequest, _grades_pb2.DecideReviewResponse]  # type: ignore[assignment]
-    """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND."""
+    """Closes a review until a day, or until the day after which something new is known: the grade stays C. A worse grade
+    needs OverrideGrade. Fails with REVIEW_NOT_FOUND.
+    """
     OverrideGrade: _aio.UnaryUnaryMultiCallable[_grades_pb2.OverrideGradeRequest, _grades_pb2.OverrideGradeResponse]  # type: ignore[assignment]
     """Proposes to override 人工调整 a grade, with a reason of the edition and an end; a second officer decides on it. An
     override never shows a better grade than a veto allows. Fails with MOVE_ILLEGAL, which names guard and what is
@@ -175,7 +179,9 @@ class GradeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _grades_pb2.DecideReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_grades_pb2.DecideReviewResponse, _abc.Awaitable[_grades_pb2.DecideReviewResponse]]:
-        """Closes a review until a day: the grade stays C. A worse grade needs OverrideGrade. Fails with REVIEW_NOT_FOUND."""
+        """Closes a review until a day, or until the day after which something new is known: the grade stays C. A worse grade
+        needs OverrideGrade. Fails with REVIEW_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def OverrideGrade(

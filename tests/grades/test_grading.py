@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from credit_service.errors import CreditError
 from credit_service.grades.artefact import Artefact
-from credit_service.grades.grading import Case, Graded, Override, explain, grade_many
+from credit_service.grades.grading import Case, Graded, Override, Review, explain, grade_many
 from credit_service.grades.scorecard import Scorecard
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import day_text, parse_day
@@ -142,7 +142,11 @@ def test_officers_letter_stands_below_vetoes_and_above_the_score(card: Scorecard
 def test_reviewed_score_is_under_no_review_until_its_day(card: Scorecard) -> None:
     low = replace(card, base_points=card.base_points - 500)
     life = [founded()]
-    opened, kept = grade(life, low), grade(life, low, reviewed_until=AS_OF + 30)
+    review = Review(AS_OF, AS_OF + 30)
+    opened, kept = grade(life, low), grade(life, low, review=review)
+    again = grade([*life, a_fact("INS", AS_OF, 3, known_day=AS_OF + 1, result="VIOLATION")], low, review=review)
+    overridden = grade(life, low, override=Override("OVR-1", "C", "REVIEWED", AS_OF + 30))
+    assert (again.is_review_open, overridden.is_review_open) == (True, False)
     assert (opened.grade, opened.is_review_open) == ("C", True)
     assert (kept.grade, kept.is_review_open) == ("C", False)
     assert kept.next_review_day is not None
