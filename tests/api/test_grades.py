@@ -196,6 +196,12 @@ def test_kept_grade_of_another_program_or_edition_is_judged_again(street: Street
         assert house.assessor.standing(session, [identifier], NOW, NOW - timedelta(days=1)) == {}
         assert house.assessor.standing(session, [identifier], NOW + timedelta(days=3650), NOW) == {}
     with house.database.transaction() as session:
+        # An event that is stored and not judged yet.
+        session.execute(text("UPDATE ledger_head SET judged_position = judged_position - 1"))
+        assert house.assessor.standing(session, [identifier], NOW, NOW) == {}
+        session.execute(text("UPDATE ledger_head SET judged_position = judged_position + 1"))
+        assert list(house.assessor.standing(session, [identifier], NOW, NOW)) == [identifier]
+    with house.database.transaction() as session:
         session.execute(text("UPDATE current_grade SET basis = 'another' WHERE subject_id = :id"), {"id": identifier})
     with house.database.reading() as session:
         assert house.assessor.standing(session, [identifier], NOW, NOW) == {}

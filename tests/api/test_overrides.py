@@ -126,6 +126,15 @@ def test_no_override_lifts_a_veto(street: Street) -> None:
     assert grade(street, other).grade == pb.GRADE_C
 
 
+def test_veto_that_came_since_the_proposal_stops_the_confirmation(street: Street) -> None:
+    code = a_firm(street)
+    override_id = ask(street, "OverrideGrade", subject=ref(code), grade=pb.GRADE_A).override.override_id
+    street.must_collect(stop_work(code))
+    refused = refusal(street, "DecideOverride", "regulator-2", override_id=override_id, is_confirmed=True)
+    assert (refused.reason, refused.facts["guard"]) == ("MOVE_ILLEGAL", "veto")
+    assert ask(street, "DecideOverride", "regulator-2", override_id=override_id).override.state == "DECLINED"
+
+
 @pytest.mark.parametrize(
     ("given", "reason", "text"),
     [
