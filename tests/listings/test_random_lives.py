@@ -28,7 +28,7 @@ from tests.listings.life import Life, at, open_tables
 
 # `make soak` leads 2,400.
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "1"))
-LIVES = 150 if ROUNDS == 1 else 200 * ROUNDS
+LIVES = 100 if ROUNDS == 1 else 200 * ROUNDS
 STEPS = 6
 EDITIONS = load_editions()
 VERBS = sorted({name for (name, list_), move in MOVES.items() if move.actor == OFFICER and list_ == "BLACK"})
