@@ -4,10 +4,11 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Engine, event, text
+from sqlalchemy import BigInteger, Dialect, Engine, bindparam, event, text
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.types import TypeDecorator
@@ -145,24 +146,23 @@ def _stored(row: tuple[Any, ...], times: frozenset[int]) -> tuple[Any, ...]:
 def select_by_pairs(
     session: Session, model: Any, columns: Sequence[str], key: tuple[str, str], pairs: Sequence[tuple[str, str]]
 ) -> Sequence[Any]:
-    """Returns plain rows of a table whose two text columns equal one of the pairs; times as microseconds."""
+    """Returns plain rows of a table whose two text columns equal one of the pairs; times as microseconds.
+
+    There are few different first texts among the pairs: each is asked for by itself.
+    """
     table, connection = model.__table__.name, session.connection()
-    wanted = ", ".join(f't."{name}"' for name in columns)
+    wanted, is_sqlite = ", ".join(f'"{name}"' for name in columns), connection.dialect.name == "sqlite"
+    by_first: dict[str, list[str]] = {}
+    for first, second in pairs:
+        by_first.setdefault(first, []).append(second)
     found: list[Any] = []
-    for start in range(0, len(pairs), PAIRS_AT_ONCE):
-        part = pairs[start : start + PAIRS_AT_ONCE]
-        if connection.dialect.name == "sqlite":
-            marks = ", ".join(["(?, ?)"] * len(part))
-            place = f't."{key[0]}" = w.a AND t."{key[1]}" = w.b'
-            # CROSS keeps the order of the join: from the few wanted to the index, never through the table.
-            sql = f'WITH w(a, b) AS (VALUES {marks}) SELECT {wanted} FROM w CROSS JOIN "{table}" t ON {place}'  # noqa: S608  # as above
-            values: tuple[Any, ...] = tuple(text for pair in part for text in pair)
-        else:
-            place = f't."{key[0]}" = w.a AND t."{key[1]}" = w.b'
-            source = f"unnest({_LISTED}, {_LISTED}) AS w(a, b)"
-            sql = f'SELECT {wanted} FROM {source} JOIN "{table}" t ON {place}'  # noqa: S608  # as above
-            values = (_listed([a for a, _ in part]), _listed([b for _, b in part]))
-        found.extend(connection.exec_driver_sql(sql, values).all())
+    for first, seconds in by_first.items():
+        for start in range(0, len(seconds), PAIRS_AT_ONCE):
+            part = seconds[start : start + PAIRS_AT_ONCE]
+            given: tuple[str, ...] = (first, *part) if is_sqlite else (first, _listed(part))
+            mark, condition = ("?", f"IN ({', '.join('?' * len(part))})") if is_sqlite else ("%s", f"= ANY({_LISTED})")
+            sql = f'SELECT {wanted} FROM "{table}" WHERE "{key[0]}" = {mark} AND "{key[1]}" {condition}'  # noqa: S608  # names of our own tables
+            found.extend(connection.exec_driver_sql(sql, given).all())
     return found
 
 
@@ -200,13 +200,21 @@ def upsert(
     session: Session, table: Any, rows: list[dict[str, Any]], keys: list[str], added: Sequence[str] = ()
 ) -> None:
     """Inserts rows, or replaces the other columns of those whose key exists; columns `added` are added up instead."""
-    if not rows:
-        return
-    make = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
-    statement = make(table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    changed |= {name: getattr(table, name) + statement.excluded[name] for name in added}
-    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    if rows:
+        session.flush()
+        connection = session.connection()
+        statement = _upsert(connection.dialect.name, table.__table__, tuple(rows[0]), tuple(keys), tuple(added))
+        connection.execute(statement, rows)
+
+
+@cache
+def _upsert(dialect: str, table: Any, names: tuple[str, ...], keys: tuple[str, ...], added: tuple[str, ...]) -> Any:
+    """Returns the statement, built once: building it costs more than writing a row."""
+    make = sqlite_insert if dialect == "sqlite" else postgres_insert
+    statement = make(table).values({name: bindparam(name) for name in names})
+    changed = {name: statement.excluded[name] for name in names if name not in keys}
+    changed |= {name: table.c[name] + statement.excluded[name] for name in added}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
 
 def _engine(url: str) -> Engine:

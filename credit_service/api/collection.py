@@ -122,8 +122,9 @@ class EventStream:
     ) -> pb.StreamEventsResponse:
         """Checks a frame while the one before is written; submits it only after that one was submitted."""
         house, call = self._collection.house, self._call
-        self._collection.admit(frame.events, frame.ByteSize(), call)
-        checked = await house.checking.check(frame.events, house.clock(), call.run)
+        content = frame.SerializeToString()
+        self._collection.admit(frame.events, len(content), call)
+        checked = await house.checking.check(frame.events, house.clock(), call.run, (type(frame), content))
         # A frame that failed leaves this future undone: nothing after it may be written, or a resumed
         # stream would go on behind the gap.
         await before

@@ -40,9 +40,12 @@ EARLIEST_SECOND, LATEST_SECOND = -62_135_596_800, 253_402_300_799
 
 
 def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Problem]]:
-    """Returns a submitted event as a plain record, with the faults that only the message shows."""
+    """Returns a submitted event as a plain record, with the faults that only the message shows.
+
+    Its times are microseconds since 1970 UTC: collection meets too many to make an object of each.
+    """
     problems: list[Problem] = []
-    kind = _CODE_OF.get(_said(draft, "kind", problems), "")
+    kind = _KIND_OF.get(draft.kind) or _CODE_OF.get(_said(draft, "kind", problems), "")
     subject, payload = draft.subject, draft.payload
     record: dict[str, Any] = {
         "source": draft.source, "source_record_id": draft.source_record_id,
@@ -56,9 +59,9 @@ def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Proble
         "payload": {},
     }  # fmt: skip
     if draft.HasField("occur_time"):
-        record["occur_time"] = _draft_time("occur_time", draft.occur_time, problems)
+        record["occur_time"] = _draft_instant("occur_time", draft.occur_time, problems)
     if draft.HasField("source_publish_time"):
-        record["source_publish_time"] = _draft_time("source_publish_time", draft.source_publish_time, problems)
+        record["source_publish_time"] = _draft_instant("source_publish_time", draft.source_publish_time, problems)
     which = payload.WhichOneof("payload")
     if which is not None:
         expected = KINDS[kind][1] if kind else which
@@ -157,6 +160,9 @@ def _short(message: Message, name: str, problems: list[Problem]) -> str:
 _SAID = {name: _shorts_of(ledger_pb2.EventDraft.DESCRIPTOR, name) for name in ("kind", "op", "domain", "subject_kind")}
 
 
+_KIND_OF = {number: _CODE_OF.get(short, "") for number, short in _SAID["kind"].items()}
+
+
 def _said(draft: ledger_pb2.EventDraft, name: str, problems: list[Problem]) -> str:
     short = _SAID[name].get(getattr(draft, name))
     return _short(draft, name, problems) if short is None else short
@@ -226,9 +232,14 @@ def timestamp(time: datetime) -> timestamp_pb2.Timestamp:
 
 
 def _draft_time(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> datetime | None:
+    count = _draft_instant(name, message, problems)
+    return None if count is None else from_microseconds(count)
+
+
+def _draft_instant(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> int | None:
     seconds, nanos = message.seconds, message.nanos
     if EARLIEST_SECOND <= seconds <= LATEST_SECOND and 0 <= nanos < NANOSECONDS:
-        return from_microseconds(seconds * 1_000_000 + nanos // 1000)
+        return seconds * 1_000_000 + nanos // 1000
     got = f"{seconds} s {nanos} ns"
     problems.append(Problem(name, got, "a time of the years 1949 to 9999", Reason.FIELD_OUT_OF_RANGE))
     return None

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import orjson
+
 from credit_service.database import from_microseconds, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
@@ -18,10 +20,9 @@ DOMAINS = frozenset({"WORK", "FIRE"})
 SUBJECT_KINDS = frozenset({"ENTERPRISE", "SOLE_TRADER", "INSTITUTION", "PERSON"})
 RECORD_LIMIT = 256 * 1024
 ID_LIMIT = 200
-EARLIEST = datetime(1949, 10, 1, tzinfo=UTC)
+VERSION_LIMIT = 2**31
+EARLIEST = to_microseconds(datetime(1949, 10, 1, tzinfo=UTC))
 CLOCK_SKEW = timedelta(minutes=5)
-# Made once: json.dumps with options builds a new encoder for every record.
-_PAYLOAD = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 # Faults that a source can mend without losing the record: they are kept aside, not refused.
 MENDABLE = frozenset(
     {Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING, Reason.CLAUSE_MISSING}
@@ -86,7 +87,7 @@ def time_text(time: datetime) -> str:
 
 def payload_json(payload: Mapping[str, Any]) -> str:
     """Writes a payload the same way whatever the order of its fields."""
-    return _PAYLOAD.encode(payload)
+    return orjson.dumps(payload, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def record_of(draft: Draft) -> dict[str, Any]:
@@ -143,10 +144,11 @@ class Checker:
             draft = None
         if not problems:
             return CheckedDraft(draft)
-        return CheckedDraft(None, problems, {**record, "subject": _shielded(record.get("subject"))})
+        return CheckedDraft(None, problems, _kept(record))
 
     def _draft(self, record: Mapping[str, Any], now: datetime, problems: list[Problem]) -> Draft | None:
-        _check_header(record, problems)
+        if not is_plain_header(record):
+            check_header(record, problems)
         subject, identifier = self._subject(record, problems)
         occur, publish = _check_times(record, now, problems)
         op = record.get("op") or "ASSERT"
@@ -291,14 +293,33 @@ _HEADER_LIMITS = (
 )  # fmt: skip
 
 
-def _check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
+_TIMES = ("occur_time", "source_publish_time")
+_NO_TIME: tuple[Any, ...] = (None, "")
+
+
+def is_plain_header(record: Mapping[str, Any]) -> bool:
+    """Says whether the header has nothing to be looked at one by one; nearly all have not."""
+    try:
+        text = record["source_record_id"] + record["document_no"] + record["legal_basis"] + record["refers_to"]
+        return (
+            text.isprintable() and len(text) <= ID_LIMIT and record["source_record_id"] != ""
+            and record["op"] in OPERATIONS and record["domain"] in DOMAINS
+            and type(record["source_version"]) is int and 0 <= record["source_version"] < VERSION_LIMIT
+            and not (record["domain"] == "WORK" and record["payload"].get("fire_matter"))
+        )  # fmt: skip
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
+    """Adds every fault of the fields beside subject, times and payload."""
     if not record.get("source_record_id"):
         problems.append(Problem("source_record_id", "", "the id of the record at the source", Reason.FIELD_MISSING))
     for name, limit in _HEADER_LIMITS:
         if (value := record.get(name)) and (problem := check_text(name, value, limit)):
             problems.append(problem)
     version = record.get("source_version", 1)
-    if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version < 2**31:
+    if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version < VERSION_LIMIT:
         problems.append(Problem("source_version", shown(version), "1 or more", Reason.FIELD_OUT_OF_RANGE))
     if (op := record.get("op") or "ASSERT") not in OPERATIONS:
         problems.append(Problem("op", shown(op), "ASSERT or RETRACT", Reason.ENUM_UNKNOWN))
@@ -310,42 +331,62 @@ def _check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
 
 
 def _check_times(record: Mapping[str, Any], now: datetime, problems: list[Problem]) -> tuple[int | None, int | None]:
-    occur = _time("occur_time", record.get("occur_time"), now, problems)
-    publish = None
-    if record.get("source_publish_time"):
-        publish = _time("source_publish_time", record.get("source_publish_time"), now, problems)
-    if occur is None and not record.get("occur_time"):
+    latest = _latest(now)
+    occur = _time("occur_time", record.get("occur_time"), latest, problems)
+    publish = _time("source_publish_time", record.get("source_publish_time"), latest, problems)
+    if record.get("occur_time") in _NO_TIME:
         problems.append(Problem("occur_time", "", "the time of the fact", Reason.FIELD_MISSING))
-    if occur and publish and publish < occur:
-        problems.append(
-            Problem("source_publish_time", time_text(publish), f"not before {time_text(occur)}", Reason.TIME_ORDER)
-        )
-    return (to_microseconds(occur) if occur else None, to_microseconds(publish) if publish else None)
+    if occur is not None and publish is not None and publish < occur:
+        got, want = _shown_time(publish), f"not before {_shown_time(occur)}"
+        problems.append(Problem("source_publish_time", got, want, Reason.TIME_ORDER))
+    return occur, publish
 
 
-def _time(name: str, value: Any, now: datetime, problems: list[Problem]) -> datetime | None:
-    if not value:
+@lru_cache(maxsize=8)
+def _latest(now: datetime) -> int:
+    """Returns the last microsecond that is not in the future for a source whose clock is a little ahead."""
+    return to_microseconds(now + CLOCK_SKEW)
+
+
+def _time(name: str, value: Any, latest: int, problems: list[Problem]) -> int | None:
+    """Reads a time: microseconds since 1970 UTC, a time object, or its text."""
+    if type(value) is not int:
+        if value in _NO_TIME:
+            return None
+        value = _parsed(name, value, problems)
+        if value is None:
+            return None
+    if value > latest:
+        want = f"not after the receipt, {time_text(from_microseconds(latest) - CLOCK_SKEW)}"
+        problems.append(Problem(name, _shown_time(value), want, Reason.TIME_IN_FUTURE))
         return None
+    if value < EARLIEST:
+        problems.append(Problem(name, _shown_time(value), "1949-10-01 or later", Reason.FIELD_OUT_OF_RANGE))
+        return None
+    count: int = value
+    return count
+
+
+def _parsed(name: str, value: Any, problems: list[Problem]) -> int | None:
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     except (TypeError, ValueError):
         time = None
     if time is None or time.tzinfo is None:
-        problems.append(
-            Problem(
-                name, shown(value), "a time with an offset, such as 2026-03-01T08:00:00+08:00", Reason.FIELD_INVALID
-            )
-        )
+        want = "a time with an offset, such as 2026-03-01T08:00:00+08:00"
+        problems.append(Problem(name, shown(value), want, Reason.FIELD_INVALID))
         return None
-    if time > now + CLOCK_SKEW:
-        problems.append(
-            Problem(name, time_text(time), f"not after the receipt, {time_text(now)}", Reason.TIME_IN_FUTURE)
-        )
-        return None
-    if time < EARLIEST:
-        problems.append(Problem(name, time_text(time), "1949-10-01 or later", Reason.FIELD_OUT_OF_RANGE))
-        return None
-    return time
+    return to_microseconds(time)
+
+
+def _shown_time(count: int) -> str:
+    return time_text(from_microseconds(count))
+
+
+def _kept(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what may be kept of a faulty record: its times for people, a person without code and name."""
+    times = {name: _shown_time(record[name]) for name in _TIMES if type(record.get(name)) is int}
+    return {**record, **times, "subject": _shielded(record.get("subject"))}
 
 
 def _shielded(subject: Any) -> Any:

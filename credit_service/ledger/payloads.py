@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from credit_service.errors import CreditError, Problem, Reason, shown
@@ -188,6 +189,8 @@ DATE_ORDER = (
 # Fields that mean nothing without each other.
 TOGETHER: Mapping[str, tuple[tuple[str, str], ...]] = {"REG": (("predecessor_codes", "succession"),)}
 _ORDERED = {k: tuple(p for p in DATE_ORDER if p[0] in t and p[1] in t) for k, t in PAYLOADS.items()}
+# Kinds of which one field may speak against another.
+_JOINED = frozenset({*TOGETHER, *(kind for kind, pairs in _ORDERED.items() if pairs)})
 
 
 def check_payload(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
@@ -204,7 +207,9 @@ def check_payload(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
             problems.append(Problem(f"payload.{name}", shown(value), f"no such field in {kind}", Reason.FIELD_UNKNOWN))
         elif (problem := _CHECKS[field.form](name, field, value)) and not (field.is_required and value in _EMPTY):
             problems.append(problem)
-    return problems or [*_check_together(kind, payload), *_check_order(kind, payload)]
+    if problems or kind not in _JOINED:
+        return problems
+    return [*_check_together(kind, payload), *_check_order(kind, payload)]
 
 
 def _check_together(kind: str, payload: Mapping[str, Any]) -> list[Problem]:
@@ -263,13 +268,19 @@ def _texts(name: str, _field: Field, value: Any) -> Problem | None:
 
 
 def _date(name: str, _field: Field, value: Any) -> Problem | None:
+    if isinstance(value, str) and _is_date(value):
+        return None
+    return _fault(name, value, "a date YYYY-MM-DD")
+
+
+@lru_cache(maxsize=65536)
+def _is_date(text: str) -> bool:
     try:
-        day = date.fromisoformat(value) if isinstance(value, str) else None
-        # fromisoformat also reads week dates; only the written form of the day itself is accepted.
-        well_formed = day is not None and day.isoformat() == value and 1949 <= day.year <= 2200
+        day = date.fromisoformat(text)
     except ValueError:
-        well_formed = False
-    return None if well_formed else _fault(name, value, "a date YYYY-MM-DD")
+        return False
+    # fromisoformat also reads week dates; only the written form of the day itself is accepted.
+    return day.isoformat() == text and 1949 <= day.year <= 2200
 
 
 def _enum_value(name: str, field: Field, value: Any) -> Problem | None:

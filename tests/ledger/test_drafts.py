@@ -1,13 +1,17 @@
 """Checking a record names every fault, and settles the level of an accident by its counts."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from credit_service.errors import Reason
-from credit_service.ledger.drafts import CheckedDraft
-from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS
+from credit_service.database import to_microseconds
+from credit_service.errors import Problem, Reason
+from credit_service.ledger.drafts import CheckedDraft, check_header, is_plain_header, payload_json, time_text
+from credit_service.ledger.payloads import MONEY_LIMIT, NEEDS_REFERENCE, PAYLOADS
 from tests.ledger.conftest import CODE, NOW, Desk, a_record
 
 YUAN = 100
@@ -174,3 +178,57 @@ def test_code_of_digits_that_holds_is_no_id_number(desk: Desk) -> None:
     """The vectors hold codes of digits alone."""
     for code in ("911100007109250324", "914403001922038216"):
         assert check(desk, subject={"code": code}).draft is not None
+
+
+def amounts() -> st.SearchStrategy[Any]:
+    """Draws what the fields of a payload may hold."""
+    texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\t\n\r"\\/'), max_size=30)
+    numbers = st.integers(0, MONEY_LIMIT) | st.floats(0.01, 10_000)
+    return texts | numbers | st.booleans() | st.lists(texts, max_size=4)
+
+
+@given(st.dictionaries(st.sampled_from([name for table in PAYLOADS.values() for name in table]), amounts()))
+def test_payload_is_written_as_the_standard_library_writes_it(payload: dict[str, Any]) -> None:
+    """Digests are of this text for ever: another writer, or a later version of this one, must not move a byte."""
+    plain = json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert payload_json(payload) == plain
+
+
+PLAIN: dict[str, Any] = {"document_no": "京应急罚〔2026〕1号", "legal_basis": "", "refers_to": "", "op": "ASSERT"}
+HEADERS: list[dict[str, Any]] = [
+    *({"source_record_id": text} for text in ("", "x" * 201, "tab\t\x07", 7, None)),
+    *({"document_no": text} for text in ("x" * 201, "\x07", None)),
+    *({"legal_basis": text} for text in ("y" * 4001, "\ud800", None)),
+    *({"refers_to": text} for text in ("z" * 401, "\x00", None)),
+    *({"source_version": version} for version in (-1, 2**31, True, "1", 1.0, None)),
+    *({"op": text} for text in ("UPSERT", "", None)),
+    *({"domain": text} for text in ("AIR", "", None)),
+    {"payload": {"fire_matter": "REFUSED_CORRECTION"}},
+]
+
+
+@pytest.mark.parametrize("fault", HEADERS, ids=repr)
+def test_no_plain_header_has_a_fault(fault: dict[str, Any]) -> None:
+    """The look at a whole header spares the looks at its fields only when none of them would find anything."""
+    problems: list[Problem] = []
+    check_header(record := a_record(**PLAIN) | fault, problems)
+    assert not (is_plain_header(record) and problems)
+
+
+def test_header_of_a_common_record_is_plain() -> None:
+    """Most records must be spared the looks, or the short cut is none."""
+    assert is_plain_header(a_record(**PLAIN))
+
+
+@pytest.mark.parametrize("name", ["occur_time", "source_publish_time"])
+def test_faulty_record_keeps_its_times_for_people(desk: Desk, name: str) -> None:
+    """Whoever mends a record reads its times; a count of microseconds says nothing to them."""
+    record = a_record(payload={"articles": []}) | {name: to_microseconds(NOW) - 1}
+    assert desk.checker.check(record, NOW).record[name] == time_text(NOW - timedelta(microseconds=1))
+
+
+def test_times_of_the_first_second_count(desk: Desk) -> None:
+    """Midnight of 1970 is a time like any other, not the absence of one."""
+    checked = desk.checker.check({**a_record(), "occur_time": 0, "source_publish_time": 0}, NOW)
+    assert checked.draft is not None
+    assert (checked.draft.occur_time, checked.draft.publish_time) == (0, 0)
