@@ -235,15 +235,16 @@ def _write(
     basis_of: Callable[[str, str | None, str, int], str],
 ) -> None:
     current = current_grades(session, [g.subject_id for g in graded])
-    moved, rows, history = [], [], []
+    moved: list[tuple[Graded, str]] = []
+    rows: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
     for g in graded:
-        before, fingerprint = current.get(g.subject_id), g.fingerprint()
-        document = json.dumps(g.document(), ensure_ascii=False, sort_keys=True)
+        before, (document, fingerprint) = current.get(g.subject_id), g.written()
         number = before.number if before else 0
         if before is None or before.fingerprint != fingerprint:
             number += 1
             history.append({"subject_id": g.subject_id, "number": number, "assess_time": now, "document": document})
-            moved.append(g)
+            moved.append((g, document))
         rows.append(
             {
                 "subject_id": g.subject_id, "grade": g.grade, "score": g.score, "fingerprint": fingerprint,
@@ -254,5 +255,5 @@ def _write(
         )  # fmt: skip
     upsert(session, CurrentGrade, rows, ["subject_id"])
     insert_rows(session, GradeRow, history)
-    for g in moved:
-        recorder.upsert("grade", g.subject_id, (g.subject_id, g.subject_kind), g.document())
+    for g, document in moved:
+        recorder.upsert("grade", g.subject_id, (g.subject_id, g.subject_kind), document)

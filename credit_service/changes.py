@@ -62,9 +62,10 @@ class Recorder:
         self._now = now
         self._rows: list[dict[str, Any]] = []
 
-    def upsert(self, kind: str, key: str, subject: tuple[str, str], document: Mapping[str, Any]) -> None:
-        """Notes that an entry now stands as the document says; `subject` is (subject id, kind)."""
-        self._add(kind, key, subject, "UPSERT", document=json.dumps(document, ensure_ascii=False, sort_keys=True))
+    def upsert(self, kind: str, key: str, subject: tuple[str, str], document: Mapping[str, Any] | str) -> None:
+        """Notes that an entry now stands as the document, or its text, says; `subject` is (subject id, kind)."""
+        text = document if isinstance(document, str) else json.dumps(document, ensure_ascii=False, sort_keys=True)
+        self._add(kind, key, subject, "UPSERT", document=text)
 
     def remove(self, kind: str, key: str, subject: tuple[str, str], reason: str, document: Mapping[str, Any]) -> None:
         """Notes that an entry is gone, and why; the document, how it stood at its end, says who ever saw it."""

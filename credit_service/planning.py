@@ -6,7 +6,7 @@ grade's own judgement that says so each time. No step hides a fact: each is a de
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session
@@ -201,7 +201,7 @@ def _after(fact: Fact, done: Mapping[str, Step]) -> Fact:
     step = done.get(f"event/{fact.event_id}")
     if step is None or fact.kind not in _DUTIES:
         return fact
-    return replace(fact, payload={**fact.payload, _DUTIES[fact.kind][1]: day_text(step.from_day)})
+    return fact._replace(payload={**fact.payload, _DUTIES[fact.kind][1]: day_text(step.from_day)})
 
 
 def _repair(fact: Fact, number: int, step: Step) -> Fact:

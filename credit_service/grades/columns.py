@@ -84,23 +84,29 @@ def build(facts_by_subject: Sequence[Sequence[Fact]], unusable_by_subject: Seque
     """Lays the facts of the subjects into columns; each list comes sorted by day and event id."""
     counts = [len(facts) for facts in facts_by_subject]
     rows = [fact for facts in facts_by_subject for fact in facts]
+    told = [_TELL[fact.kind](fact.payload) for fact in rows]
+    # Turned over at once: a look at every fact for every column would cost more than the columns.
+    of = dict(zip(Fact._fields, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(Fact._fields, ())
+    mark, amount, flag, start_day, due_day, over_day, topic = zip(*told, strict=True) if told else ((),) * 7
     topics: dict[str, int] = {}
-    cited = [(n, topics.setdefault(a, len(topics))) for n, f in enumerate(rows) for a in _articles(f)]
+    cited = [
+        (n, topics.setdefault(a, len(topics))) for n, f in enumerate(rows) if f.kind == "PEN" for a in _articles(f)
+    ]
     return Columns(
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         subject=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
-        event_id=_ints([f.event_id for f in rows]),
-        kind=_ints([KIND_CODES[f.kind] for f in rows]),
-        day=_ints([f.day for f in rows]),
-        known_day=_ints([f.known_day for f in rows]),
+        event_id=_ints(of["event_id"]),
+        kind=_ints([KIND_CODES[kind] for kind in of["kind"]]),
+        day=_ints(of["day"]),
+        known_day=_ints(of["known_day"]),
         unusable_from=_ints([day for days in unusable_by_subject for day in days]),
-        mark=_ints([_mark(f) for f in rows]),
-        amount=np.array([_AMOUNTS.get(f.kind, _none)(f.payload) for f in rows], dtype=np.float64),
-        flag=np.array([_FLAGS.get(f.kind, _no)(f.payload) for f in rows], dtype=np.bool_),
-        start_day=_ints([_first_day(f.payload, STARTS) for f in rows]),
-        due_day=_ints([_first_day(f.payload, DUES) for f in rows]),
-        over_day=_ints([_over_day(f.payload) for f in rows]),
-        topic=_ints([topics.setdefault(_topic(f), len(topics)) for f in rows]),
+        mark=_ints(mark),
+        amount=np.array(amount, dtype=np.float64),
+        flag=np.array(flag, dtype=np.bool_),
+        start_day=_ints(start_day),
+        due_day=_ints(due_day),
+        over_day=_ints(over_day),
+        topic=_ints([topics.setdefault(text, len(topics)) for text in topic]),
         cite_row=_ints([n for n, _ in cited]),
         cite=_ints([code for _, code in cited]),
     )
@@ -149,16 +155,6 @@ def _ints(values: Sequence[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _mark(fact: Fact) -> int:
-    if fact.kind == "STD":
-        return int(fact.payload["level"])
-    if fact.kind not in MARKS:
-        return 0
-    name, words = MARKS[fact.kind]
-    word = fact.payload.get(name)
-    return words.index(word) + 1 if word in words else 0
-
-
 def _none(_: Mapping[str, Any]) -> float:
     return np.nan
 
@@ -187,17 +183,52 @@ _FLAGS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
-def _first_day(payload: Mapping[str, Any], names: Sequence[str]) -> int:
-    return next((parse_day(payload[name]) for name in names if name in payload), NEVER)
-
-
-def _over_day(payload: Mapping[str, Any]) -> int:
-    return min((parse_day(payload[name]) + more for name, more in OVERS if name in payload), default=NEVER)
-
-
 def _articles(fact: Fact) -> Sequence[str]:
-    return fact.payload.get("articles", ()) if fact.kind == "PEN" else ()
+    found: Sequence[str] = fact.payload.get("articles", ())
+    return found
 
 
-def _topic(fact: Fact) -> str:
-    return str(fact.payload.get("licence_type", "")) if fact.kind == "LIC" else ""
+# Mark, amount, flag, start, due and over day, and topic of a payload.
+Told = tuple[int, float, bool, int, int, int, str]
+
+
+def _teller(kind: str) -> Callable[[Mapping[str, Any]], Told]:
+    """Returns what lays out the payloads of a kind, and looks only for what the kind can say."""
+    fields = PAYLOADS[kind]
+    name, words = MARKS.get(kind, ("", ()))
+    marks: Mapping[Any, int] = {word: place for place, word in enumerate(words, 1)}
+    if kind == "STD":
+        name, marks = "level", {level: level for level in range(1, 4)}
+    amount, flag = _AMOUNTS.get(kind, _none), _FLAGS.get(kind, _no)
+    starts, dues = (tuple(one for one in names if one in fields) for names in (STARTS, DUES))
+    overs = tuple((one, more) for one, more in OVERS if one in fields)
+    topic = "licence_type" if kind == "LIC" else ""
+
+    def tell(payload: Mapping[str, Any]) -> Told:
+        mark = marks.get(payload.get(name), 0)
+        if not (starts or dues or overs):
+            return mark, amount(payload), flag(payload), NEVER, NEVER, NEVER, ""
+        return (
+            mark, amount(payload), flag(payload), _first_day(payload, starts), _first_day(payload, dues),
+            _over_day(payload, overs), str(payload.get(topic, "")),
+        )  # fmt: skip
+
+    return tell
+
+
+def _first_day(payload: Mapping[str, Any], names: Sequence[str]) -> int:
+    for name in names:
+        if name in payload:
+            return parse_day(payload[name])
+    return NEVER
+
+
+def _over_day(payload: Mapping[str, Any], names: Sequence[tuple[str, int]]) -> int:
+    day = NEVER
+    for name, more in names:
+        if name in payload:
+            day = min(day, parse_day(payload[name]) + more)
+    return day
+
+
+_TELL = {kind: _teller(kind) for kind in KINDS}

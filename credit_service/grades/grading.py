@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from credit_service.errors import CreditError
@@ -21,6 +22,9 @@ from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 
 PENDING = "PENDING"
+_WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+# The worst cap first.
+_CAPS = {letter: place for place, letter in enumerate(reversed(LETTERS))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +119,14 @@ class Graded:
             found["next_review_date"] = day_text(self.next_review_day)
         return found
 
-    def fingerprint(self) -> str:
-        """Digests what makes a grade another grade: everything but the day it was looked at."""
-        kept = {k: v for k, v in self.document().items() if k != "as_of"}
-        return hashlib.sha256(json.dumps(kept, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    def written(self) -> tuple[str, str]:
+        """Returns the after-image as text, and a digest of what makes a grade another grade.
+
+        That is everything but the day it was looked at, which is the first in order and so left out of the digest.
+        """
+        text = _WRITER.encode(self.document())
+        rest = text.removeprefix(f'{{"as_of": "{day_text(self.as_of_day)}", ')
+        return text, hashlib.sha256(f"{{{rest}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,22 +192,22 @@ def _judged(
     graded = []
     for i, (case, law) in enumerate(zip(cases, laws, strict=True)):
         day = _earliest(law.next_day, scores.next_day(i), _retires(mode, scorecard))
-        found = Graded(
-            case.subject_id, case.subject_kind, as_of_day, vetoes=law.vetoes, pending=law.pending, unmet=law.unmet,
+        common = partial(
+            Graded, case.subject_id, case.subject_kind, as_of_day, vetoes=law.vetoes, pending=law.pending,
             edition_id=edition.id, findings=law.findings, override=case.override,
         )  # fmt: skip
         if law.pending is not None:
             # A cap beats PENDING: too little evidence never hides a hard fact.
             letter = max((veto.cap for veto in law.vetoes), default=PENDING)
-            graded.append(replace(found, grade=_overridden(case, law, letter), unmet=(), next_review_day=day))
+            graded.append(common(grade=_overridden(case, law, letter), next_review_day=day))
             continue
         stays = settled[i]
         letter, is_review_open = _letter(law, stays.letter)
         graded.append(
-            replace(
-                found, grade=_overridden(case, law, letter), score=scores.now[i], probability=scores.chance(i),
+            common(
+                grade=_overridden(case, law, letter), score=scores.now[i], probability=scores.chance(i),
                 reasons=tuple(scores.reasons(i)), mode=mode, is_retired=is_retired, model_id=model_id,
-                held=stays.held, is_review_open=is_review_open and not _is_reviewed(case),
+                unmet=law.unmet, held=stays.held, is_review_open=is_review_open and not _is_reviewed(case),
                 next_review_day=_earliest(day, None if stays.held is None else stays.held.next_day),
             )
         )  # fmt: skip
@@ -244,10 +252,9 @@ def _retires(mode: str, scorecard: Scorecard | None) -> int | None:
 
 def _law(view: View, case: Case) -> _Law:
     scheme = split(case.subject_id)[0]
-    order = {letter: place for place, letter in enumerate(reversed(LETTERS))}
     return _Law(
         findings=tuple(evaluate(view, scheme)),
-        vetoes=tuple(sorted(vetoes(view), key=lambda v: order[v.cap])),
+        vetoes=tuple(sorted(vetoes(view), key=lambda v: _CAPS[v.cap])),
         pending=pending(view, scheme),
         unmet=tuple(a_conditions(view)),
         has_hard_record=bool(hard_record(view)),

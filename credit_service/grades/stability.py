@@ -27,7 +27,10 @@ class Held:
 
 def letter_of(policy: GradingPolicy, score: int) -> str:
     """Returns the letter of the band in which a score lies."""
-    return next((name for name in LETTERS[:-1] if score >= policy.bands[name]), "D")
+    bands = policy.bands
+    if score >= bands["B"]:
+        return "A" if score >= bands["A"] else "B"
+    return "C" if score >= bands["C"] else "D"
 
 
 def cycle_days(stability: Stability, as_of_day: int) -> list[int]:
@@ -52,7 +55,7 @@ def settle(policy: GradingPolicy, cycles: Sequence[int], now: int, *, is_hard: b
     the buffer below an edge; with a hard record the edge itself decides.
     """
     stability = policy.stability
-    if stability is None:
+    if stability is None or min(cycles) == max(cycles) == now:
         return letter_of(policy, now)
     letter = letter_of(policy, cycles[0])
     cleared = [letter_of(policy, score - stability.buffer) for score in cycles]

@@ -1,12 +1,11 @@
 """The facts that rules and features read: one current version of one record, with its days."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import BigInteger, Select, bindparam, or_, select, type_coerce
 from sqlmodel import Session, col
 
@@ -17,8 +16,7 @@ from credit_service.ledger.tables import LedgerEvent, later_version_known
 from credit_service.legal_days import civil_day, civil_day_at
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Holds one current version of a record as the rulebook and the features see it.
 
     Days are civil ordinals in Asia/Shanghai; `event_id` is the dense position in the ledger.
@@ -59,7 +57,7 @@ def _own_facts(session: Session, subject_ids: Sequence[str], as_of: datetime, kn
     for start in range(0, len(subject_ids), CHUNK):
         given = {"subject_ids": list(subject_ids[start : start + CHUNK]), "as_of": as_of, "known": known}
         # Beside the mapper, which costs as much as the facts themselves.
-        for row in session.connection().execute(_statement(), given):
+        for row in session.connection().execute(_statement(), given).all():
             found[row[0]].append(_fact(row, latest_day))
     return found
 
@@ -96,7 +94,7 @@ def fact_of(draft: Draft, event_id: int, known_day: int) -> Fact:
     """Returns the fact that a well-formed record would be."""
     return Fact(
         event_id, draft.source, draft.record_id, draft.version, draft.kind, draft.domain, draft.occur_day, known_day,
-        draft.document_no, draft.refers_to, json.loads(draft.payload),
+        draft.document_no, draft.refers_to, orjson.loads(draft.payload),
     )  # fmt: skip
 
 
@@ -105,5 +103,5 @@ def _fact(row: Any, latest_day: int) -> Fact:
     known_day = civil_day_at(collected)
     return Fact(
         position, source, record_id, version, kind, domain, min(day, latest_day), known_day, document_no, refers_to,
-        json.loads(payload),
+        orjson.loads(payload),
     )  # fmt: skip

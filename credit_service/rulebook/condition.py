@@ -5,13 +5,13 @@ Count         at least n such facts, within a rolling span or looking back
 AllOf, AnyOf, Not, Operated, Listed, FindingOf, HardRecord, Always
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from credit_service.legal_days import Period
 
-NOTHING: frozenset[str] = frozenset()
+NOTHING: frozenset[int] = frozenset()
 
 Value = str | int | bool
 
@@ -228,11 +228,36 @@ class Always:
 Condition = FactPattern | Count | AllOf | AnyOf | Not | Operated | Listed | FindingOf | HardRecord | Always
 
 
-def needs(condition: Condition) -> frozenset[str]:
-    """Returns the kinds without which the condition cannot match, so that it can be skipped."""
+def passes(tests: tuple[Test, ...], payload: Mapping[str, Any]) -> bool:
+    """Says whether the payload passes every test."""
+    for test in tests:  # noqa: SIM110 - a loop is a third faster than all() on the hottest line of ingestion
+        if not test.holds(payload):
+            return False
+    return True
+
+
+def parts_of(condition: Condition) -> Iterator[Condition]:
+    """Yields the condition and everything that it is made of, the patterns of excuses too."""
+    yield condition
     match condition:
-        case FactPattern(kind=kind, penalised=penalised):
-            return frozenset({kind} if penalised is None else {kind, "PEN"})
+        case FactPattern(unless=unless):
+            yield from () if unless is None else parts_of(unless.pattern)
+        case Count(pattern=pattern):
+            yield from parts_of(pattern)
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                yield from parts_of(part)
+        case Not(part=part):
+            yield from parts_of(part)
+        case _:
+            return
+
+
+def needs(condition: Condition) -> frozenset[int]:
+    """Returns the patterns, by their identity, that facts must pass before the condition can match at all."""
+    match condition:
+        case FactPattern():
+            return frozenset({id(condition)})
         case Count(pattern=pattern):
             return needs(pattern)
         case AllOf(parts=parts):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from credit_service.legal_days import Period
 from credit_service.rulebook.condition import Condition
+from credit_service.rulebook.sieve import Sieve
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Clause:
 
     id: str
     when: Condition
-    needs: frozenset[str]
+    needs: frozenset[int] = field(compare=False)
     bases: tuple[LegalBasis, ...]
     text_zh: str
     text_en: str
@@ -148,7 +149,7 @@ class PointsCase:
 
     points: int
     when: Condition
-    needs: frozenset[str]
+    needs: frozenset[int] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,16 @@ class Edition:
     repair: tuple[RepairCondition, ...]
     digest: str = field(compare=False)
     document: str = field(compare=False, repr=False)
+    sieve: Sieve = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Sorts the patterns of every condition."""
+        grading = self.grading
+        lines = grading.points.lines if grading.points else ()
+        clauses = (*self.rules, *grading.vetoes, *grading.a_conditions, *grading.pending)
+        laws = [*(clause.when for clause in clauses), *self.scopes.values()]
+        laws += [] if grading.hard_record is None else [grading.hard_record]
+        object.__setattr__(self, "sieve", Sieve(laws, [case.when for line in lines for case in line.cases]))
 
     def is_in_force(self, day: int) -> bool:
         """Says whether the edition governs that day."""

@@ -66,7 +66,7 @@ def read_edition(table: Table, digest: str, document: str) -> Edition:
         digest=digest,
         document=document,
     )
-    table.finish(Edition.__slots__)
+    table.finish([name for name in Edition.__slots__ if name != "sieve"])
     return edition
 
 

@@ -33,7 +33,7 @@ class Common(NamedTuple):
 
     id: str
     when: Condition
-    needs: frozenset[str]
+    needs: frozenset[int]
     bases: tuple[LegalBasis, ...]
     text_zh: str
     text_en: str

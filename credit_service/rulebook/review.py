@@ -1,11 +1,8 @@
 """Finds the next day on which time alone can change what an edition says about a subject. Pure."""
 
 from collections.abc import Iterator
-from itertools import chain
 
-from credit_service.rulebook.condition import Condition
-from credit_service.rulebook.law import Edition
-from credit_service.rulebook.matching import bounds
+from credit_service.rulebook.matching import bounds, spans
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
@@ -15,21 +12,21 @@ def next_change_day(view: View) -> int | None:
 
     Until then findings, vetoes, hard record, conditions for A and pending all stay.
     """
+    return min((day for day in _days(view) if view.as_of_day < day < NEVER), default=None)
+
+
+def _days(view: View) -> Iterator[int]:
     edition = view.edition
-    days = chain(
-        view.days,
-        () if edition.valid_to is None else (edition.valid_to,),
-        (day for condition in _conditions(edition, view) for day in bounds(condition, view)),
-    )
-    return min((day for day in days if view.as_of_day < day < NEVER), default=None)
-
-
-def _conditions(edition: Edition, view: View) -> Iterator[Condition]:
-    """Yields the conditions that the subject's kinds of facts can meet."""
-    grading = edition.grading
-    for clause in chain(edition.rules, grading.vetoes, grading.a_conditions, grading.pending):
-        if clause.needs <= view.by_kind.keys():
-            yield clause.when
-    yield from edition.scopes.values()
-    if grading.hard_record is not None:
-        yield grading.hard_record
+    yield from view.days
+    if edition.valid_to is not None:
+        yield edition.valid_to
+    turning = edition.sieve.turning(frozenset(view.passing))
+    for pattern in turning.patterns:
+        for match in spans(pattern, view):
+            yield match.start
+            yield match.until
+    for count in turning.counts:
+        if count.span is not None and count.since is not None:
+            yield from (count.since.after(match.day) for match in spans(count.pattern, view))
+    for term in turning.terms:
+        yield from bounds(term, view)

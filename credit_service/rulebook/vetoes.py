@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from credit_service.rulebook.condition import HardRecord
 from credit_service.rulebook.law import Clause, LegalBasis, VetoRule
-from credit_service.rulebook.matching import Match, current
+from credit_service.rulebook.matching import Match, current, holds
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
@@ -47,19 +47,23 @@ def hard_record(view: View) -> tuple[int, ...]:
 
 def a_conditions(view: View) -> list[Statement]:
     """Returns the conditions for grade A that are not met on the view's day."""
-    return [_statement(clause) for clause in view.edition.grading.a_conditions if not _matches(clause, view)]
+    return [_statement(clause) for clause in view.edition.grading.a_conditions if not _holds(clause, view)]
 
 
 def pending(view: View, scheme: str = "USCC") -> Statement | None:
     """Returns why the subject is not graded yet 待评定, nothing when it is."""
     for rule in view.edition.grading.pending:
-        if scheme in rule.schemes and _matches(rule, view):
+        if scheme in rule.schemes and _holds(rule, view):
             return _statement(rule)
     return None
 
 
 def _matches(clause: Clause, view: View) -> list[Match]:
-    return current(clause.when, view) if clause.needs <= view.by_kind.keys() else []
+    return current(clause.when, view) if clause.needs <= view.passing.keys() else []
+
+
+def _holds(clause: Clause, view: View) -> bool:
+    return clause.needs <= view.passing.keys() and holds(clause.when, view)
 
 
 def _statement(clause: Clause) -> Statement:

@@ -14,8 +14,9 @@ class View:
     """Indexes the facts that had happened by the day, and until when each may be used."""
 
     __slots__ = (
-        *("edition", "as_of_day", "lists", "days", "by_kind", "unusable_from", "_by_key", "_referring", "spans"),
-        "_links_built",
+        *("edition", "as_of_day", "lists", "days", "by_kind", "passing", "unusable_from"),
+        *("spans", "matches"),
+        *("_by_key", "_referring", "_links_built"),
     )
 
     def __init__(
@@ -37,12 +38,19 @@ class View:
         self._links_built = False
         # What `matching` found of each pattern, by its identity.
         self.spans: dict[int, Any] = {}
+        # What it found of each rule, by its id.
+        self.matches: dict[str, Any] = {}
         for fact, end in zip(facts, unusable_from, strict=True):
             if fact.day <= as_of_day:
                 self.by_kind.setdefault(fact.kind, []).append(fact)
                 self.unusable_from[fact.event_id] = end
+        # The facts that pass each pattern of the edition, by its identity; patterns that none passes are absent.
+        self.passing: dict[int, list[Fact]] = {}
         for same_kind in self.by_kind.values():
             same_kind.sort(key=_age)
+            for fact in same_kind:
+                for pattern in edition.sieve.of(fact):
+                    self.passing.setdefault(pattern, []).append(fact)
 
     def lasting(self, fact: Fact, is_statutory: bool) -> int:
         """Returns the first day on which the fact no longer counts, its own day if it never did."""

@@ -1,6 +1,5 @@
 """Features: each case a sentence; alone as in a batch; monotone; constant until they say they change."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -208,7 +207,7 @@ TURNED: dict[str, dict[str, Any]] = {
 
 def worsened(fact: Fact) -> Fact | None:
     """Turns one fact adverse, at equal exposure."""
-    return replace(fact, payload={**fact.payload, **TURNED[fact.kind]}) if fact.kind in TURNED else None
+    return fact._replace(payload={**fact.payload, **TURNED[fact.kind]}) if fact.kind in TURNED else None
 
 
 def adverse(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> list[str]:

@@ -1,7 +1,6 @@
 """Evaluation beyond the cases: order of facts, language, kinds that are absent."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from credit_service.ledger.facts import Fact
@@ -56,7 +55,7 @@ def test_foreign_reference_of_another_source_proves_nothing_here(cn: Edition, a_
         a_fact(2, "ACC", "2026-05-01", name="R-7", level="MAJOR", liability="LIABLE"),
         a_fact(3, "PEN", "2026-05-10", organ_kind="EMERGENCY_MANAGEMENT"),
     ]
-    other = replace(facts[2], refers_to="elsewhere/R-7")
+    other = facts[2]._replace(refers_to="elsewhere/R-7")
     assert evaluate(View(cn, [*facts[:2], other], [NEVER] * 3, DAY)) == []
 
 

@@ -1,6 +1,5 @@
 """What holds for every set of facts: order, proof, clean records, repair, next day of change."""
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -109,7 +108,7 @@ def _fact_of(kind: str, payloads: st.SearchStrategy[dict[str, Any]]) -> st.Searc
 
 
 def _numbered(facts: list[Fact]) -> list[Fact]:
-    return [replace(fact, event_id=n, record_id=f"R{n}") for n, fact in enumerate(facts)]
+    return [fact._replace(event_id=n, record_id=f"R{n}") for n, fact in enumerate(facts)]
 
 
 FACTS = st.lists(_fact(PAYLOADS), max_size=9).map(_numbered)
@@ -156,7 +155,7 @@ def test_removing_any_event_of_a_proof_removes_the_finding(cn: Edition, facts: l
 def test_a_clean_fact_never_adds_a_blacklist_finding_nor_a_veto(
     cn: Edition, facts: list[Fact], day: int, clean: Fact
 ) -> None:
-    more = [*facts, replace(clean, event_id=99, record_id="R99", refers_to=None)]
+    more = [*facts, clean._replace(event_id=99, record_id="R99", refers_to=None)]
     black = [f for f in _findings(cn, facts, day) if f.list == "BLACK"]
     assert [f for f in _findings(cn, more, day) if f.list == "BLACK"] == black
     assert vetoes(View(cn, more, unusable_from(cn, more), day)) == vetoes(
@@ -185,8 +184,7 @@ def test_a_repair_never_adds_a_veto_or_a_blacklist_finding(cn: Edition, facts: l
         return
     named = data.draw(st.sampled_from(penalties))
     date = {"decision_date": day_text(day)}
-    repair = replace(
-        named,
+    repair = named._replace(
         event_id=99,
         record_id="R99",
         kind="REP",
@@ -214,7 +212,7 @@ def test_an_adverse_fact_never_lifts_a_veto_nor_meets_a_condition_for_a(
     cn: Edition, facts: list[Fact], day: int, adverse: Fact, is_linked: bool
 ) -> None:
     target = next((f"s/{f.record_id}" for f in facts if f.kind == "ACC"), None) if is_linked else None
-    added = replace(adverse, event_id=99, record_id="R99", refers_to=target)
+    added = adverse._replace(event_id=99, record_id="R99", refers_to=target)
     if any(fact.kind == "REP" for fact in facts):
         return
     few, more = (_outcome(cn, some, day) for some in (facts, [*facts, added]))
