@@ -1,12 +1,12 @@
 """The river: facts → findings → candidates → grades, many subjects at once; writes only what moved."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+import orjson
 from sqlmodel import Session
 
 from credit_service import __version__
@@ -89,22 +89,22 @@ class Assessor:
         found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed, decided)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
 
-    def standing(
-        self, session: Session, subject_ids: Sequence[str], now: datetime, known: datetime
-    ) -> dict[str, dict[str, Any]]:
-        """Returns the kept after-images of those grades that judging again would not change.
+    def kept(
+        self, session: Session, subject_ids: Sequence[str], day: int
+    ) -> dict[str, tuple[dict[str, Any], datetime]]:
+        """Returns the after-images of those kept grades that judging again on a day would not change, and since when.
 
         That is so when every event was judged, no day has come since on which time could move the grade, and edition,
         model and program are still those that judged it.
         """
         if not is_level(session):
             return {}
-        day, found = civil_day(now), dict[str, dict[str, Any]]()
+        found = dict[str, tuple[dict[str, Any], datetime]]()
         for subject_id, document, next_day, assessed, basis in standing_rows(session, subject_ids):
-            if assessed <= known and (next_day is None or day < next_day):
-                kept: dict[str, Any] = json.loads(document)
+            if next_day is None or day < next_day:
+                kept: dict[str, Any] = orjson.loads(document)
                 if basis == self._basis(kept["edition_id"], kept.get("model_id"), split(subject_id)[0], day):
-                    found[subject_id] = kept
+                    found[subject_id] = (kept, assessed)
         return found
 
     def _basis(self, edition_id: str, model_id: str | None, scheme: str, day: int) -> str:

@@ -81,7 +81,7 @@ class Running:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.house.writer.close)
         await loop.run_in_executor(None, self.house.checking.close)
-        await loop.run_in_executor(None, self.queries.close)
+        await self.queries.close()
         self.executor.shutdown(wait=True)
         self.house.database.close()
         self.house.audit.close()

@@ -152,7 +152,7 @@ class Around:
             Query(subject, call.now, c.agency, c.role, c.officer, call.purpose, call.method, outcome, call.request_id)
             for subject in dict.fromkeys(call.asked)
         ]
-        await asyncio.wrap_future(self.queries.submit(made))
+        await self.queries.keep(made)
 
     async def _refuse(self, opened: "_Opened", context: Any, error: Exception) -> None:
         """Ends the call with the status of the error; what is unexpected keeps its text to itself."""

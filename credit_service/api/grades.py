@@ -1,8 +1,8 @@
 """The door of GradeService: grades as of any day, every point explained."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
 from credit_service.errors import CreditError, Problem, Reason
+from credit_service.gathering import Gathering
 from credit_service.grades.grading import Explained, Graded
 from credit_service.grades.tables import GradeRow, grade_history
 from credit_service.ledger.drafts import CheckedDraft
@@ -27,7 +28,7 @@ from credit_service.remedies.tables import open_remedies
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
 from credit_service.subjects.schemes import split
-from credit_service.subjects.tables import subjects_by_id
+from credit_service.subjects.tables import Told, subjects_by_id, told_of
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
 
@@ -44,18 +45,50 @@ class GradeDoor(OverrideDoor):
         super().__init__(house)
         # The silent sources, and as of which turn of the feed and minute.
         self._silent: tuple[tuple[int, datetime], list[str]] | None = None
+        # Apart, so that what is kept never waits for what must be judged.
+        self._kept, self._judged = Gathering(self._answers), Gathering(self._answers)
 
-    def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
-        """Returns one grade."""
+    async def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
+        """Returns one grade; those asked for at one time are read together."""
         frame, identifier = self.house.frame(request.time_frame, call), wire.id_of(request.subject)
+        call.asked.append(identifier)
+        check_subject(call.caller, identifier)
+        is_now = not (request.HasField("time_frame") and request.time_frame.ByteSize())
+        gathering = self._kept if is_now else self._judged
+        return await gathering.ask(_Asked(identifier, call, frame, is_now), call.run)
+
+    def _answers(self, asked: Sequence["_Asked"]) -> list[pb.GetGradeResponse | Exception]:
+        """Answers many questions, each from its kept grade where that stands, else by judging."""
+        answers: list[pb.GetGradeResponse | Exception] = []
+        identifiers = [one.subject_id for one in asked]
         with self.house.database.reading() as session:
-            row = self.house.ask(session, call, identifier)
-            document = self._standing(session, [identifier], request, call, frame).get(identifier)
-            if document is None:
-                document = _document(self.house.assessor.grades(session, [identifier], *frame)[0])
-            stale = self._stale(session, identifier, call.now)
-        grade = redact(grade_message(document, frame), call.caller, row.supervising_region)
-        return pb.GetGradeResponse(grade=grade, stale_sources=stale)
+            rows = told_of(session, identifiers)
+            kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in _by_day(asked).items()}
+            for one in asked:
+                try:
+                    answers.append(self._answer(session, one, rows.get(one.subject_id), kept))
+                except Exception as error:  # noqa: BLE001  # it belongs to the one that asked
+                    answers.append(error)
+        return answers
+
+    def _answer(
+        self,
+        session: Session,
+        asked: "_Asked",
+        row: Told | None,
+        kept: Mapping[int, Mapping[str, tuple[dict[str, Any], datetime]]],
+    ) -> pb.GetGradeResponse:
+        call, identifier = asked.call, asked.subject_id
+        if row is None:
+            raise CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {identifier}, want a known subject")
+        check_subject(call.caller, identifier, row.kind)
+        found = kept.get(civil_day(call.now), {}).get(identifier) if asked.is_now else None
+        if found is None or found[1] > asked.frame[1]:
+            document = _document(self.house.assessor.grades(session, [identifier], *asked.frame)[0])
+        else:
+            document = found[0]
+        grade = redact(grade_message(document, asked.frame), call.caller, row.supervising_region)
+        return pb.GetGradeResponse(grade=grade, stale_sources=self._stale(session, identifier, call.now))
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
         """Streams grades in request order."""
@@ -130,7 +163,8 @@ class GradeDoor(OverrideDoor):
         """Returns the grades that are kept and still stand; a question about another time has none."""
         if request.HasField("time_frame") and request.time_frame.ByteSize():
             return {}
-        return self.house.assessor.standing(session, identifiers, call.now, frame[1])
+        kept = self.house.assessor.kept(session, identifiers, civil_day(call.now))
+        return {identifier: document for identifier, (document, since) in kept.items() if since <= frame[1]}
 
     def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
         """Returns the silent ones among the sources that speak of the subject's scheme; silence is counted in days."""
@@ -170,6 +204,24 @@ class GradeDoor(OverrideDoor):
                 result.problem.CopyFrom(wire.problem_message(Problem("subject", "", error.message, error.reason)))
             results.append(result)
         return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    subject_id: str
+    call: Call
+    # As of, and known by.
+    frame: tuple[datetime, datetime]
+    is_now: bool
+
+
+def _by_day(asked: Iterable[_Asked]) -> dict[int, list[str]]:
+    """Returns the subjects asked about as of now, by the day that it is for the caller."""
+    found: dict[int, list[str]] = {}
+    for one in asked:
+        if one.is_now:
+            found.setdefault(civil_day(one.call.now), []).append(one.subject_id)
+    return found
 
 
 def _supposed(checked: CheckedDraft, subject_id: str, place: int, known: datetime) -> Fact:

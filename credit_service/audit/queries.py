@@ -1,22 +1,22 @@
 """Writes query records durably before the answer they record, many callers to one commit."""
 
+import asyncio
 import hashlib
 import json
-import queue
-import threading
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from credit_service.audit.tables import QueryRow, query_page
-from credit_service.database import Database, to_microseconds
+from credit_service.database import Database, insert_rows, to_microseconds
+from credit_service.gathering import Gathering
 
-WINDOW_SECONDS = 0.005
-BATCH_LIMIT = 5000
 PAGE = 2000
 GENESIS = bytes(32)
 
@@ -41,57 +41,31 @@ class Query:
 
 
 class QueryLog:
-    """Gathers queries for a few milliseconds and commits them together; callers wait for the commit."""
+    """Keeps query records durably before they count; callers that come at one time share a commit."""
 
     def __init__(self, database: Database) -> None:
-        """Starts the writing thread."""
+        """Begins with nothing to write; used by one event loop."""
         self._database = database
-        self._waiting: queue.Queue[tuple[list[Query], Future[None]] | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._work, name="query-log", daemon=True)
-        self._thread.start()
+        # A thread of its own: a record never waits for a door that works.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="query-log")
+        self._gathering: Gathering[list[Query], None] = Gathering(self._write)
 
-    def submit(self, queries: list[Query]) -> Future[None]:
-        """Returns a future that is done when the queries are durable."""
-        done: Future[None] = Future()
-        # A caller that leaves must not take back a record that shares its commit with others.
-        done.set_running_or_notify_cancel()
+    async def keep(self, queries: list[Query]) -> None:
+        """Returns when the queries are durable; fails when they are not."""
         if queries:
-            self._waiting.put((queries, done))
-        else:
-            done.set_result(None)
-        return done
+            await self._gathering.ask(queries, self._run)
 
-    def close(self) -> None:
-        """Writes what is waiting and stops the thread."""
-        self._waiting.put(None)
-        self._thread.join()
+    async def close(self) -> None:
+        """Writes what is waiting and ends the thread."""
+        await self._gathering.close()
+        self._executor.shutdown(wait=True)
 
-    def _work(self) -> None:
-        is_open = True
-        while is_open:
-            entry = self._waiting.get()
-            batch = []
-            while entry is not None:
-                batch.append(entry)
-                if sum(len(queries) for queries, _ in batch) >= BATCH_LIMIT:
-                    break
-                try:
-                    entry = self._waiting.get(timeout=WINDOW_SECONDS if len(batch) == 1 else 0)
-                except queue.Empty:
-                    break
-            else:
-                is_open = False
-            self._commit(batch)
+    async def _run(self, work: Callable[..., Any], *given: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(work, *given))
 
-    def _commit(self, batch: list[tuple[list[Query], Future[None]]]) -> None:
-        try:
-            write(self._database, [query for queries, _ in batch for query in queries])
-        except Exception as error:  # noqa: BLE001  # every waiting caller must hear of the failure
-            for _, done in batch:
-                done.set_exception(error)
-        else:
-            for _, done in batch:
-                done.set_result(None)
+    def _write(self, waiting: Sequence[list[Query]]) -> list[None]:
+        write(self._database, [query for queries in waiting for query in queries])
+        return [None] * len(waiting)
 
 
 def write(database: Database, queries: list[Query]) -> None:
@@ -108,7 +82,7 @@ def write(database: Database, queries: list[Query]) -> None:
             number += 1
             chain = chain_hash(chain, number, query)
             rows.append({**query.row(), "number": number, "chain_hash": chain})
-        session.execute(insert(QueryRow), rows)
+        insert_rows(session, QueryRow, rows)
 
 
 def chain_hash(previous: bytes, number: int, query: Query | QueryRow) -> bytes:

@@ -189,10 +189,10 @@ def _articles(fact: Fact) -> Sequence[str]:
 
 
 # Mark, amount, flag, start, due and over day, and topic of a payload.
-Told = tuple[int, float, bool, int, int, int, str]
+Laid = tuple[int, float, bool, int, int, int, str]
 
 
-def _teller(kind: str) -> Callable[[Mapping[str, Any]], Told]:
+def _teller(kind: str) -> Callable[[Mapping[str, Any]], Laid]:
     """Returns what lays out the payloads of a kind, and looks only for what the kind can say."""
     fields = PAYLOADS[kind]
     name, words = MARKS.get(kind, ("", ()))
@@ -204,7 +204,7 @@ def _teller(kind: str) -> Callable[[Mapping[str, Any]], Told]:
     overs = tuple((one, more) for one, more in OVERS if one in fields)
     topic = "licence_type" if kind == "LIC" else ""
 
-    def tell(payload: Mapping[str, Any]) -> Told:
+    def tell(payload: Mapping[str, Any]) -> Laid:
         mark = marks.get(payload.get(name), 0)
         if not (starts or dues or overs):
             return mark, amount(payload), flag(payload), NEVER, NEVER, NEVER, ""

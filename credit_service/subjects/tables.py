@@ -33,7 +33,7 @@ class SubjectRow(SQLModel, table=True):
     founded_date: str | None = None
 
 
-class Told(Protocol):
+class Naming(Protocol):
     """Says what a record must offer so that its subject can be noted; a person's has no name."""
 
     @property
@@ -65,7 +65,7 @@ def names_of(session: Session, subject_ids: Iterable[str]) -> dict[str, Named]:
 
 def note_subjects(
     session: Session,
-    told: Sequence[Told],
+    told: Sequence[Naming],
     known: Mapping[str, Named],
     registrations: Mapping[str, Registration],
     now: datetime,
@@ -74,7 +74,7 @@ def note_subjects(
 
     A registered name changes by a registration alone; another one follows the newest record.
     """
-    newest: dict[str, Told] = {}
+    newest: dict[str, Naming] = {}
     for record in told:
         former = newest.get(record.subject_id)
         if former is None or former.kind != REGISTRATION or record.kind == REGISTRATION:
@@ -92,7 +92,7 @@ def note_subjects(
         session.connection().execute(_RENAME, renamed)
 
 
-def _row(record: Told, registration: Registration | None, now: datetime) -> dict[str, Any]:
+def _row(record: Naming, registration: Registration | None, now: datetime) -> dict[str, Any]:
     scheme, code = split(record.subject_id)
     time, payload = registration or (None, {})
     return {
@@ -134,6 +134,19 @@ def register(session: Session, registrations: Mapping[str, Registration | None])
 def get_subject(session: Session, subject_id: str) -> SubjectRow | None:
     """Returns a subject; None when it is not known."""
     return session.get(SubjectRow, subject_id)
+
+
+class Told(NamedTuple):
+    """Holds what a door must know of a subject before it may answer."""
+
+    kind: str
+    supervising_region: str | None
+
+
+def told_of(session: Session, subject_ids: Iterable[str]) -> dict[str, Told]:
+    """Returns the known ones of the given subjects."""
+    rows = select_by_keys(session, SubjectRow, ("subject_id", *Told._fields), "subject_id", dict.fromkeys(subject_ids))
+    return {row[0]: Told(*row[1:]) for row in rows}
 
 
 def subjects_by_id(session: Session, subject_ids: Iterable[str]) -> dict[str, SubjectRow]:

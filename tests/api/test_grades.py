@@ -1,15 +1,30 @@
 """Grades over the wire: as of any day, by what was known, every point explained."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 from sqlalchemy import text
 
+from credit_service.legal_days import civil_day
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
-from tests.api.street import NOW, OWN, Street, a_code, a_record, major_accident, registered, stop_work
+from tests.api.street import (
+    NOW,
+    OWN,
+    Street,
+    a_code,
+    a_record,
+    major_accident,
+    refusal_of,
+    registered,
+    stop_work,
+)
+
+DAY = civil_day(NOW)
 
 
 def ref(code: str, scheme: str = "USCC") -> subjects_pb2.SubjectRef:
@@ -192,16 +207,35 @@ def test_kept_grade_of_another_program_or_edition_is_judged_again(street: Street
     house = street.running.house
     identifier = f"USCC:{code}"
     with house.database.reading() as session:
-        assert list(house.assessor.standing(session, [identifier], NOW, NOW)) == [identifier]
-        assert house.assessor.standing(session, [identifier], NOW, NOW - timedelta(days=1)) == {}
-        assert house.assessor.standing(session, [identifier], NOW + timedelta(days=3650), NOW) == {}
+        assert list(house.assessor.kept(session, [identifier], DAY)) == [identifier]
+        assert house.assessor.kept(session, [identifier], DAY + 3650) == {}
     with house.database.transaction() as session:
         # An event that is stored and not judged yet.
         session.execute(text("UPDATE ledger_head SET judged_position = judged_position - 1"))
-        assert house.assessor.standing(session, [identifier], NOW, NOW) == {}
+        assert house.assessor.kept(session, [identifier], DAY) == {}
         session.execute(text("UPDATE ledger_head SET judged_position = judged_position + 1"))
-        assert list(house.assessor.standing(session, [identifier], NOW, NOW)) == [identifier]
+        assert list(house.assessor.kept(session, [identifier], DAY)) == [identifier]
     with house.database.transaction() as session:
         session.execute(text("UPDATE current_grade SET basis = 'another' WHERE subject_id = :id"), {"id": identifier})
     with house.database.reading() as session:
-        assert house.assessor.standing(session, [identifier], NOW, NOW) == {}
+        assert house.assessor.kept(session, [identifier], DAY) == {}
+
+
+def test_callers_of_one_moment_hear_each_its_own_answer(street: Street) -> None:
+    """They are read together; nobody may see what another role sees, nor another's refusal."""
+    codes = [a_code() for _ in range(4)]
+    for code in codes:
+        street.must_collect(registered(code), stop_work(code))
+    asked = [(role, code) for role in ("regulator", "insurer", "enterprise") for code in (*codes, OWN, a_code())]
+
+    def answer(question: tuple[str, str]) -> Any:
+        try:
+            return street.ask(question[0], "GradeService/GetGrade", pb.GetGradeRequest(subject=ref(question[1]))).grade
+        except grpc.RpcError as error:
+            return refusal_of(error)
+
+    alone = [answer(question) for question in asked]
+    with ThreadPoolExecutor(12) as pool:
+        together = list(pool.map(answer, asked * 5))
+    assert together == alone * 5
+    assert len({str(one) for one in alone}) > len(codes) + 2

@@ -1,13 +1,15 @@
 """Query records are durable before the answer, and chained."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from threading import Thread
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
-from credit_service.audit.queries import Query, QueryLog, verify_queries
+from credit_service.audit import queries as audit_queries
+from credit_service.audit.queries import Query, QueryLog, verify_queries, write
 from credit_service.audit.tables import AUDIT_TABLES, queries_of
 from credit_service.database import AUDIT_LOCK, Database
 
@@ -34,61 +36,85 @@ def count(database: Database, subject: str = "USCC:1") -> int:
         return len(queries_of(session, subject, None, 1000))
 
 
-def test_query_is_stored_when_the_future_is_done(database: Database) -> None:
-    log = QueryLog(database)
-    log.submit([a_query()]).result(10)
-    assert count(database) == 1
-    log.close()
+def keep(database: Database, *batches: list[Query]) -> list[BaseException | None]:
+    """Keeps batches that come at one time, and returns what each caller hears."""
+
+    async def together() -> list[BaseException | None]:
+        log = QueryLog(database)
+        try:
+            return await asyncio.gather(*map(log.keep, batches), return_exceptions=True)
+        finally:
+            await log.close()
+
+    return asyncio.run(together())
 
 
-def test_many_callers_share_commits_and_the_chain_holds(database: Database) -> None:
-    log = QueryLog(database)
-    threads = [Thread(target=lambda: [log.submit([a_query()]).result(10) for _ in range(5)]) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    log.close()
+def test_query_is_stored_when_its_caller_hears(database: Database) -> None:
+    async def one() -> int:
+        log = QueryLog(database)
+        await log.keep([a_query()])
+        found = count(database)
+        await log.close()
+        return found
+
+    assert asyncio.run(one()) == 1
+
+
+def test_many_callers_share_commits_and_the_chain_holds(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits = []
+
+    def counted(database: Database, queries: list[Query]) -> None:
+        commits.append(len(queries))
+        write(database, queries)
+
+    monkeypatch.setattr(audit_queries, "write", counted)
+    assert keep(database, *([a_query()] for _ in range(40))) == [None] * 40
     assert count(database) == 40
+    # The first begins alone; the others wait for it and share the next.
+    assert commits == [40] or commits == [1, 39]
     assert verify_queries(database) is None
 
 
 def test_closing_writes_what_is_waiting(database: Database) -> None:
-    log = QueryLog(database)
-    waiting = [log.submit([a_query()]) for _ in range(20)]
-    log.close()
-    assert all(future.done() for future in waiting)
+    async def closed() -> list[bool]:
+        log = QueryLog(database)
+        waiting = [asyncio.create_task(log.keep([a_query()])) for _ in range(20)]
+        await asyncio.sleep(0)
+        await log.close()
+        await asyncio.sleep(0)
+        return [task.done() for task in waiting]
+
+    assert all(asyncio.run(closed()))
     assert count(database) == 20
 
 
-def test_nothing_to_record_is_done_at_once(database: Database) -> None:
-    log = QueryLog(database)
-    assert log.submit([]).done()
-    log.close()
+def test_nothing_to_record_writes_nothing(database: Database) -> None:
+    assert keep(database, []) == [None]
+    assert count(database) == 0
 
 
 def test_failed_commit_is_told_to_every_caller(database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("DROP TABLE query_record"))
-    log = QueryLog(database)
-    assert log.submit([a_query()]).exception(10) is not None
-    log.close()
+    assert all(isinstance(heard, SQLAlchemyError) for heard in keep(database, [a_query()], [a_query()]))
 
 
 def test_broken_link_is_named(database: Database) -> None:
-    log = QueryLog(database)
-    for _ in range(3):
-        log.submit([a_query()]).result(10)
-    log.close()
+    keep(database, *([a_query()] for _ in range(3)))
     with database.transaction() as session:
         session.execute(text("UPDATE query_record SET purpose = 'x' WHERE number = 2"))
     assert verify_queries(database) == 2
 
 
 def test_caller_that_leaves_takes_nothing_back_and_stops_nobody(database: Database) -> None:
-    log = QueryLog(database)
-    left = log.submit([a_query()])
-    assert not left.cancel()
-    log.submit([a_query()]).result(10)
-    log.close()
+    async def left() -> None:
+        log = QueryLog(database)
+        leaving = asyncio.create_task(log.keep([a_query()]))
+        staying = asyncio.create_task(log.keep([a_query()]))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await staying
+        await log.close()
+
+    asyncio.run(left())
     assert count(database) == 2

@@ -1,0 +1,81 @@
+"""Callers that ask at one time are answered together, each with its own answer."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from credit_service.gathering import AT_ONCE, Gathering
+
+Answers = Sequence[int | Exception]
+
+
+class Desk:
+    """Doubles numbers, and remembers which it was given together."""
+
+    def __init__(self) -> None:
+        self.turns: list[list[int]] = []
+        self.gathering: Gathering[int, int] = Gathering(self.work)
+
+    def work(self, numbers: Sequence[int]) -> Answers:
+        self.turns.append(list(numbers))
+        if 13 in numbers:
+            raise LookupError("nothing works on a thirteen")
+        return [ValueError(f"{n} is below zero") if n < 0 else 2 * n for n in numbers]
+
+    async def ask(self, *numbers: int) -> list[Any]:
+        """Asks at one time; an exception is the answer of its caller."""
+        asked = (self.gathering.ask(n, self.run) for n in numbers)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    async def run(self, work: Callable[..., Answers], *given: Any) -> Answers:
+        """Works a moment later, as another thread would."""
+        await asyncio.sleep(0.001)
+        return work(*given)
+
+
+def test_those_who_come_at_one_time_share_a_turn() -> None:
+    desk = Desk()
+    assert asyncio.run(desk.ask(*range(20, 40))) == [2 * n for n in range(20, 40)]
+    assert sum(map(len, desk.turns)) == 20
+    assert len(desk.turns) <= 2
+
+
+def test_turn_has_a_limit() -> None:
+    desk = Desk()
+    assert asyncio.run(desk.ask(*range(20, 2 * AT_ONCE))) == [2 * n for n in range(20, 2 * AT_ONCE)]
+    assert max(map(len, desk.turns)) <= AT_ONCE
+
+
+def test_fault_of_one_question_is_heard_by_its_caller_alone() -> None:
+    first, second, third = asyncio.run(Desk().ask(1, -2, 3))
+    assert (first, third) == (2, 6)
+    assert isinstance(second, ValueError)
+
+
+def test_failed_turn_is_heard_by_all_of_it_and_the_next_goes_on() -> None:
+    desk = Desk()
+
+    async def both() -> tuple[list[Any], list[Any]]:
+        return await desk.ask(12, 13), await desk.ask(14)
+
+    failed, after = asyncio.run(both())
+    assert all(isinstance(heard, LookupError) for heard in failed)
+    assert after == [28]
+
+
+def test_caller_that_leaves_stops_nobody() -> None:
+    desk = Desk()
+
+    async def left() -> int:
+        leaving = asyncio.create_task(desk.gathering.ask(1, desk.run))
+        staying = asyncio.create_task(desk.gathering.ask(2, desk.run))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        return await staying
+
+    assert asyncio.run(left()) == 4
+    assert desk.turns == [[1, 2]]
