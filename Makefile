@@ -108,8 +108,8 @@ soak: $(DEV) ## Try 12 times as many faults and orders as `make test`, SOAK_ROUN
 bench: $(DEV) ## Measure collection against the plain driver, trials, the daily tick and grading, as ratios; writes build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-large: $(DEV) ## The same at a million events and a million subjects
-	$(BIN)/python -m tests.bench --events 1000000 --subjects 1000000 $(ARGS)
+bench-large: $(DEV) ## The same at five million events and a million subjects
+	$(BIN)/python -m tests.bench --events 5000000 --subjects 1000000 $(ARGS)
 
 migrate: $(RUN) ## Bring the database named by CREDIT_SERVICE_DATABASE_URL to the newest tables
 	$(BIN)/credit-service migrate $(ARGS)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlmodel import Session
@@ -32,6 +32,19 @@ from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import SubjectRow, subjects_by_id
 
 PERSON = "PERSON"
+
+
+class Kept(NamedTuple):
+    """Holds what is kept of a subject; the after-image of its grade, and since when, only where it still stands."""
+
+    kind: str
+    supervising_region: str | None
+    document: dict[str, Any] | None
+    since: datetime | None
+
+    def grade(self, known: datetime) -> dict[str, Any] | None:
+        """Returns the after-image of the grade that stood by a time of knowledge."""
+        return self.document if self.since is not None and self.since <= known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +102,19 @@ class Assessor:
         found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed, decided)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
 
-    def kept(
-        self, session: Session, subject_ids: Sequence[str], day: int
-    ) -> dict[str, tuple[dict[str, Any], datetime]]:
-        """Returns the after-images of those kept grades that judging again on a day would not change, and since when.
+    def kept(self, session: Session, subject_ids: Sequence[str], day: int) -> dict[str, Kept]:
+        """Returns what is kept of the known subjects, with those grades that judging again would not change.
 
         That is so when every event was judged, no day has come since on which time could move the grade, and edition,
         model and program are still those that judged it.
         """
-        if not is_level(session):
-            return {}
-        found = dict[str, tuple[dict[str, Any], datetime]]()
-        for subject_id, document, next_day, assessed, basis in standing_rows(session, subject_ids):
-            if next_day is None or day < next_day:
-                kept: dict[str, Any] = orjson.loads(document)
-                if basis == self._basis(kept["edition_id"], kept.get("model_id"), split(subject_id)[0], day):
-                    found[subject_id] = (kept, assessed)
+        is_judged, found = is_level(session), dict[str, Kept]()
+        for subject_id, kind, region, text, next_day, assessed, basis in standing_rows(session, subject_ids):
+            found[subject_id] = Kept(kind, region, None, None)
+            if is_judged and text is not None and (next_day is None or day < next_day):
+                document: dict[str, Any] = orjson.loads(text)
+                if basis == self._basis(document["edition_id"], document.get("model_id"), split(subject_id)[0], day):
+                    found[subject_id] = Kept(kind, region, document, assessed)
         return found
 
     def _basis(self, edition_id: str, model_id: str | None, scheme: str, day: int) -> str:

@@ -1,7 +1,7 @@
 """The door of GradeService: grades as of any day, every point explained."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from credit_service.api.grade_messages import grade_message
 from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
+from credit_service.assessment import Kept
 from credit_service.errors import CreditError, Problem, Reason
 from credit_service.gathering import Gathering
 from credit_service.grades.grading import Explained, Graded
@@ -28,7 +29,6 @@ from credit_service.remedies.tables import open_remedies
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
 from credit_service.subjects.schemes import split
-from credit_service.subjects.tables import Told, subjects_by_id, told_of
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
 
@@ -53,41 +53,34 @@ class GradeDoor(OverrideDoor):
         frame, identifier = self.house.frame(request.time_frame, call), wire.id_of(request.subject)
         call.asked.append(identifier)
         check_subject(call.caller, identifier)
-        is_now = not (request.HasField("time_frame") and request.time_frame.ByteSize())
+        is_now = _is_now(request)
         gathering = self._kept if is_now else self._judged
         return await gathering.ask(_Asked(identifier, call, frame, is_now), call.run)
 
     def _answers(self, asked: Sequence["_Asked"]) -> list[pb.GetGradeResponse | Exception]:
         """Answers many questions, each from its kept grade where that stands, else by judging."""
         answers: list[pb.GetGradeResponse | Exception] = []
-        identifiers = [one.subject_id for one in asked]
+        by_day: dict[int, list[str]] = {}
+        for one in asked:
+            by_day.setdefault(civil_day(one.call.now), []).append(one.subject_id)
         with self.house.database.reading() as session:
-            rows = told_of(session, identifiers)
-            kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in _by_day(asked).items()}
+            kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in by_day.items()}
             for one in asked:
                 try:
-                    answers.append(self._answer(session, one, rows.get(one.subject_id), kept))
+                    answers.append(self._answer(session, one, kept[civil_day(one.call.now)].get(one.subject_id)))
                 except Exception as error:  # noqa: BLE001  # it belongs to the one that asked
                     answers.append(error)
         return answers
 
-    def _answer(
-        self,
-        session: Session,
-        asked: "_Asked",
-        row: Told | None,
-        kept: Mapping[int, Mapping[str, tuple[dict[str, Any], datetime]]],
-    ) -> pb.GetGradeResponse:
+    def _answer(self, session: Session, asked: "_Asked", kept: Kept | None) -> pb.GetGradeResponse:
         call, identifier = asked.call, asked.subject_id
-        if row is None:
+        if kept is None:
             raise CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {identifier}, want a known subject")
-        check_subject(call.caller, identifier, row.kind)
-        found = kept.get(civil_day(call.now), {}).get(identifier) if asked.is_now else None
-        if found is None or found[1] > asked.frame[1]:
+        check_subject(call.caller, identifier, kept.kind)
+        document = kept.grade(asked.frame[1]) if asked.is_now else None
+        if document is None:
             document = _document(self.house.assessor.grades(session, [identifier], *asked.frame)[0])
-        else:
-            document = found[0]
-        grade = redact(grade_message(document, asked.frame), call.caller, row.supervising_region)
+        grade = redact(grade_message(document, asked.frame), call.caller, kept.supervising_region)
         return pb.GetGradeResponse(grade=grade, stale_sources=self._stale(session, identifier, call.now))
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
@@ -157,15 +150,6 @@ class GradeDoor(OverrideDoor):
         messages = [grade_message(graded.document(), frame) for graded in (after, before)]
         return pb.TryGradeResponse(grade=messages[0], grade_before=messages[1])
 
-    def _standing(
-        self, session: Session, identifiers: Sequence[str], request: Any, call: Call, frame: tuple[datetime, datetime]
-    ) -> dict[str, Any]:
-        """Returns the grades that are kept and still stand; a question about another time has none."""
-        if request.HasField("time_frame") and request.time_frame.ByteSize():
-            return {}
-        kept = self.house.assessor.kept(session, identifiers, civil_day(call.now))
-        return {identifier: document for identifier, (document, since) in kept.items() if since <= frame[1]}
-
     def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
         """Returns the silent ones among the sources that speak of the subject's scheme; silence is counted in days."""
         scheme, sources = split(identifier)[0], self.house.sources
@@ -185,8 +169,9 @@ class GradeDoor(OverrideDoor):
         frame: tuple[datetime, datetime],
     ) -> list[pb.BatchGradeResult]:
         identifiers = list(dict.fromkeys(one for one in chunk if isinstance(one, str)))
-        rows = subjects_by_id(session, identifiers)
-        documents = self._standing(session, identifiers, request, call, frame)
+        rows = self.house.assessor.kept(session, identifiers, civil_day(call.now))
+        stands = {one: row.grade(frame[1]) for one, row in rows.items()} if _is_now(request) else {}
+        documents = {one: document for one, document in stands.items() if document is not None}
         others = [one for one in identifiers if one not in documents]
         graded = {g.subject_id: g for g in self.house.assessor.grades(session, others, *frame)}
         results = []
@@ -215,13 +200,9 @@ class _Asked:
     is_now: bool
 
 
-def _by_day(asked: Iterable[_Asked]) -> dict[int, list[str]]:
-    """Returns the subjects asked about as of now, by the day that it is for the caller."""
-    found: dict[int, list[str]] = {}
-    for one in asked:
-        if one.is_now:
-            found.setdefault(civil_day(one.call.now), []).append(one.subject_id)
-    return found
+def _is_now(request: pb.GetGradeRequest | pb.BatchGetGradesRequest) -> bool:
+    """Says whether the question is about now: a stated time has no kept grade."""
+    return not (request.HasField("time_frame") and request.time_frame.ByteSize())
 
 
 def _supposed(checked: CheckedDraft, subject_id: str, place: int, known: datetime) -> Fact:

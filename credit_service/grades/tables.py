@@ -8,6 +8,7 @@ from sqlalchemy import Index, Text, bindparam, false, func, select, text
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime
+from credit_service.subjects.tables import SubjectRow
 
 
 class CurrentGrade(SQLModel, table=True):
@@ -53,14 +54,22 @@ def current_grades(session: Session, subject_ids: Sequence[str]) -> dict[str, Cu
     return {row.subject_id: row for row in rows.scalars()}
 
 
-_STANDING = select(
-    col(CurrentGrade.subject_id), col(CurrentGrade.document), col(CurrentGrade.next_review_day),
-    col(CurrentGrade.assess_time), col(CurrentGrade.basis),
-).where(col(CurrentGrade.subject_id).in_(bindparam("subject_ids", expanding=True)))  # fmt: skip
+_STANDING = (
+    select(
+        col(SubjectRow.subject_id), col(SubjectRow.kind), col(SubjectRow.supervising_region),
+        col(CurrentGrade.document), col(CurrentGrade.next_review_day), col(CurrentGrade.assess_time),
+        col(CurrentGrade.basis),
+    )
+    .outerjoin(CurrentGrade, col(CurrentGrade.subject_id) == col(SubjectRow.subject_id))
+    .where(col(SubjectRow.subject_id).in_(bindparam("subject_ids", expanding=True)))
+)  # fmt: skip
 
 
 def standing_rows(session: Session, subject_ids: Sequence[str]) -> Sequence[Any]:
-    """Returns (subject, document, next review day, time, basis) of the current grades of the subjects."""
+    """Returns (subject, kind, region, document, next review day, time, basis) of the known ones of the subjects.
+
+    Without a current grade all of its columns are absent.
+    """
     return session.connection().execute(_STANDING, {"subject_ids": list(subject_ids)}).all()
 
 

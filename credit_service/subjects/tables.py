@@ -136,19 +136,6 @@ def get_subject(session: Session, subject_id: str) -> SubjectRow | None:
     return session.get(SubjectRow, subject_id)
 
 
-class Told(NamedTuple):
-    """Holds what a door must know of a subject before it may answer."""
-
-    kind: str
-    supervising_region: str | None
-
-
-def told_of(session: Session, subject_ids: Iterable[str]) -> dict[str, Told]:
-    """Returns the known ones of the given subjects."""
-    rows = select_by_keys(session, SubjectRow, ("subject_id", *Told._fields), "subject_id", dict.fromkeys(subject_ids))
-    return {row[0]: Told(*row[1:]) for row in rows}
-
-
 def subjects_by_id(session: Session, subject_ids: Iterable[str]) -> dict[str, SubjectRow]:
     """Returns the known ones of the given subjects."""
     rows = session.execute(select(SubjectRow).where(col(SubjectRow.subject_id).in_(list(subject_ids))))

@@ -207,18 +207,19 @@ def test_kept_grade_of_another_program_or_edition_is_judged_again(street: Street
     house = street.running.house
     identifier = f"USCC:{code}"
     with house.database.reading() as session:
-        assert list(house.assessor.kept(session, [identifier], DAY)) == [identifier]
-        assert house.assessor.kept(session, [identifier], DAY + 3650) == {}
+        assert house.assessor.kept(session, [identifier], DAY)[identifier].grade(NOW) is not None
+        assert house.assessor.kept(session, [identifier], DAY)[identifier].grade(NOW - timedelta(days=1)) is None
+        assert house.assessor.kept(session, [identifier], DAY + 3650)[identifier].grade(NOW) is None
     with house.database.transaction() as session:
         # An event that is stored and not judged yet.
         session.execute(text("UPDATE ledger_head SET judged_position = judged_position - 1"))
-        assert house.assessor.kept(session, [identifier], DAY) == {}
+        assert house.assessor.kept(session, [identifier], DAY)[identifier].grade(NOW) is None
         session.execute(text("UPDATE ledger_head SET judged_position = judged_position + 1"))
-        assert list(house.assessor.kept(session, [identifier], DAY)) == [identifier]
+        assert house.assessor.kept(session, [identifier], DAY)[identifier].grade(NOW) is not None
     with house.database.transaction() as session:
         session.execute(text("UPDATE current_grade SET basis = 'another' WHERE subject_id = :id"), {"id": identifier})
     with house.database.reading() as session:
-        assert house.assessor.kept(session, [identifier], DAY) == {}
+        assert house.assessor.kept(session, [identifier], DAY)[identifier].grade(NOW) is None
 
 
 def test_callers_of_one_moment_hear_each_its_own_answer(street: Street) -> None:
