@@ -34,6 +34,15 @@ from credit_service.subjects.tables import SubjectRow, subjects_by_id
 PERSON = "PERSON"
 
 
+class Restated(NamedTuple):
+    """Holds a grade of an earlier time by what is known later, and the events that make the difference."""
+
+    time: datetime
+    graded: Graded
+    added: tuple[int, ...]
+    gone: tuple[int, ...]
+
+
 class Kept(NamedTuple):
     """Holds what is kept of a subject; the after-image of its grade, and since when, only where it still stands."""
 
@@ -101,6 +110,24 @@ class Assessor:
         decided = standings(session, list(seen), as_of, known)
         found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed, decided)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
+
+    def restated(self, session: Session, subject_id: str, times: Sequence[datetime], known: datetime) -> list[Restated]:
+        """Returns what grades of earlier times are by what is known later, where other facts make them others.
+
+        What software, model and edition would say otherwise is no restatement: both sides are judged alike.
+        """
+        found = []
+        for time in times:
+            then, later = (
+                {fact.event_id for fact in facts_of(session, [subject_id], time, by)[subject_id]}
+                for by in (time, known)
+            )
+            if then == later:
+                continue
+            before, after = (self.grades(session, [subject_id], time, by)[0] for by in (time, known))
+            if (before.grade, before.score) != (after.grade, after.score):
+                found.append(Restated(time, after, tuple(sorted(later - then)), tuple(sorted(then - later))))
+        return found
 
     def kept(self, session: Session, subject_ids: Sequence[str], day: int) -> dict[str, Kept]:
         """Returns what is kept of the known subjects, with those grades that judging again would not change.

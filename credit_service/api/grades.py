@@ -16,7 +16,7 @@ from credit_service.api.grade_messages import grade_message
 from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
-from credit_service.assessment import Kept
+from credit_service.assessment import Kept, Restated
 from credit_service.errors import CreditError, Problem, Reason
 from credit_service.gathering import Gathering
 from credit_service.grades.grading import Explained, Graded
@@ -125,8 +125,11 @@ class GradeDoor(OverrideDoor):
         with self.house.database.reading() as session:
             self.house.ask_within(session, call, identifier)
             rows = grade_history(session, identifier, place[0] if place else None, size + 1)
+            times, known = [row.assess_time for row in rows[:size]], self.house.writer.settled(call.now)
+            restated = {one.time: one for one in self.house.assessor.restated(session, identifier, times, known)}
         token = wire.page_token(bond, [rows[size - 1].number]) if len(rows) > size else ""
-        return pb.ListGradeHistoryResponse(grades=[_recorded(row) for row in rows[:size]], next_page_token=token)
+        grades = [_recorded(row, restated.get(row.assess_time)) for row in rows[:size]]
+        return pb.ListGradeHistoryResponse(grades=grades, next_page_token=token)
 
     def TryGrade(self, request: pb.TryGradeRequest, call: Call) -> pb.TryGradeResponse:
         """Grades as if records had been sent and others withdrawn; keeps nothing."""
@@ -239,8 +242,16 @@ def _behind(explained: Explained) -> list[int]:
     return sorted(points.union(*(veto.event_ids for veto in explained.graded.vetoes)))
 
 
-def _recorded(row: GradeRow) -> pb.GradeRecord:
-    return grade_message(wire.loads(row.document), (row.assess_time, row.assess_time))
+def _recorded(row: GradeRow, restated: Restated | None) -> pb.GradeRecord:
+    record = grade_message(wire.loads(row.document), (row.assess_time, row.assess_time))
+    if restated is not None:
+        record.restatement.CopyFrom(
+            pb.GradeRestatement(
+                grade=pb.Grade.Value(f"GRADE_{restated.graded.grade}"), score=restated.graded.score,
+                added_event_ids=map(str, restated.added), gone_event_ids=map(str, restated.gone),
+            )
+        )  # fmt: skip
+    return record
 
 
 def _finding(finding: Finding) -> pb.Finding:

@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def letter(record: grades_pb2.GradeRecord) -> str:
+def letter(record: grades_pb2.GradeRecord | grades_pb2.GradeRestatement) -> str:
     """Returns the grade of a record as people write it."""
     return grades_pb2.Grade.Name(record.grade).removeprefix("GRADE_")
 
@@ -88,11 +88,24 @@ def _history(connection: Connection, subject: subjects_pb2.SubjectRef, *, as_jso
     rows = [
         (
             time_text(g.as_of_time), letter(g), g.score if g.HasField("score") else "",
-            " ".join(v.veto_id for v in g.vetoes), g.edition_id, g.model_id,
+            " ".join(v.veto_id for v in g.vetoes), g.edition_id, g.model_id, _restated(g),
         )
         for g in answer.grades
     ]  # fmt: skip
-    show_table(("recorded", "grade", "score", "vetoes", "edition", "model"), rows)
+    show_table(("recorded", "grade", "score", "vetoes", "edition", "model", "by what is known now"), rows)
+
+
+def _restated(g: grades_pb2.GradeRecord) -> str:
+    """Says what a recorded grade is by what is known now, and which events make the difference."""
+    if not g.HasField("restatement"):
+        return ""
+    one, parts = g.restatement, []
+    if one.added_event_ids:
+        parts.append(f"with events {', '.join(one.added_event_ids)}")
+    if one.gone_event_ids:
+        parts.append(f"without events {', '.join(one.gone_event_ids)}")
+    score = f" {one.score}" if one.HasField("score") else ""
+    return f"{letter(one)}{score} {' and '.join(parts)}"
 
 
 def name_at(connection: Connection, subject: subjects_pb2.SubjectRef) -> str:

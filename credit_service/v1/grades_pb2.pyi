@@ -192,6 +192,7 @@ class GradeRecord(_message.Message):
     HELD_ZH_FIELD_NUMBER: _builtins.int
     HELD_EN_FIELD_NUMBER: _builtins.int
     OVERRIDE_FIELD_NUMBER: _builtins.int
+    RESTATEMENT_FIELD_NUMBER: _builtins.int
     grade: Global___Grade.ValueType
     """The letter."""
     score: _builtins.int
@@ -246,6 +247,10 @@ class GradeRecord(_message.Message):
     def override(self) -> Global___AppliedOverride:
         """Override in force. Absent when there is none."""
 
+    @_builtins.property
+    def restatement(self) -> Global___GradeRestatement:
+        """What is known now of a recorded grade, where that makes it another one. In ListGradeHistory alone."""
+
     def __init__(
         self,
         *,
@@ -269,10 +274,11 @@ class GradeRecord(_message.Message):
         held_zh: _builtins.str | None = ...,
         held_en: _builtins.str | None = ...,
         override: Global___AppliedOverride | None = ...,
+        restatement: Global___GradeRestatement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "held_en", b"held_en", "held_zh", b"held_zh", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "score", b"score", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "held_en", b"held_en", "held_zh", b"held_zh", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "restatement", b"restatement", "score", b"score", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "edition_id", b"edition_id", "grade", b"grade", "held_en", b"held_en", "held_zh", b"held_zh", "is_model_retired", b"is_model_retired", "is_review_open", b"is_review_open", "known_time", b"known_time", "mode", b"mode", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "score", b"score", "subject", b"subject", "vetoes", b"vetoes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "edition_id", b"edition_id", "grade", b"grade", "held_en", b"held_en", "held_zh", b"held_zh", "is_model_retired", b"is_model_retired", "is_review_open", b"is_review_open", "known_time", b"known_time", "mode", b"mode", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "restatement", b"restatement", "score", b"score", "subject", b"subject", "vetoes", b"vetoes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__earned_grade: _TypeAlias = _typing.Literal["earned_grade"]  # noqa: Y015
     _WhichOneofArgType__earned_grade: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade"]  # noqa: Y015
@@ -292,6 +298,8 @@ class GradeRecord(_message.Message):
     _WhichOneofArgType__pending_zh: _TypeAlias = _typing.Literal["_pending_zh", b"_pending_zh"]  # noqa: Y015
     _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
     _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    _WhichOneofReturnType__restatement: _TypeAlias = _typing.Literal["restatement"]  # noqa: Y015
+    _WhichOneofArgType__restatement: _TypeAlias = _typing.Literal["_restatement", b"_restatement"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     @_typing.overload
@@ -313,9 +321,51 @@ class GradeRecord(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__restatement) -> _WhichOneofReturnType__restatement | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___GradeRecord: _TypeAlias = GradeRecord  # noqa: Y015
+
+@_typing.final
+class GradeRestatement(_message.Message):
+    """A recorded grade restated 追溯重述: what it would have been at its time by what is known now. The record itself stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRADE_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    ADDED_EVENT_IDS_FIELD_NUMBER: _builtins.int
+    GONE_EVENT_IDS_FIELD_NUMBER: _builtins.int
+    grade: Global___Grade.ValueType
+    """The letter."""
+    score: _builtins.int
+    """Score in points. Absent when PENDING."""
+    @_builtins.property
+    def added_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Events of before that time that became known later, late records and corrections, in order."""
+
+    @_builtins.property
+    def gone_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Events known at that time that count no more: corrected or withdrawn since, in order."""
+
+    def __init__(
+        self,
+        *,
+        grade: Global___Grade.ValueType = ...,
+        score: _builtins.int | None = ...,
+        added_event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        gone_event_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "added_event_ids", b"added_event_ids", "gone_event_ids", b"gone_event_ids", "grade", b"grade", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___GradeRestatement: _TypeAlias = GradeRestatement  # noqa: Y015
 
 @_typing.final
 class AppliedOverride(_message.Message):

@@ -121,7 +121,8 @@ class GradeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListGradeHistory(self, request, context):
-        """Lists the grades that were recorded for a subject, newest first.
+        """Lists the grades that were recorded for a subject, newest first. Where records that came late, corrections or
+        withdrawals would have made one another, its restatement stands beside it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

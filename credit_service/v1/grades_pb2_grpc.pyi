@@ -46,7 +46,9 @@ class GradeServiceStub:
     unmet conditions. The points sum to the score exactly. Regulators and the enterprise itself only.
     """
     ListGradeHistory: _grpc.UnaryUnaryMultiCallable[_grades_pb2.ListGradeHistoryRequest, _grades_pb2.ListGradeHistoryResponse]
-    """Lists the grades that were recorded for a subject, newest first."""
+    """Lists the grades that were recorded for a subject, newest first. Where records that came late, corrections or
+    withdrawals would have made one another, its restatement stands beside it.
+    """
     TryGrade: _grpc.UnaryUnaryMultiCallable[_grades_pb2.TryGradeRequest, _grades_pb2.TryGradeResponse]
     """Grades a subject as if given records had been sent and others withdrawn; nothing is kept. Regulators and the
     enterprise itself only. Fails like ExplainGrade, and with the reason of the first record that is wrong, by its place.
@@ -89,7 +91,9 @@ class GradeServiceAsyncStub(GradeServiceStub):
     unmet conditions. The points sum to the score exactly. Regulators and the enterprise itself only.
     """
     ListGradeHistory: _aio.UnaryUnaryMultiCallable[_grades_pb2.ListGradeHistoryRequest, _grades_pb2.ListGradeHistoryResponse]  # type: ignore[assignment]
-    """Lists the grades that were recorded for a subject, newest first."""
+    """Lists the grades that were recorded for a subject, newest first. Where records that came late, corrections or
+    withdrawals would have made one another, its restatement stands beside it.
+    """
     TryGrade: _aio.UnaryUnaryMultiCallable[_grades_pb2.TryGradeRequest, _grades_pb2.TryGradeResponse]  # type: ignore[assignment]
     """Grades a subject as if given records had been sent and others withdrawn; nothing is kept. Regulators and the
     enterprise itself only. Fails like ExplainGrade, and with the reason of the first record that is wrong, by its place.
@@ -153,7 +157,9 @@ class GradeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _grades_pb2.ListGradeHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_grades_pb2.ListGradeHistoryResponse, _abc.Awaitable[_grades_pb2.ListGradeHistoryResponse]]:
-        """Lists the grades that were recorded for a subject, newest first."""
+        """Lists the grades that were recorded for a subject, newest first. Where records that came late, corrections or
+        withdrawals would have made one another, its restatement stands beside it.
+        """
 
     @_abc_1.abstractmethod
     def TryGrade(

@@ -21,6 +21,7 @@ from tests.api.street import (
     major_accident,
     refusal_of,
     registered,
+    retraction,
     stop_work,
 )
 
@@ -114,6 +115,47 @@ def test_batch_answers_in_order_and_each_for_itself(street: Street) -> None:
     assert [r.index for r in results] == [0, 1, 2, 3]
     assert results[0].HasField("grade")
     assert [r.problem.reason for r in results[1:]] == ["CODE_INVALID", "SUBJECT_NOT_FOUND", "SUBJECT_NOT_FOUND"]
+
+
+def history(street: Street, code: str) -> list[pb.GradeRecord]:
+    """Lists the recorded grades, oldest first."""
+    request = pb.ListGradeHistoryRequest(subject=ref(code))
+    return list(street.ask("regulator", "GradeService/ListGradeHistory", request).grades)[::-1]
+
+
+@pytest.mark.moves_clock
+def test_late_record_restates_the_grades_it_would_have_made_others(street: Street) -> None:
+    """The stop-work order was in force when the first grade was recorded; it came ten days later."""
+    code = a_code()
+    street.must_collect(registered(code))
+    street.clock.now = NOW + timedelta(days=10)
+    (late,) = street.must_collect(stop_work(code))
+    first, second = history(street, code)
+    assert first.grade < pb.GRADE_C
+    assert (first.restatement.grade, list(first.restatement.added_event_ids)) == (pb.GRADE_C, [late])
+    assert not first.restatement.gone_event_ids
+    assert second.grade == pb.GRADE_C
+    assert not second.HasField("restatement")
+    # The record stays as it was told then, and the restatement is the answer of both times.
+    assert grade(street, code, as_of_time=NOW, known_time=NOW).grade == first.grade
+    assert grade(street, code, as_of_time=NOW).grade == first.restatement.grade
+
+
+@pytest.mark.moves_clock
+def test_withdrawn_record_restates_and_a_timely_one_does_not(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code))
+    street.clock.now = NOW + timedelta(days=2)
+    order = stop_work(code, from_date="2026-11-24")
+    order["occur_time"] = (NOW + timedelta(days=1)).isoformat()
+    (event_id,) = street.must_collect(order)
+    street.clock.now = NOW + timedelta(days=10)
+    assert not any(record.HasField("restatement") for record in history(street, code))
+    street.must_collect(retraction(order))
+    restated = [record for record in history(street, code) if record.HasField("restatement")]
+    assert [record.grade for record in restated] == [pb.GRADE_C]
+    assert list(restated[0].restatement.gone_event_ids) == [event_id]
+    assert restated[0].restatement.grade < pb.GRADE_C
 
 
 @pytest.mark.parametrize(("count", "reason"), [(0, "BATCH_EMPTY"), (100_001, "BATCH_TOO_LARGE")])

@@ -49,6 +49,7 @@ def full_grade() -> grades_pb2.GradeRecord:
         pending_zh="x", pending_en="x", is_review_open=True, edition_id="x", model_id="x",
         next_review_date="2026-12-01", mode="model", is_model_retired=True, earned_grade=grades_pb2.GRADE_A,
         held_zh="x", held_en="x", override=grades_pb2.AppliedOverride(override_id="x"),
+        restatement=grades_pb2.GradeRestatement(grade=grades_pb2.GRADE_A),
     )  # fmt: skip
     made.as_of_time.seconds = made.known_time.seconds = 1
     return made
