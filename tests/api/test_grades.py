@@ -142,6 +142,15 @@ def test_late_record_restates_the_grades_it_would_have_made_others(street: Stree
 
 
 @pytest.mark.moves_clock
+def test_late_record_that_moves_nothing_restates_nothing(street: Street) -> None:
+    code = a_code()
+    street.must_collect(registered(code))
+    street.clock.now = NOW + timedelta(days=10)
+    street.must_collect(a_record(code, "SVC", {"service_type": "TRAINING", "hours": 2}))
+    assert not any(record.HasField("restatement") for record in history(street, code))
+
+
+@pytest.mark.moves_clock
 def test_withdrawn_record_restates_and_a_timely_one_does_not(street: Street) -> None:
     code = a_code()
     street.must_collect(registered(code))

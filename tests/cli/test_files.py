@@ -61,7 +61,7 @@ def only(path: Path, encoding: str = "") -> dict[str, Any]:
 )  # fmt: skip
 def test_table_says_the_same_in_every_form(tmp_path: Path, name: str, encoding: str) -> None:
     record = only(table(tmp_path / name, encoding))
-    assert record["source_record_id"] == "11110000MB0000000A:模应急罚〔2026〕1号:91350100M000100Y43"
+    assert record["source_record_id"] == "模应急罚〔2026〕1号:91350100M000100Y43"
     assert record["occur_time"] == "2026-03-01T00:00:00+08:00"
     assert record["subject"] == {
         "scheme": "USCC", "code": "91350100M000100Y43", "name": "模拟化工有限公司", "kind": "ENTERPRISE",

@@ -33,15 +33,20 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield process
 
 
-def rows() -> list[list[str]]:
-    """Draws the rows of a penalty file, header first."""
+def penalties() -> list[dict[str, Any]]:
+    """Draws the penalties of a file."""
     found: list[dict[str, Any]] = []
     for index in range(400, 2400):
         events = shuanggongshi.latest(subject_events(index, SEED, UNTIL))
         found += [e for e in events if (e["source"], e["kind"]) == (FILES[0].source, "PEN")]
         if len(found) >= ROWS:
             break
-    return rows_of(FILES[0], found[:ROWS])
+    return found[:ROWS]
+
+
+def rows(columns: str = "current") -> list[list[str]]:
+    """Writes the rows of a penalty file, header first."""
+    return rows_of(FILES[0]._replace(columns=columns), penalties())
 
 
 def test_withdrawn_record_is_not_brought_back_by_a_file(server: ServerProcess, tmp_path: Path) -> None:
@@ -60,6 +65,24 @@ def test_withdrawn_record_is_not_brought_back_by_a_file(server: ServerProcess, t
     connection.channel.close()
     assert imported(server, path, file, "--correct")["statuses"] == {"CONFLICT": 1, "DUPLICATE": ROWS - 1}
     assert "withdrawn by version 2" in Path(f"{path}.report.csv").read_text("utf-8-sig")
+
+
+def test_decision_in_both_column_sets_is_one_record(server: ServerProcess, tmp_path: Path) -> None:
+    """A bureau that changes its forms sends a month again: no penalty may count twice."""
+    file = FILES[0]._replace(name="older.csv", columns="older", encoding="gbk")
+    marked = {columns: rows(columns) for columns in ("current", "older")}
+    for header, *content in marked.values():
+        for row in content:
+            row[header.index("CF_WSH")] += "-两表"
+    older = write(file, marked["older"], tmp_path)
+    current = file._replace(name="current.csv", columns="current", encoding="utf-8")
+    assert imported(server, older, file)["statuses"] == {"ACCEPTED": ROWS}
+    again = imported(server, write(current, marked["current"], tmp_path), current)["statuses"]
+    assert sum(again.values()) == ROWS
+    assert set(again) <= {"CONFLICT", "DUPLICATE"}
+    corrected = imported(server, tmp_path / current.name, current, "--correct")["statuses"]
+    assert set(corrected) <= {"ACCEPTED", "DUPLICATE"}
+    assert imported(server, tmp_path / current.name, current, "--correct")["statuses"] == {"DUPLICATE": ROWS}
 
 
 def test_changed_rows_become_next_versions_and_nothing_else_changes(server: ServerProcess, tmp_path: Path) -> None:

@@ -148,8 +148,7 @@ def named(path: Path) -> dict[int, tuple[str, str, str]]:
 def wanted(file: File, header: Sequence[str], done: dict[int, Dirt]) -> dict[int, tuple[str, str, str]]:
     """Says how the report must name what was done; a record without its number is named by the columns of its key."""
     prefix = header[0][:2]
-    organ = f"{prefix}_{prefix}JGDM" if file.columns == "current" else "DFBM"
-    key = f"{organ} {prefix}_WSH {prefix}_XDR_SHXYM"
+    key = f"{prefix}_WSH {prefix}_XDR_SHXYM"
     return {row: (key if d.named else d.column, d.reason, d.status) for row, d in done.items()}
 
 

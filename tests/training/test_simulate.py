@@ -311,3 +311,11 @@ def test_impossible_size_is_refused(subjects: str, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         main(["--subjects", subjects])
     assert "want 1 to" in capsys.readouterr().err
+
+
+def test_penalty_for_an_accident_told_after_the_end_is_repaired_by_nobody() -> None:
+    """The last day of what nobody knows is no day at all."""
+    until = date(2026, 10, 31)
+    events = subject_events(289_406, 2026, until)
+    assert events
+    assert max(event["source_publish_time"][:10] for event in events) <= until.isoformat()

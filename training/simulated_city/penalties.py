@@ -109,7 +109,8 @@ def _aftermath(life: Life, penalty: Record, severity: str) -> None:
     is_repaired = dice.chance(rates["repaired"][severity])
     if is_repaired or dice.chance(rates["performed_known"]):
         life.clerk.publish(penalty, performed + dice.whole(1, 7), performed_date=text_of(performed))
-    if is_repaired:
+    # A penalty for an accident that is told after the last day is told after it as well: nobody can repair it.
+    if is_repaired and penalty.last_day <= life.clerk.until:
         day = add_months(penalty.day, rates["repair_after_months"][severity]) + dice.whole(5, 150)
         repair(life, penalty, max(day, penalty.last_day + 1))
 
