@@ -7,6 +7,7 @@ import numpy as np
 
 from credit_service.grades.columns import Bools, Columns, Floats, Ints, build, mark_of, visible
 from credit_service.grades.features import matrix
+from credit_service.ledger.facts import Fact
 from credit_service.legal_days import add_months
 from training.data import Population
 from training.metrics import Labels
@@ -18,29 +19,45 @@ RULE_MONTHS = 36
 GRADED_KINDS = frozenset({"ENTERPRISE", "SOLE_TRADER", "INSTITUTION"})
 
 
+# Returns per fact of a subject the first day on which it may no longer be used, by what these facts say.
+Ends = Callable[[Sequence[Fact]], Sequence[int]]
+
+
 @dataclass(frozen=True, slots=True)
 class History:
-    """Holds every fact of the subjects in columns, and when each version gave way to the next."""
+    """Holds every version of every fact of the subjects, in columns, and when each gave way to the next."""
 
     columns: Columns
     superseded: Ints
     is_graded: Bools
     subject_ids: tuple[str, ...]
     kinds: tuple[str, ...]
+    population: Population
+    ends: Ends | None
+
+    def known_on(self, day: int) -> Columns:
+        """Returns what was known on a day, happened and may be used: a repair not known yet repairs nothing yet."""
+        if self.ends is None:
+            return visible(self.columns, day, day)
+        pairs = zip(self.population.facts, self.population.superseded, strict=True)
+        known = [
+            [fact for fact, next_day in zip(facts, days, strict=True) if fact.known_day <= day < next_day]
+            for facts, days in pairs
+        ]
+        return visible(build(known, [self.ends(facts) for facts in known]), day)
 
 
-def history(population: Population, unusable: Sequence[Sequence[int]] | None = None) -> History:
-    """Lays a population into columns; `unusable` comes from the rulebook of its edition, if any."""
-    ends = [
-        [min(day, next_day) for day, next_day in zip(days, superseded, strict=True)]
-        for days, superseded in zip(unusable or population.superseded, population.superseded, strict=True)
-    ]
+def history(population: Population, ends: Ends | None = None) -> History:
+    """Lays a population into columns; `ends` comes from the rulebook of its edition, if any."""
     return History(
-        columns=build(population.facts, ends),
+        # Until it is superseded a version may be used, as far as these columns say.
+        columns=build(population.facts, population.superseded),
         superseded=np.array([day for days in population.superseded for day in days], dtype=np.int64),
         is_graded=np.array([kind in GRADED_KINDS for kind in population.kinds], dtype=np.bool_),
         subject_ids=population.subject_ids,
         kinds=population.kinds,
+        population=population,
+        ends=ends,
     )
 
 
@@ -122,7 +139,7 @@ def sample(held: History, tasks: Sequence[Task], cutoff: int, known_by: int, nam
     (T, T + 12 months] and was known by `known_by`. Persons are left out: they are never graded.
     """
     columns = held.columns
-    now = visible(columns, cutoff, cutoff)
+    now = held.known_on(cutoff)
     rule = _count(now, notices(now) & (now.known_day > add_months(cutoff, -RULE_MONTHS)))
     looked_at = tasks[0].population(now)
     if tasks[0].population_months is not None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def _sim_city(recipe: Recipe, path: Path | None) -> Held:
     def lay(events: Iterator[dict[str, Any]]) -> History:
         population = gather(counted(events), registered)
         edition = load_edition(SHIPPED / f"{recipe.edition}.toml")
-        return history(population, [unusable_from(edition, facts) for facts in population.facts])
+        return history(population, partial(unusable_from, edition))
 
     data = recipe.data
     until = date.fromisoformat(data["until"])
