@@ -6,7 +6,10 @@ import sys
 from collections.abc import Sequence
 
 # Each module adds its own subcommands; one that is not installed is left out.
-MODULES = ("training.commands", "training.predict", "training.backtest", "training.simulate", "training.demo")
+MODULES = (
+    *("training.commands", "training.predict", "training.backtest", "training.simulate", "training.spreading"),
+    "training.demo",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

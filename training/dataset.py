@@ -39,12 +39,15 @@ class History:
         """Returns what was known on a day, happened and may be used: a repair not known yet repairs nothing yet."""
         if self.ends is None:
             return visible(self.columns, day, day)
-        pairs = zip(self.population.facts, self.population.superseded, strict=True)
-        known = [
-            [fact for fact, next_day in zip(facts, days, strict=True) if fact.known_day <= day < next_day]
-            for facts, days in pairs
-        ]
+        known = self.facts_known_on(day)
         return visible(build(known, [self.ends(facts) for facts in known]), day)
+
+    def facts_known_on(self, day: int) -> list[tuple[Fact, ...]]:
+        """Returns per subject what was known on a day, each record in the version that counted then."""
+        return [
+            tuple(fact for fact, next_day in zip(facts, days, strict=True) if fact.known_day <= day < next_day)
+            for facts, days in zip(self.population.facts, self.population.superseded, strict=True)
+        ]
 
 
 def history(population: Population, ends: Ends | None = None) -> History:
