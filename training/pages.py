@@ -83,13 +83,14 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
     ]
     groups = [
         (
-            name,
+            f"{way} {name}",
             g["n"],
             _number(g["observed_to_expected"]),
             _number(g["clean_at_c_or_d"]),
             "alarm" if g["is_alarm"] else "",
         )
-        for name, g in m["by_group"].items()
+        for way, found in m["by_group"].items()
+        for name, g in found.items()
     ]
     return [
         "<h3>By grade</h3>", table(("grade", "n", "expected", "observed", "light"), grades, [g[-1] for g in grades]),

@@ -1,6 +1,7 @@
 """What an evaluation tells beyond its figures: drawings' points, drift, moves between two days, groups."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from credit_service.grades.columns import Floats
 from credit_service.legal_days import day_text
-from training.dataset import TASKS, Sample, sample
+from training.dataset import TASKS, History, Sample, sample
 from training.evaluate import LETTERS, Report
 from training.making import EVER, Held, Made, Sets, scored
 from training.metrics import Labels, captured
@@ -16,6 +17,9 @@ from training.monitoring import by_grade, by_group, drift, migration, reference
 from training.recipe import Recipe
 
 RELIABILITY_BINS = 15
+# Bands of headcount 从业人数: name, and the number that is no longer in it.
+SIZES = (("under 10", 10), ("10 to 49", 50), ("50 to 299", 300))
+LARGEST, UNKNOWN = "300 and more", "unknown"
 
 
 def watched(recipe: Recipe, report: Report, held: Held) -> dict[str, Any]:
@@ -65,14 +69,37 @@ def _monitoring(recipe: Recipe, made: Made, given: Sets, held: Held) -> dict[str
     earlier = sample(held.test, [TASKS[made.task]], recipe.calibration_cutoff, EVER, recipe.columns)
     before, after = _both(earlier, test)
     then = card.score(scored(recipe, earlier.features[before]))
-    kinds = np.array(held.test.kinds)[test.subject].tolist()
+    groups = groups_of(held.test, test.subject.tolist(), recipe.test_cutoff)
     return {
         "drift": drift(reference(card, scored(recipe, given.calibration.features)), card, rows, score),
         "by_grade": by_grade(letters, labels, chance),
         "migration": migration(_letters(recipe, then), letters[after]),
-        "by_group": by_group(kinds, letters, labels, chance),
+        "by_group": {name: by_group(of, letters, labels, chance) for name, of in groups.items()},
         "from": day_text(recipe.calibration_cutoff), "to": day_text(recipe.test_cutoff),
     }  # fmt: skip
+
+
+def groups_of(held: History, subjects: Sequence[int], day: int) -> dict[str, list[str]]:
+    """Returns the group of each subject in every way of grouping, by what its registrations said by a day.
+
+    Size, district and industry are never inputs of a model: they are looked at to see whom it serves worse.
+    """
+    known = held.facts_known_on(day)
+    found: dict[str, list[str]] = {"kind": [], "size": [], "district": [], "industry": []}
+    for subject in subjects:
+        told = {n: v for f in known[subject] if f.kind == "REG" and f.day <= day for n, v in f.payload.items()}
+        found["kind"].append(held.kinds[subject])
+        found["size"].append(_size(told.get("headcount")))
+        found["district"].append(told.get("supervising_region") or UNKNOWN)
+        found["industry"].append(told["industry_code"][0] if told.get("industry_code") else UNKNOWN)
+    return found
+
+
+def _size(headcount: int | None) -> str:
+    """Returns the size band of a number of people."""
+    if headcount is None:
+        return UNKNOWN
+    return next((name for name, below in SIZES if headcount < below), LARGEST)
 
 
 def _both(one: Sample, other: Sample) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 
 from credit_service.grades.artefact import Artefact
+from credit_service.ledger.sources import Source
+from credit_service.legal_days import day_start, parse_day
 from tests.grades.conftest import champions  # noqa: F401  # a fixture
+from training.data import gather
+from training.dataset import history
 from training.monitoring import by_grade, by_group, drift, migration, noise_floor, reference, stability_index
 from training.pages import page, reliability
-from training.watching import reliability_bins
+from training.watching import groups_of, reliability_bins
+
+T = parse_day("2026-06-30")
 
 
 def test_index_is_the_sum_over_bins() -> None:
@@ -116,3 +122,30 @@ def test_page_shows_the_figures_and_escapes_names() -> None:
     for figure in ("0.7123", "1,000", "1.02", "2025-01-31"):
         assert figure in text
     assert "http" not in text
+
+
+def a_registration(code: str, record: str, day: int, **told: Any) -> dict[str, Any]:
+    """Builds a registration, known on its day."""
+    return {
+        "source": "s", "source_record_id": record, "source_version": 1, "op": "ASSERT", "kind": "REG",
+        "domain": "WORK", "subject": {"scheme": "USCC", "code": code}, "occur_time": day_start(day).isoformat(),
+        "payload": told,
+    }  # fmt: skip
+
+
+def test_groups_are_those_of_the_last_registration_known_by_the_day() -> None:
+    events = [
+        a_registration("A", "1", T - 400, headcount=9, supervising_region="110105", industry_code="C2611"),
+        a_registration("A", "2", T - 10, headcount=10),
+        a_registration("B", "3", T - 5, headcount=300, industry_code="B"),
+        a_registration("C", "4", T + 1, headcount=5),
+    ]
+    held = history(gather(events, {"s": Source("s", "USCC", "live", 0, "源", "source", None)}))
+    assert held.subject_ids == ("USCC:A", "USCC:B", "USCC:C")
+    assert groups_of(held, [0, 1, 2], T) == {
+        "kind": ["ENTERPRISE"] * 3,
+        "size": ["10 to 49", "300 and more", "unknown"],
+        "district": ["110105", "unknown", "unknown"],
+        "industry": ["C", "B", "unknown"],
+    }
+    assert groups_of(held, [0], T - 11)["size"] == ["under 10"]
