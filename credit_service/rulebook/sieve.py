@@ -21,8 +21,8 @@ from credit_service.rulebook.condition import (
 # Fields with few possible values, which are compared themselves; of others only the outcomes of the tests are.
 _CLOSED = ("enum", "bool")
 _NONE: tuple[int, ...] = ()
-# Sets of patterns that are remembered; a city shows some thousands.
-REMEMBERED = 100_000
+# Sets of patterns that are remembered, at a kilobyte each.
+REMEMBERED = 5_000
 
 
 class Turning(NamedTuple):
