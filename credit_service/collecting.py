@@ -7,10 +7,11 @@ synced commit, and it judges when nothing waits, so that a long import is never 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby, islice
 from typing import TypeVar
 
 from sqlmodel import Session
@@ -204,18 +205,15 @@ class Writer:
             # Not what this thread remembers: a commit whose answer was lost stands all the same.
             row = head(session)
             judged, is_level = row.judged_position, row.is_level()
-            for submission in group:
-                try:
-                    receipts = append(session, submission.checked, now, self.reception, submission.is_all_or_nothing)
-                except CreditError as error:
-                    answers.append(error)
+            for submission, answer in zip(group, self._appended(session, group, now), strict=True):
+                answers.append(answer)
+                if isinstance(answer, Exception):
                     continue
                 if submission.place:
                     keep_offset(session, submission.place, now)
                 if submission.is_judged_at_once:
-                    touched = [subject for receipt in receipts for subject in receipt.subject_ids]
+                    touched = [subject for receipt in answer for subject in receipt.subject_ids]
                     self._assessor.assess(session, touched, now)
-                answers.append(receipts)
             position = row.position
             stays_level = is_level and all(submission.is_judged_at_once for submission in group)
             if stays_level:
@@ -227,6 +225,23 @@ class Writer:
             self._judged = max(self._judged, position if stays_level else judged)
         self._feed.wake()
         return answers
+
+    def _appended(
+        self, session: Session, group: Sequence[Submission], now: datetime
+    ) -> Iterator[list[Receipt] | Exception]:
+        """Yields what became of each submission, in order; those that stand together are appended as one."""
+        for is_whole, run in groupby(group, key=lambda submission: submission.is_all_or_nothing):
+            together = list(run)
+            if is_whole:
+                for submission in together:
+                    try:
+                        yield append(session, submission.checked, now, self.reception, is_all_or_nothing=True)
+                    except CreditError as error:
+                        yield error
+                continue
+            receipts = iter(append(session, [c for one in together for c in one.checked], now, self.reception))
+            for submission in together:
+                yield list(islice(receipts, len(submission.checked)))
 
     def _stamp(self, last: datetime | None) -> datetime:
         """Returns the time of the commit; a clock that steps back or differs never reorders what was known."""
