@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from credit_service import migrations
+from credit_service.api.checking import spare_collections
 from credit_service.assessment import Assessor
 from credit_service.database import Database, from_microseconds, insert_rows
 from credit_service.grades.tables import CurrentGrade
@@ -60,6 +61,8 @@ def regrade(size: int) -> dict[str, float]:
         migrations.upgrade(url, f"sqlite:///{Path(folder) / 'audit.db'}")
         database = Database(url)
         _fill(database, size)
+        # As the service does before it serves.
+        spare_collections()
         editions = load_editions()
         assessor = Assessor(lambda: editions, load_scorecards(Settings()))
         first, again = _all(database, assessor, 0), _all(database, assessor, 1)
