@@ -75,7 +75,7 @@ def civil_day_at(count: int) -> int:
     return civil_day(datetime.fromtimestamp(count // 1_000_000, UTC))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def add_months(day: int, months: int) -> int:
     """Moves a day by months, forward or back, and clamps to the end of the month."""
     start = date.fromordinal(day)

@@ -22,7 +22,7 @@ from credit_service.rulebook.condition import (
 _CLOSED = ("enum", "bool")
 _NONE: tuple[int, ...] = ()
 # Sets of patterns that are remembered, at a kilobyte each.
-REMEMBERED = 5_000
+REMEMBERED = 1_000
 
 
 class Turning(NamedTuple):
