@@ -5,19 +5,17 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from credit_service.arrays import NEVER as NEVER
+from credit_service.arrays import Bools as Bools
+from credit_service.arrays import Floats as Floats
+from credit_service.arrays import Ints as Ints
 from credit_service.ledger.facts import Fact
 from credit_service.ledger.payloads import PAYLOADS
 from credit_service.legal_days import parse_day
 
-NEVER = 2**30
 KINDS = tuple(PAYLOADS)
 KIND_CODES: Mapping[str, int] = {kind: code for code, kind in enumerate(KINDS)}
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from credit_service.grades.scoring import RULES, Known, Scores, scores_of
 from credit_service.grades.stability import LETTERS, Held, cycle_days, held, letter_of, settle
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import day_text
-from credit_service.rulebook.evaluate import Finding, evaluate
+from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.review import next_change_day
+from credit_service.rulebook.laws import Laws
 from credit_service.rulebook.usable import unusable_from
-from credit_service.rulebook.vetoes import Statement, Veto, a_conditions, hard_record, pending, vetoes
-from credit_service.rulebook.view import View
+from credit_service.rulebook.vetoes import Statement, Veto
 from credit_service.subjects.schemes import split
 
 PENDING = "PENDING"
+BLACKLISTED = ("BLACK",)
 _WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 # The worst cap first.
 _CAPS = {letter: place for place, letter in enumerate(reversed(LETTERS))}
@@ -169,22 +169,21 @@ def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day
         return Explained(graded, 0, ())
     days = cycle_days(edition.grading.stability, as_of_day) if edition.grading.stability else []
     cycles = tuple(zip(days, scores.on(days, [0])[0], strict=True)) if days else ()
-    view = View(edition, case.facts, unusable_from(edition, case.facts), as_of_day)
+    law = Laws(edition, [case.facts], [unusable_from(edition, case.facts)], as_of_day, [()])
     return Explained(
-        graded, scores.base_points, tuple(scores.contributions(0)), cycles, has_hard_record=bool(hard_record(view))
+        graded, scores.base_points, tuple(scores.contributions(0)), cycles, has_hard_record=law.has_hard_record(0)
     )
 
 
 def _judged(
     edition: Edition, scorecard: Scorecard | None, cases: Sequence[Case], as_of_day: int
 ) -> tuple[list[Graded], Scores]:
-    unusable = [unusable_from(edition, case.facts) for case in cases]
-    views = [
-        View(edition, case.facts, ends, as_of_day, ("BLACK",) if case.blacklisted_until else ())
-        for case, ends in zip(cases, unusable, strict=True)
-    ]
-    mode, scores = scores_of(edition, scorecard, Known([case.facts for case in cases], unusable, views, as_of_day))
-    laws = [_law(view, case) for view, case in zip(views, cases, strict=True)]
+    facts = [case.facts for case in cases]
+    unusable = [unusable_from(edition, mine) for mine in facts]
+    lists = [BLACKLISTED if case.blacklisted_until else () for case in cases]
+    known = Known(facts, unusable, Laws(edition, facts, unusable, as_of_day, lists), as_of_day)
+    mode, scores = scores_of(edition, scorecard, known)
+    laws = [_law(known.laws, i, case) for i, case in enumerate(cases)]
     settled = _settled(edition, scores, laws, as_of_day)
     # A model that had expired on the day is named by nothing: it did not speak.
     model_id = None if mode == RULES or scorecard is None else scorecard.model_id
@@ -250,16 +249,16 @@ def _retires(mode: str, scorecard: Scorecard | None) -> int | None:
     return scorecard.expires_day + 1
 
 
-def _law(view: View, case: Case) -> _Law:
+def _law(laws: Laws, place: int, case: Case) -> _Law:
     scheme = split(case.subject_id)[0]
     return _Law(
-        findings=tuple(evaluate(view, scheme)),
-        vetoes=tuple(sorted(vetoes(view), key=lambda v: _CAPS[v.cap])),
-        pending=pending(view, scheme),
-        unmet=tuple(a_conditions(view)),
-        has_hard_record=bool(hard_record(view)),
+        findings=tuple(laws.findings(place, scheme)),
+        vetoes=tuple(sorted(laws.vetoes(place), key=lambda v: _CAPS[v.cap])),
+        pending=laws.pending(place, scheme),
+        unmet=tuple(laws.unmet(place)),
+        has_hard_record=laws.has_hard_record(place),
         next_day=_earliest(
-            next_change_day(view), case.blacklisted_until, case.override.last_day + 1 if case.override else None,
+            laws.next_day(place), case.blacklisted_until, case.override.last_day + 1 if case.override else None,
             case.review.until_day if case.review else None,
         ),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from credit_service.grades.features import Evidence, matrix, turning_days
 from credit_service.grades.scorecard import REASON_LIMIT, Contribution, ReasonLine, Scorecard
 from credit_service.ledger.facts import Fact
 from credit_service.rulebook.law import Edition, GradingPolicy, RulePoints
+from credit_service.rulebook.laws import Laws
 from credit_service.rulebook.points import LEAST, MOST, LinePoints, line_points, next_points_day, rule_score
 from credit_service.rulebook.view import View
 
@@ -39,11 +40,11 @@ def mode_on(policy: GradingPolicy, scorecard: Scorecard | None, day: int) -> str
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Holds what is known of the subjects: their facts, the first day on which each is unusable, and views of it."""
+    """Holds what is known of the subjects: their facts, the first day on which each is unusable, and the law over it."""
 
     facts: Sequence[Sequence[Fact]]
     unusable: Sequence[Sequence[int]]
-    views: Sequence[View]
+    laws: Laws
     day: int
 
 
@@ -152,7 +153,7 @@ class RuleScores:
     def __init__(self, points: RulePoints, known: Known) -> None:
         """Looks at every line of every subject once."""
         self._points, self._known = points, known
-        self._lines = [line_points(points, view) for view in known.views]
+        self._lines = [line_points(points, known.laws.view(i)) for i in range(len(known.facts))]
         self.base_points = points.base
         self.now: Sequence[int] = [rule_score(points, lines) for lines in self._lines]
 
@@ -162,7 +163,7 @@ class RuleScores:
 
     def next_day(self, subject: int) -> int | None:
         """Returns the first later day on which a line may move."""
-        return next_points_day(self._points, self._known.views[subject])
+        return next_points_day(self._points, self._known.laws.view(subject))
 
     def moved_since(self, _day: int) -> Sequence[int]:
         """Returns all: lines that fade move with every day."""
@@ -188,7 +189,7 @@ class RuleScores:
         pairs = zip(known.facts[subject], known.unusable[subject], strict=True)
         kept = [(fact, end) for fact, end in pairs if fact.day <= day and known.day < end]
         facts, ends = [fact for fact, _ in kept], [end for _, end in kept]
-        view = View(known.views[subject].edition, facts, ends, day)
+        view = View(known.laws.view(subject).edition, facts, ends, day)
         return rule_score(self._points, line_points(self._points, view))
 
 

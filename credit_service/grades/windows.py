@@ -5,10 +5,10 @@ from datetime import date
 
 import numpy as np
 
-from credit_service.grades.columns import NEVER, Bools, Columns, Floats, Ints
+from credit_service.arrays import EPOCH_DAY, NEVER, Bools, Floats, Ints
+from credit_service.arrays import forward as forward
+from credit_service.grades.columns import Columns
 from credit_service.legal_days import add_months
-
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def cutoff(as_of_day: int, months: int) -> int:
@@ -35,18 +35,6 @@ def passed(days: Ints, as_of_day: int, steps: Sequence[int]) -> Ints:
     edges = np.array([cutoff(as_of_day, step) for step in steps], dtype=np.int64)
     # Rising steps give falling edges: a day at or before an edge has passed its step.
     return len(steps) - np.searchsorted(edges[::-1], days, side="left")
-
-
-def forward(days: Ints, months: Ints) -> Ints:
-    """Moves days forward by months and clamps to the end of the month."""
-    dates = (days - _EPOCH).astype("datetime64[D]")
-    start = dates.astype("datetime64[M]")
-    inside = (dates - start.astype("datetime64[D]")).astype(np.int64)
-    target = start + months.astype("timedelta64[M]")
-    first = target.astype("datetime64[D]")
-    length = ((target + np.timedelta64(1, "M")).astype("datetime64[D]") - first).astype(np.int64)
-    moved: Ints = first.astype(np.int64) + np.minimum(inside, length - 1) + _EPOCH
-    return moved
 
 
 def count(columns: Columns, rows: Bools) -> Floats:
@@ -93,7 +81,7 @@ def first_of_each(columns: Columns, rows: Bools, period: Ints) -> Bools:
 
 def quarters(days: Ints) -> Ints:
     """Numbers the calendar quarters."""
-    months: Ints = (days - _EPOCH).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    months: Ints = (days - EPOCH_DAY).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     return months // 3
 
 

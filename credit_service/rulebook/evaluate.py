@@ -3,10 +3,11 @@
 A finding is what a rule says, never a decision: only effect CANDIDATE may open a candidate.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from credit_service.rulebook.law import Rule
-from credit_service.rulebook.matching import current, firsts, rule_matches
+from credit_service.rulebook.matching import Match, current, firsts, rule_matches
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
@@ -33,18 +34,27 @@ class Finding:
 
 def evaluate(view: View, scheme: str = "USCC") -> list[Finding]:
     """Returns the findings that stand on the view's day, in the order of the rules."""
-    return [finding for rule in view.edition.rules for finding in _findings(rule, view, scheme)]
+    return [finding for rule in view.edition.rules for finding in findings(rule, view, scheme)]
 
 
-def _findings(rule: Rule, view: View, scheme: str) -> list[Finding]:
-    if rule.applies_to not in ("ANY", "PERSON" if scheme == PERSON else "UNIT"):
+def findings(rule: Rule, view: View, scheme: str) -> list[Finding]:
+    """Returns the findings of one rule."""
+    if not applies(rule, scheme):
         return []
     matches = rule_matches(rule, view)
     if not matches:
         return []
     scope = _scope(rule, view)
-    if scope is None:
-        return []
+    return [] if scope is None else found_by(rule, matches, scope)
+
+
+def applies(rule: Rule, scheme: str) -> bool:
+    """Says whether a rule speaks of subjects of a scheme."""
+    return rule.applies_to in ("ANY", "PERSON" if scheme == PERSON else "UNIT")
+
+
+def found_by(rule: Rule, matches: Iterable[Match], scope: tuple[int, ...]) -> list[Finding]:
+    """Returns what a rule finds by its matches, once per fact that each is about."""
     return [
         Finding(
             rule_id=rule.id,

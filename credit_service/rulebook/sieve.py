@@ -3,6 +3,7 @@
 A pattern that no fact passes cannot match, today or later: most clauses are done with before they are looked at.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -38,8 +39,9 @@ class Sieve:
 
     def __init__(self, laws: Iterable[Condition], points: Iterable[Condition]) -> None:
         """Takes the conditions of the law and of the rule score; the edition keeps them as long as the sieve lives."""
-        self._laws = tuple((needs(condition), tuple(parts_of(condition))) for condition in laws)
-        parts = [part for _, parts in self._laws for part in parts] + [p for one in points for p in parts_of(one)]
+        # Of each law, what facts must pass before it can be met at all, and everything that it is made of.
+        self.laws = tuple((needs(condition), tuple(parts_of(condition))) for condition in laws)
+        parts = [part for _, parts in self.laws for part in parts] + [p for one in points for p in parts_of(one)]
         by_kind: dict[str, list[FactPattern]] = {}
         for pattern in {id(part): part for part in parts if isinstance(part, FactPattern)}.values():
             by_kind.setdefault(pattern.kind, []).append(pattern)
@@ -49,13 +51,18 @@ class Sieve:
     def of(self, fact: Fact) -> tuple[int, ...]:
         """Returns the patterns that the fact passes, whatever its days and its links."""
         kind = self._kinds.get(fact.kind)
-        return _NONE if kind is None else kind.of(fact.domain, fact.payload)
+        return _NONE if kind is None else kind.groups[kind.group(fact.domain, fact.payload)]
+
+    def groups(self, kind: str, facts: Sequence[Fact]) -> tuple[list[int], Sequence[tuple[int, ...]]]:
+        """Returns the group of each of some facts of a kind, and the patterns that the facts of each group pass."""
+        known = self._kinds.get(kind)
+        return ([0] * len(facts), (_NONE,)) if known is None else (known.groups_of(facts), known.groups)
 
     def turning(self, present: frozenset[int]) -> Turning:
         """Returns what may turn the laws that can be met where some facts pass these patterns, each part once."""
         found = self._turnings.get(present)
         if found is None:
-            met = {id(part): part for need, parts in self._laws if need <= present for part in parts}.values()
+            met = {id(part): part for need, parts in self.laws if need <= present for part in parts}.values()
             patterns = tuple(part for part in met if isinstance(part, FactPattern) and id(part) in present)
             counts = tuple(part for part in met if isinstance(part, Count) and id(part.pattern) in present)
             terms = tuple(part for part in met if isinstance(part, Operated))
@@ -72,17 +79,30 @@ class _Kind:
         self._patterns = patterns
         self._words = tuple(dict.fromkeys(test.field for test in tests if test.field in closed))
         self._tests = tuple(test for test in tests if test.field not in closed)
-        self._seen: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self._seen: dict[tuple[Any, ...], int] = {}
+        # What the facts of each group pass; facts that are alike in every tested way are one group.
+        self.groups: list[tuple[int, ...]] = []
+        self._adding = threading.Lock()
 
-    def of(self, domain: str, payload: Mapping[str, Any]) -> tuple[int, ...]:
-        alike = (domain, *map(payload.get, self._words))
-        if self._tests:
-            alike += tuple([test.holds(payload) for test in self._tests])
+    def group(self, domain: str, payload: Mapping[str, Any]) -> int:
+        alike = (domain, *map(payload.get, self._words), *[test.holds(payload) for test in self._tests])
         found = self._seen.get(alike)
-        if found is None:
-            found = self._seen[alike] = tuple(
-                id(pattern)
-                for pattern in self._patterns
-                if pattern.domain in {None, domain} and passes(pattern.tests, payload)
-            )
-        return found
+        return self._look(alike, domain, payload) if found is None else found
+
+    def groups_of(self, facts: Sequence[Fact]) -> list[int]:
+        payloads = [fact.payload for fact in facts]
+        words = [[payload.get(word) for payload in payloads] for word in self._words]
+        tests = [[test.holds(payload) for payload in payloads] for test in self._tests]
+        found = [self._seen.get(alike) for alike in zip([fact.domain for fact in facts], *words, *tests, strict=True)]
+        return [
+            self.group(fact.domain, fact.payload) if group is None else group
+            for fact, group in zip(facts, found, strict=True)
+        ]
+
+    def _look(self, alike: tuple[Any, ...], domain: str, payload: Mapping[str, Any]) -> int:
+        passing = (p for p in self._patterns if p.domain in {None, domain} and passes(p.tests, payload))
+        group = tuple(id(pattern) for pattern in passing)
+        with self._adding:
+            self.groups.append(group)
+            number = self._seen[alike] = len(self.groups) - 1
+        return number

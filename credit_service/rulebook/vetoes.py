@@ -36,8 +36,8 @@ class Statement:
 
 def vetoes(view: View) -> list[Veto]:
     """Returns the vetoes in force on the view's day, in the edition's order, each with all its proof."""
-    found = [(rule, _matches(rule, view)) for rule in view.edition.grading.vetoes]
-    return [_veto(rule, matches) for rule, matches in found if matches]
+    found = [(rule, matches_of(rule, view)) for rule in view.edition.grading.vetoes]
+    return [veto(rule, matches) for rule, matches in found if matches]
 
 
 def hard_record(view: View) -> tuple[int, ...]:
@@ -47,30 +47,34 @@ def hard_record(view: View) -> tuple[int, ...]:
 
 def a_conditions(view: View) -> list[Statement]:
     """Returns the conditions for grade A that are not met on the view's day."""
-    return [_statement(clause) for clause in view.edition.grading.a_conditions if not _holds(clause, view)]
+    return [statement(clause) for clause in view.edition.grading.a_conditions if not is_met(clause, view)]
 
 
 def pending(view: View, scheme: str = "USCC") -> Statement | None:
     """Returns why the subject is not graded yet 待评定, nothing when it is."""
     for rule in view.edition.grading.pending:
-        if scheme in rule.schemes and _holds(rule, view):
-            return _statement(rule)
+        if scheme in rule.schemes and is_met(rule, view):
+            return statement(rule)
     return None
 
 
-def _matches(clause: Clause, view: View) -> list[Match]:
+def matches_of(clause: Clause, view: View) -> list[Match]:
+    """Returns what proves a clause on the view's day."""
     return current(clause.when, view) if clause.needs <= view.passing.keys() else []
 
 
-def _holds(clause: Clause, view: View) -> bool:
+def is_met(clause: Clause, view: View) -> bool:
+    """Says whether a clause holds on the view's day."""
     return clause.needs <= view.passing.keys() and holds(clause.when, view)
 
 
-def _statement(clause: Clause) -> Statement:
+def statement(clause: Clause) -> Statement:
+    """Returns what a clause states."""
     return Statement(clause.id, clause.text_zh, clause.text_en)
 
 
-def _veto(rule: VetoRule, matches: list[Match]) -> Veto:
+def veto(rule: VetoRule, matches: list[Match]) -> Veto:
+    """Returns the veto that the matches of its rule prove."""
     until = max(match.until for match in matches)
     return Veto(
         id=rule.id,

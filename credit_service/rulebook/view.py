@@ -26,8 +26,12 @@ class View:
         unusable_from: Sequence[int],
         as_of_day: int,
         lists: Iterable[str] = (),
+        passed: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
-        """Takes facts in any order; `lists` names the lists on which the subject stands."""
+        """Takes facts in any order; `lists` names the lists on which the subject stands.
+
+        `passed` holds the patterns that each fact passes, where the sieve was asked already.
+        """
         self.edition, self.as_of_day, self.lists = edition, as_of_day, frozenset(lists)
         # Every day on which a fact, also one to come, begins or ends to count.
         self.days = [*(fact.day for fact in facts), *unusable_from]
@@ -40,17 +44,17 @@ class View:
         self.spans: dict[int, Any] = {}
         # What it found of each rule, by its id.
         self.matches: dict[str, Any] = {}
-        for fact, end in zip(facts, unusable_from, strict=True):
-            if fact.day <= as_of_day:
-                self.by_kind.setdefault(fact.kind, []).append(fact)
-                self.unusable_from[fact.event_id] = end
         # The facts that pass each pattern of the edition, by its identity; patterns that none passes are absent.
         self.passing: dict[int, list[Fact]] = {}
-        for same_kind in self.by_kind.values():
-            same_kind.sort(key=_age)
-            for fact in same_kind:
-                for pattern in edition.sieve.of(fact):
-                    self.passing.setdefault(pattern, []).append(fact)
+        if passed is None:
+            passed = [edition.sieve.of(fact) for fact in facts]
+        for fact, end, patterns in sorted(zip(facts, unusable_from, passed, strict=True), key=_age):
+            if fact.day > as_of_day:
+                break
+            self.by_kind.setdefault(fact.kind, []).append(fact)
+            self.unusable_from[fact.event_id] = end
+            for pattern in patterns:
+                self.passing.setdefault(pattern, []).append(fact)
 
     def lasting(self, fact: Fact, is_statutory: bool) -> int:
         """Returns the first day on which the fact no longer counts, its own day if it never did."""
@@ -88,8 +92,8 @@ class View:
                     self._referring.setdefault(fact.refers_to, []).append(fact)
 
 
-def _age(fact: Fact) -> tuple[int, int]:
-    return fact.day, fact.event_id
+def _age(known: tuple[Fact, int, tuple[int, ...]]) -> tuple[int, int]:
+    return known[0].day, known[0].event_id
 
 
 def stretch(state: State, fact: Fact) -> tuple[int, int]:

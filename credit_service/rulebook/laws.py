@@ -1,0 +1,137 @@
+"""What the law of an edition says of many subjects on one day: findings, vetoes, statements, the next day. Pure.
+
+Most clauses are decided for all subjects at once by `screen`. One subject is looked at by itself only where a proof is
+wanted, or where links between records decide.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from credit_service.arrays import NEVER
+from credit_service.ledger.facts import Fact
+from credit_service.rulebook.condition import Condition, HardRecord
+from credit_service.rulebook.evaluate import Finding, applies, evaluate, findings, found_by
+from credit_service.rulebook.law import Clause, Edition
+from credit_service.rulebook.matching import Match, holds
+from credit_service.rulebook.review import next_change_day
+from credit_service.rulebook.screen import Screen
+from credit_service.rulebook.vetoes import Statement, Veto, is_met, matches_of, statement, veto, vetoes
+from credit_service.rulebook.view import View
+
+C = TypeVar("C", bound=Clause)
+# Fewer subjects are looked at one by one: arrays would cost more than they save.
+FEW = 8
+_HARD = HardRecord()
+
+
+class Laws:
+    """Answers what the law says of each subject, by its place."""
+
+    def __init__(
+        self,
+        edition: Edition,
+        facts: Sequence[Sequence[Fact]],
+        unusable: Sequence[Sequence[int]],
+        day: int,
+        lists: Sequence[Sequence[str]],
+    ) -> None:
+        """Takes facts, the first day on which each may no longer be used, and the lists on which subjects stand.
+
+        The facts of a subject come sorted by day and event.
+        """
+        self._edition, self._facts, self._unusable, self._day, self._lists = edition, facts, unusable, day, lists
+        self._views: dict[int, View] = {}
+        self._screen = Screen(edition, facts, unusable, day, lists) if len(facts) >= FEW else None
+        self._rules = self._sorted(edition.rules)
+        self._vetoes = self._sorted(edition.grading.vetoes)
+        self._known: dict[int, tuple[list[bool], list[bool]]] = {}
+        self._days: tuple[list[int], list[bool]] | None = None
+
+    def view(self, subject: int) -> View:
+        """Returns the view of one subject, made when it is first asked for."""
+        found = self._views.get(subject)
+        if found is None:
+            passed = None if self._screen is None else self._screen.passed[subject]
+            found = self._views[subject] = View(
+                self._edition, self._facts[subject], self._unusable[subject], self._day, self._lists[subject], passed
+            )
+        return found
+
+    def findings(self, subject: int, scheme: str) -> list[Finding]:
+        """Returns the findings that stand, in the order of the rules."""
+        if self._rules is None:
+            return evaluate(self.view(subject), scheme)
+        found: list[Finding] = []
+        for rule, matches in self._rules[subject]:
+            if matches is None or rule.scope is not None:
+                found.extend(findings(rule, self.view(subject), scheme))
+            elif rule.is_founded and applies(rule, scheme):
+                found.extend(found_by(rule, matches, ()))
+        return found
+
+    def vetoes(self, subject: int) -> list[Veto]:
+        """Returns the vetoes in force, in the edition's order, each with all its proof."""
+        if self._vetoes is None:
+            return vetoes(self.view(subject))
+        looked = [
+            (rule, matches_of(rule, self.view(subject)) if matches is None else matches)
+            for rule, matches in self._vetoes[subject]
+        ]
+        return [veto(rule, matches) for rule, matches in looked if matches]
+
+    def pending(self, subject: int, scheme: str) -> Statement | None:
+        """Returns why the subject is not graded yet 待评定, nothing when it is."""
+        for rule in self._edition.grading.pending:
+            if scheme in rule.schemes and self._is_met(rule, subject):
+                return statement(rule)
+        return None
+
+    def unmet(self, subject: int) -> list[Statement]:
+        """Returns the conditions for grade A that are not met."""
+        return [statement(c) for c in self._edition.grading.a_conditions if not self._is_met(c, subject)]
+
+    def has_hard_record(self, subject: int) -> bool:
+        """Says whether a score below the edge of D may show D; without it the score shows C."""
+        sure = self._surely(_HARD, subject)
+        return holds(_HARD, self.view(subject)) if sure is None else sure
+
+    def next_day(self, subject: int) -> int | None:
+        """Returns the first later day on which a window, term, state or the edition may end."""
+        if self._screen is None:
+            return next_change_day(self.view(subject))
+        if self._days is None:
+            days, are_sure = self._screen.next_days()
+            self._days = days.tolist(), are_sure.tolist()
+        days_found, are_sure_found = self._days
+        if not are_sure_found[subject]:
+            return next_change_day(self.view(subject))
+        return None if days_found[subject] >= NEVER else days_found[subject]
+
+    def _is_met(self, clause: Clause, subject: int) -> bool:
+        sure = self._surely(clause.when, subject)
+        return is_met(clause, self.view(subject)) if sure is None else sure
+
+    def _surely(self, condition: Condition, subject: int) -> bool | None:
+        """Returns what the screen says, None where it is not sure."""
+        if self._screen is None:
+            return None
+        known = self._known.get(id(condition))
+        if known is None:
+            bounds = self._screen.bounds(condition)
+            known = self._known[id(condition)] = bounds.may.tolist(), bounds.must.tolist()
+        may, must = known
+        return must[subject] if may[subject] == must[subject] else None
+
+    def _sorted(self, clauses: Iterable[C]) -> list[list[tuple[C, list[Match] | None]]] | None:
+        """Returns by subject the clauses that may hold, with their matches, None where `matching` must be asked."""
+        if self._screen is None:
+            return None
+        found: list[list[tuple[C, list[Match] | None]]] = [[] for _ in range(self._screen.subjects)]
+        for clause in clauses:
+            matches, are_unsure = self._screen.proofs(clause.when)
+            unsure = set(np.flatnonzero(are_unsure).tolist())
+            for subject in unsure.union(matches):
+                found[subject].append((clause, None if subject in unsure else matches[subject]))
+        return found

@@ -1,0 +1,75 @@
+"""Many subjects at once are judged as each is by itself: every finding, veto, statement and day, for every edition."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_service.ledger.facts import Fact
+from credit_service.rulebook import laws
+from credit_service.rulebook.evaluate import evaluate
+from credit_service.rulebook.law import Edition
+from credit_service.rulebook.laws import FEW, Laws
+from credit_service.rulebook.review import next_change_day
+from credit_service.rulebook.usable import unusable_from
+from credit_service.rulebook.vetoes import a_conditions, hard_record, pending, vetoes
+from credit_service.rulebook.view import View
+from tests.bench.lives import AS_OF_DAY, lives
+from tests.rulebook.test_properties import DAYS, FACTS, SETTINGS
+
+Asked = tuple[list[Fact], bool]
+CROWDS = st.lists(st.tuples(FACTS, st.booleans()), min_size=FEW, max_size=FEW + 4)
+
+
+def one_by_one(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any, ...]]:
+    """Returns what is said of each subject when it is looked at by itself."""
+    scheme, found = edition.schemes[0], []
+    for facts, is_listed in asked:
+        view = View(edition, facts, unusable_from(edition, facts), day, ("BLACK",) if is_listed else ())
+        found.append(
+            (
+                evaluate(view, scheme), vetoes(view), pending(view, scheme), a_conditions(view),
+                bool(hard_record(view)), next_change_day(view),
+            )
+        )  # fmt: skip
+    return found
+
+
+def at_once(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any, ...]]:
+    """Returns what is said of all of them together."""
+    facts = [sorted(mine, key=lambda fact: (fact.day, fact.event_id)) for mine, _ in asked]
+    ends = [unusable_from(edition, mine) for mine in facts]
+    many = Laws(edition, facts, ends, day, [("BLACK",) if is_listed else () for _, is_listed in asked])
+    scheme = edition.schemes[0]
+    return [
+        (
+            many.findings(i, scheme), many.vetoes(i), many.pending(i, scheme), many.unmet(i),
+            many.has_hard_record(i), many.next_day(i),
+        )
+        for i in range(len(asked))
+    ]  # fmt: skip
+
+
+@SETTINGS
+@given(CROWDS, DAYS)
+def test_a_crowd_is_judged_like_each_of_it(cn: Edition, tw: Edition, asked: list[Asked], day: int) -> None:
+    for edition in (cn, tw):
+        assert at_once(edition, asked, day) == one_by_one(edition, asked, day)
+
+
+def test_simulated_firms_are_judged_alike_and_most_are_never_looked_at_alone(
+    cn: Edition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [(facts, False) for facts in lives(400)]
+    wanted = one_by_one(cn, asked, AS_OF_DAY)
+    assert sum(bool(findings) for findings, *_ in wanted) > 20
+    looks: list[View] = []
+
+    def looked(*given: Any) -> View:
+        looks.append(View(*given))
+        return looks[-1]
+
+    monkeypatch.setattr(laws, "View", looked)
+    assert at_once(cn, asked, AS_OF_DAY) == wanted
+    assert len(looks) < 0.3 * len(asked)
