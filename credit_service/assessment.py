@@ -11,17 +11,18 @@ from sqlmodel import Session
 
 from credit_service import __version__
 from credit_service.changes import Recorder
-from credit_service.database import insert_rows, upsert
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.grading import Case, Explained, Graded, explain, grade_many
+from credit_service.grades.keeping import Verdict, keep
 from credit_service.grades.overrides import NOTHING, Standing, standings
 from credit_service.grades.scorecard import Scorecard
-from credit_service.grades.tables import CurrentGrade, GradeRow, current_grades, standing_rows
+from credit_service.grades.tables import standing_rows
 from credit_service.ledger.facts import Fact, facts_of
 from credit_service.ledger.relations import bearers
 from credit_service.ledger.tables import is_level
 from credit_service.legal_days import civil_day
 from credit_service.listings.lifecycle import Surroundings, propose
+from credit_service.listings.moves import CANDIDATE
 from credit_service.listings.tables import ListingRow, blacklisted_until, listings_of
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
@@ -29,7 +30,7 @@ from credit_service.rulebook.law import Edition
 from credit_service.rulebook.usable import key, unusable_from
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
-from credit_service.subjects.tables import SubjectRow, subjects_by_id
+from credit_service.subjects.tables import Judged, SubjectRow, kinds_of, subjects_by_id
 
 PERSON = "PERSON"
 
@@ -69,7 +70,7 @@ class Assessor:
         Repeating it changes nothing. Runs inside the caller's writing transaction.
         """
         ids = bearers(session, subject_ids)
-        known = subjects_by_id(session, ids)
+        known = kinds_of(session, ids)
         facts = facts_of(session, ids, now, now)
         rows = [known[i] for i in ids if i in known]
         listed = blacklisted_until(session, ids, now, now)
@@ -80,8 +81,9 @@ class Assessor:
         for row in listings_of(session, ids):
             existing.setdefault(row.subject_id, []).append(row)
         for g in graded:
-            if not g.edition_id:
-                continue  # no edition is in force: nothing may be said, so nothing may be withdrawn either
+            # Without an edition in force nothing may be said, so nothing may be withdrawn either.
+            if not g.edition_id or not (g.subject_id in existing or any(f.effect == CANDIDATE for f in g.findings)):
+                continue
             findings = [(g.edition_id, finding) for finding in g.findings]
             around = Surroundings(self.edition, facts[g.subject_id], g.subject_id in listed, recorder, now)
             propose(session, (g.subject_id, g.subject_kind), findings, existing.get(g.subject_id, []), around)
@@ -91,8 +93,28 @@ class Assessor:
             moved = {i for i in existing if listed.get(i) != listed_now.get(i)}
             again = self.judge([row for row in rows if row.subject_id in moved], facts, now, listed_now, decided)
             graded = [g for g in graded if g.subject_id not in moved] + again
-        _write(session, [g for g in graded if g.grade is not None], recorder, now, self._basis)
+        keep(session, self.verdicts(graded), recorder, now)
         return recorder.write(session)
+
+    def verdicts(self, graded: Sequence[Graded]) -> list[Verdict]:
+        """Returns grades as they are kept; subjects without one are left out."""
+        bases: dict[tuple[str, str | None, str], str] = {}
+        found = []
+        for g in graded:
+            if g.grade is None:
+                continue
+            judged_by = (g.edition_id, g.model_id, split(g.subject_id)[0])
+            basis = bases.get(judged_by)
+            if basis is None:
+                basis = bases[judged_by] = self._basis(*judged_by, g.as_of_day)
+            document, digest = g.written()
+            found.append(
+                Verdict(
+                    g.subject_id, g.subject_kind, g.grade, g.score, digest, g.next_review_day, document,
+                    g.is_review_open, basis,
+                )
+            )  # fmt: skip
+        return found
 
     def edition(self, edition_id: str) -> Edition:
         """Returns an edition that may be named by a listing; fails with EDITION_NOT_FOUND."""
@@ -199,7 +221,7 @@ class Assessor:
 
     def judge(
         self,
-        rows: Sequence[SubjectRow],
+        rows: Sequence[Judged],
         facts: Mapping[str, list[Fact]],
         as_of: datetime,
         listed: Mapping[str, int],
@@ -211,7 +233,7 @@ class Assessor:
         officers decided of their grades.
         """
         day = civil_day(as_of)
-        by_scheme: dict[str, list[SubjectRow]] = {}
+        by_scheme: dict[str, list[Judged]] = {}
         for row in rows:
             by_scheme.setdefault(row.scheme, []).append(row)
         graded: list[Graded] = []
@@ -231,7 +253,7 @@ class Assessor:
             graded.extend(_ungraded(edition, m, facts[m.subject_id], day, _PERSON_PROBLEM) for m in persons)
         return graded
 
-    def _grade(self, edition: Edition, members: Sequence[SubjectRow], cases: Sequence[Case], day: int) -> list[Graded]:
+    def _grade(self, edition: Edition, members: Sequence[Judged], cases: Sequence[Case], day: int) -> list[Graded]:
         """Grades what may be graded; the rules speak also when the model is missing."""
         try:
             return grade_many(edition, self.scorecards.get(edition.grading.model), cases, day)
@@ -252,7 +274,7 @@ _PERSON_PROBLEM = CreditError(
 )
 
 
-def _ungraded(edition: Edition, row: SubjectRow, facts: Sequence[Fact], day: int, problem: CreditError) -> Graded:
+def _ungraded(edition: Edition, row: Judged, facts: Sequence[Fact], day: int, problem: CreditError) -> Graded:
     usable = unusable_from(edition, facts)
     graded = Graded(row.subject_id, row.kind, day, edition_id=edition.id, problem=problem)
     return replace(graded, findings=tuple(evaluate(View(edition, facts, usable, day), row.scheme)))
@@ -262,35 +284,3 @@ def _unknown(subject_id: str, day: int, row: SubjectRow | None) -> Graded:
     want = f"a known_time from {row.first_collect_time.isoformat()}, its first event" if row else "a known subject"
     problem = CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {subject_id}, want {want}")
     return Graded(subject_id, "", day, problem=problem)
-
-
-def _write(
-    session: Session,
-    graded: Sequence[Graded],
-    recorder: Recorder,
-    now: datetime,
-    basis_of: Callable[[str, str | None, str, int], str],
-) -> None:
-    current = current_grades(session, [g.subject_id for g in graded])
-    moved: list[tuple[Graded, str]] = []
-    rows: list[dict[str, Any]] = []
-    history: list[dict[str, Any]] = []
-    for g in graded:
-        before, (document, fingerprint) = current.get(g.subject_id), g.written()
-        number = before.number if before else 0
-        if before is None or before.fingerprint != fingerprint:
-            number += 1
-            history.append({"subject_id": g.subject_id, "number": number, "assess_time": now, "document": document})
-            moved.append((g, document))
-        rows.append(
-            {
-                "subject_id": g.subject_id, "grade": g.grade, "score": g.score, "fingerprint": fingerprint,
-                "number": number, "assess_time": now, "next_review_day": g.next_review_day, "document": document,
-                "is_review_open": g.is_review_open,
-                "basis": basis_of(g.edition_id, g.model_id, split(g.subject_id)[0], g.as_of_day),
-            }
-        )  # fmt: skip
-    upsert(session, CurrentGrade, rows, ["subject_id"])
-    insert_rows(session, GradeRow, history)
-    for g, document in moved:
-        recorder.upsert("grade", g.subject_id, (g.subject_id, g.subject_kind), document)

@@ -109,13 +109,34 @@ def insert_rows(session: Session, model: Any, rows: list[dict[str, Any]]) -> Non
 
 
 def insert_tuples(session: Session, model: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Inserts rows by the driver's fastest way.
+    """Inserts rows by the driver's fastest way; none is no statement.
 
     Collection meets thousands of rows a second, and neither mapper nor statement compiler may see each of them.
     """
+    if not rows:
+        return
     table = model.__table__
     times = frozenset(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcTime))
     insert_stored(session, model, names, rows if not times else [_stored(row, times) for row in rows])
+
+
+def upsert_tuples(
+    session: Session, model: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]], keys: Sequence[str]
+) -> None:
+    """Inserts rows, or replaces the other columns of those whose key exists, past mapper and statement compiler."""
+    if not rows:
+        return
+    session.flush()
+    table, connection = model.__table__, session.connection()
+    times = frozenset(place for place, name in enumerate(names) if isinstance(table.c[name].type, UtcTime))
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    columns, marks = ", ".join(f'"{name}"' for name in names), ", ".join([mark] * len(names))
+    changed = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    sql = (
+        f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks}) '  # noqa: S608  # names of our own tables
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
+    )
+    connection.exec_driver_sql(sql, [_stored(row, times) for row in rows])
 
 
 def insert_stored(session: Session, model: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from credit_service.arrays import NEVER as NEVER
 from credit_service.arrays import Bools as Bools
 from credit_service.arrays import Floats as Floats
 from credit_service.arrays import Ints as Ints
+from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.ledger.facts import Fact
 from credit_service.ledger.payloads import PAYLOADS
-from credit_service.legal_days import parse_day
 
 KINDS = tuple(PAYLOADS)
 KIND_CODES: Mapping[str, int] = {kind: code for code, kind in enumerate(KINDS)}
@@ -80,34 +80,50 @@ def mark_of(kind: str, word: str) -> int:
 
 def build(facts_by_subject: Sequence[Sequence[Fact]], unusable_by_subject: Sequence[Sequence[int]]) -> Columns:
     """Lays the facts of the subjects into columns; each list comes sorted by day and event id."""
-    counts = [len(facts) for facts in facts_by_subject]
-    rows = [fact for facts in facts_by_subject for fact in facts]
-    told = [_TELL[fact.kind](fact.payload) for fact in rows]
-    # Turned over at once: a look at every fact for every column would cost more than the columns.
-    of = dict(zip(Fact._fields, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(Fact._fields, ())
-    mark, amount, flag, start_day, due_day, over_day, topic = zip(*told, strict=True) if told else ((),) * 7
+    return lay(Crowd(facts_by_subject), np.array([day for days in unusable_by_subject for day in days], dtype=np.int64))
+
+
+def lay(crowd: Crowd, unusable_from: Ints) -> Columns:
+    """Lays a crowd into columns, with the first day on which each row may no longer be used."""
+    count = len(crowd)
+    kinds, mark, topic = (np.zeros(count, dtype=np.int64) for _ in range(3))
+    amount, flag = np.full(count, np.nan), np.zeros(count, dtype=np.bool_)
+    start_day, due_day, over_day = (np.full(count, NEVER, dtype=np.int64) for _ in range(3))
+    for name, kind in crowd.kinds.items():
+        told, rows = _TOLD[name], kind.rows
+        kinds[rows] = KIND_CODES[name]
+        if told.marks:
+            mark[rows] = [told.marks.get(word, 0) for word in kind.values(told.mark)]
+        if told.amount is not None:
+            amount[rows] = [told.amount(payload) for payload in kind.payloads]
+        if told.flag is not None:
+            flag[rows] = [told.flag(payload) for payload in kind.payloads]
+        start_day[rows] = _first_day(kind, told.starts)
+        due_day[rows] = _first_day(kind, told.dues)
+        over_day[rows] = _over_day(kind, told.overs)
     topics: dict[str, int] = {}
-    cited = [
-        (n, topics.setdefault(a, len(topics))) for n, f in enumerate(rows) if f.kind == "PEN" for a in _articles(f)
-    ]
+    cite_row, cite = _citations(crowd, topics)
+    if _LICENCE in crowd.kinds:
+        licences = crowd.kinds[_LICENCE]
+        topic[licences.rows] = [topics.setdefault(text or "", len(topics)) for text in licences.values("licence_type")]
     return Columns(
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        subject=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
-        event_id=_ints(of["event_id"]),
-        kind=_ints([KIND_CODES[kind] for kind in of["kind"]]),
-        day=_ints(of["day"]),
-        known_day=_ints(of["known_day"]),
-        unusable_from=_ints([day for days in unusable_by_subject for day in days]),
-        mark=_ints(mark),
-        amount=np.array(amount, dtype=np.float64),
-        flag=np.array(flag, dtype=np.bool_),
-        start_day=_ints(start_day),
-        due_day=_ints(due_day),
-        over_day=_ints(over_day),
-        topic=_ints([topics.setdefault(text, len(topics)) for text in topic]),
-        cite_row=_ints([n for n, _ in cited]),
-        cite=_ints([code for _, code in cited]),
-    )
+        offsets=crowd.offsets, subject=crowd.subject, event_id=crowd.event_id, kind=kinds, day=crowd.day,
+        known_day=crowd.known_day, unusable_from=unusable_from, mark=mark, amount=amount, flag=flag,
+        start_day=start_day, due_day=due_day, over_day=over_day, topic=topic, cite_row=cite_row, cite=cite,
+    )  # fmt: skip
+
+
+def _citations(crowd: Crowd, topics: dict[str, int]) -> tuple[Ints, Ints]:
+    """Returns the rows that cite provisions, and the codes of these, which are the places of their texts."""
+    if _PENALTY not in crowd.kinds:
+        return _ints([]), _ints([])
+    penalties = crowd.kinds[_PENALTY]
+    cited = [
+        (row, topics.setdefault(article, len(topics)))
+        for row, articles in zip(penalties.rows.tolist(), penalties.values("articles"), strict=True)
+        for article in articles or ()
+    ]
+    return _ints([row for row, _ in cited]), _ints([code for _, code in cited])
 
 
 def visible(columns: Columns, as_of_day: int, known_day: int | None = None) -> Columns:
@@ -153,14 +169,6 @@ def _ints(values: Sequence[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _none(_: Mapping[str, Any]) -> float:
-    return np.nan
-
-
-def _no(_: Mapping[str, Any]) -> bool:
-    return False
-
-
 def _casualties(payload: Mapping[str, Any]) -> float:
     counted = (payload.get("deaths"), payload.get("serious_injuries"))
     split = sum(count for count in counted if count is not None)
@@ -181,52 +189,45 @@ _FLAGS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
-def _articles(fact: Fact) -> Sequence[str]:
-    found: Sequence[str] = fact.payload.get("articles", ())
-    return found
+_LICENCE, _PENALTY = "LIC", "PEN"
 
 
-# Mark, amount, flag, start, due and over day, and topic of a payload.
-Laid = tuple[int, float, bool, int, int, int, str]
+class _Told(NamedTuple):
+    """Says what the payloads of a kind can say, and by which fields."""
+
+    mark: str
+    marks: Mapping[Any, int]
+    amount: Callable[[Mapping[str, Any]], float] | None
+    flag: Callable[[Mapping[str, Any]], bool] | None
+    starts: Sequence[str]
+    dues: Sequence[str]
+    overs: Sequence[tuple[str, int]]
 
 
-def _teller(kind: str) -> Callable[[Mapping[str, Any]], Laid]:
-    """Returns what lays out the payloads of a kind, and looks only for what the kind can say."""
-    fields = PAYLOADS[kind]
+def _told(kind: str) -> _Told:
+    stated = PAYLOADS[kind]
     name, words = MARKS.get(kind, ("", ()))
     marks: Mapping[Any, int] = {word: place for place, word in enumerate(words, 1)}
     if kind == "STD":
         name, marks = "level", {level: level for level in range(1, 4)}
-    amount, flag = _AMOUNTS.get(kind, _none), _FLAGS.get(kind, _no)
-    starts, dues = (tuple(one for one in names if one in fields) for names in (STARTS, DUES))
-    overs = tuple((one, more) for one, more in OVERS if one in fields)
-    topic = "licence_type" if kind == "LIC" else ""
-
-    def tell(payload: Mapping[str, Any]) -> Laid:
-        mark = marks.get(payload.get(name), 0)
-        if not (starts or dues or overs):
-            return mark, amount(payload), flag(payload), NEVER, NEVER, NEVER, ""
-        return (
-            mark, amount(payload), flag(payload), _first_day(payload, starts), _first_day(payload, dues),
-            _over_day(payload, overs), str(payload.get(topic, "")),
-        )  # fmt: skip
-
-    return tell
+    starts, dues = ([one for one in names if one in stated] for names in (STARTS, DUES))
+    overs = [(one, more) for one, more in OVERS if one in stated]
+    return _Told(name, marks, _AMOUNTS.get(kind), _FLAGS.get(kind), starts, dues, overs)
 
 
-def _first_day(payload: Mapping[str, Any], names: Sequence[str]) -> int:
-    for name in names:
-        if name in payload:
-            return parse_day(payload[name])
-    return NEVER
+def _first_day(kind: Kind, names: Sequence[str]) -> Ints:
+    found = np.full(len(kind.rows), NEVER, dtype=np.int64)
+    for name in reversed(names):
+        stated = kind.days(name)
+        found = np.where(stated < NEVER, stated, found)
+    return found
 
 
-def _over_day(payload: Mapping[str, Any], names: Sequence[tuple[str, int]]) -> int:
-    day = NEVER
+def _over_day(kind: Kind, names: Sequence[tuple[str, int]]) -> Ints:
+    found = np.full(len(kind.rows), NEVER, dtype=np.int64)
     for name, more in names:
-        if name in payload:
-            day = min(day, parse_day(payload[name]) + more)
-    return day
+        found = np.minimum(found, kind.days(name) + more)
+    return found
 
 
-_TELL = {kind: _teller(kind) for kind in KINDS}
+_TOLD = {kind: _told(kind) for kind in KINDS}

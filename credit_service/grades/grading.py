@@ -1,16 +1,19 @@
 """From facts to grades, many subjects at once: points of the model, then the law of the edition. Pure."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
+import orjson
+
 from credit_service.errors import CreditError
 from credit_service.grades.scorecard import Contribution, ReasonLine, Scorecard
-from credit_service.grades.scoring import RULES, Known, Scores, scores_of
+from credit_service.grades.scoring import RULES, Scores, scores_of
 from credit_service.grades.stability import LETTERS, Held, cycle_days, held, letter_of, settle
+from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.facts import Fact
 from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding
@@ -22,7 +25,6 @@ from credit_service.subjects.schemes import split
 
 PENDING = "PENDING"
 BLACKLISTED = ("BLACK",)
-_WRITER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 # The worst cap first.
 _CAPS = {letter: place for place, letter in enumerate(reversed(LETTERS))}
 
@@ -124,9 +126,9 @@ class Graded:
 
         That is everything but the day it was looked at, which is the first in order and so left out of the digest.
         """
-        text = _WRITER.encode(self.document())
-        rest = text.removeprefix(f'{{"as_of": "{day_text(self.as_of_day)}", ')
-        return text, hashlib.sha256(f"{{{rest}".encode()).hexdigest()
+        text = orjson.dumps(self.document(), option=orjson.OPT_SORT_KEYS)
+        rest = text.removeprefix(f'{{"as_of":"{day_text(self.as_of_day)}",'.encode())
+        return text.decode(), hashlib.sha256(b"{" + rest).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,8 @@ def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day
     if graded.score is None:
         return Explained(graded, 0, ())
     days = cycle_days(edition.grading.stability, as_of_day) if edition.grading.stability else []
-    cycles = tuple(zip(days, scores.on(days, [0])[0], strict=True)) if days else ()
-    law = Laws(edition, [case.facts], [unusable_from(edition, case.facts)], as_of_day, [()])
+    cycles = tuple(zip(days, scores.on(days, [0])[0].tolist(), strict=True)) if days else ()
+    law = Laws(edition, Crowd([case.facts]), [unusable_from(edition, case.facts)], as_of_day, [()])
     return Explained(
         graded, scores.base_points, tuple(scores.contributions(0)), cycles, has_hard_record=law.has_hard_record(0)
     )
@@ -181,9 +183,9 @@ def _judged(
     facts = [case.facts for case in cases]
     unusable = [unusable_from(edition, mine) for mine in facts]
     lists = [BLACKLISTED if case.blacklisted_until else () for case in cases]
-    known = Known(facts, unusable, Laws(edition, facts, unusable, as_of_day, lists), as_of_day)
-    mode, scores = scores_of(edition, scorecard, known)
-    laws = [_law(known.laws, i, case) for i, case in enumerate(cases)]
+    every = Laws(edition, Crowd(facts), unusable, as_of_day, lists)
+    mode, scores = scores_of(edition, scorecard, every)
+    laws = [_law(every, i, case) for i, case in enumerate(cases)]
     settled = _settled(edition, scores, laws, as_of_day)
     # A model that had expired on the day is named by nothing: it did not speak.
     model_id = None if mode == RULES or scorecard is None else scorecard.model_id
@@ -223,9 +225,11 @@ def _settled(edition: Edition, scores: Scores, laws: Sequence[_Law], as_of_day: 
         return found
     days = cycle_days(stability, as_of_day)
     moved = [i for i in scores.moved_since(days[0]) if laws[i].pending is None]
-    for i, cycles in zip(moved, scores.on(days, moved), strict=True):
-        letter = settle(policy, cycles, scores.now[i], is_hard=laws[i].has_hard_record)
-        found[i] = _Stays(letter, held(stability, earned[i], letter, as_of_day))
+    now = np.array([scores.now[i] for i in moved], dtype=np.int64)
+    is_hard = np.array([laws[i].has_hard_record for i in moved], dtype=np.bool_)
+    for i, letter in zip(moved, settle(policy, scores.on(days, moved), now, is_hard), strict=True):
+        if letter != earned[i]:
+            found[i] = _Stays(letter, held(stability, earned[i], letter, as_of_day))
     return found
 
 

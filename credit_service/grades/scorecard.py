@@ -174,15 +174,29 @@ class Scorecard:
         odds = self.calibrator.intercept + self.calibrator.slope * self.scale.log_odds(score)
         return float(f"{1.0 / (1.0 + math.exp(-odds)):.{_PROBABILITY_DIGITS}g}")
 
-    def reasons(self, row: Sequence[float], proof: Proof) -> list[ReasonLine]:
+    def worst(self, points: Ints) -> list[list[tuple[int, int]]]:
+        """Returns, a row of points each, the (line, points below its best) of the features that lost most, worst first.
+
+        Ties keep the order of features; features that lost nothing are left out.
+        """
+        lost = points - np.array([line.best for line in self.lines], dtype=np.int64)
+        places = np.argsort(lost, axis=1, kind="stable")[:, :REASON_LIMIT]
+        pairs = zip(places.tolist(), np.take_along_axis(lost, places, axis=1).tolist(), strict=True)
+        return [[one for one in zip(*pair, strict=True) if one[1] < 0] for pair in pairs]
+
+    def reasons(
+        self, row: Sequence[float], proof: Proof, worst: Sequence[tuple[int, int]] | None = None
+    ) -> list[ReasonLine]:
         """Returns the four features that lost most points; what the subject can act on comes first.
 
-        Points are counted against the best value of the feature; ties keep the order of features.
+        Points are counted against the best value of the feature; `worst` is what `worst` says of the row, where it
+        was asked already.
         """
-        lost = [(line.at(value) - line.best, line, value) for line, value in zip(self.lines, row, strict=True)]
-        worst = sorted((one for one in lost if one[0] < 0), key=lambda one: one[0])[:REASON_LIMIT]
-        worst.sort(key=lambda one: not one[1].feature.is_actionable)
-        return [self._reason(points, line.feature, value, proof) for points, line, value in worst]
+        if worst is None:
+            worst = self.worst(self.contributions(np.array([row], dtype=np.float64)))[0]
+        told = [(self.lines[place].feature, points, row[place]) for place, points in worst]
+        told.sort(key=lambda one: not one[0].is_actionable)
+        return [self._reason(points, feature, value, proof) for feature, points, value in told]
 
     def explain(self, row: Sequence[float], proof: Proof) -> list[Contribution]:
         """Returns what every feature adds; with the base points they sum to the score."""

@@ -1,17 +1,15 @@
 """Scores of many subjects under one edition on any day: by the model, by the rules, or by both. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.columns import NEVER, Columns, Ints, build, members, take, visible
+from credit_service.grades.columns import NEVER, Columns, Ints, lay, members, take, visible
 from credit_service.grades.features import Evidence, matrix, turning_days
 from credit_service.grades.scorecard import REASON_LIMIT, Contribution, ReasonLine, Scorecard
-from credit_service.ledger.facts import Fact
 from credit_service.rulebook.law import Edition, GradingPolicy, RulePoints
 from credit_service.rulebook.laws import Laws
 from credit_service.rulebook.points import LEAST, MOST, LinePoints, line_points, next_points_day, rule_score
@@ -38,16 +36,6 @@ def mode_on(policy: GradingPolicy, scorecard: Scorecard | None, day: int) -> str
     return RULES
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Holds what is known of the subjects: their facts, the first day on which each is unusable, and the law over it."""
-
-    facts: Sequence[Sequence[Fact]]
-    unusable: Sequence[Sequence[int]]
-    laws: Laws
-    day: int
-
-
 class Scores(Protocol):
     """Answers the scores of the subjects; every number of a subject is by its place."""
 
@@ -63,8 +51,8 @@ class Scores(Protocol):
     def moved_since(self, day: int) -> Sequence[int]:
         """Returns, rising, the subjects whose score may have moved after an earlier day."""
 
-    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
-        """Returns the scores of some subjects on earlier days, both rising, a list a subject."""
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> Ints:
+        """Returns the scores of some subjects on earlier days, both rising, a row a subject."""
 
     def contributions(self, subject: int) -> list[Contribution]:
         """Returns what every feature or line adds; with the base points they sum to the score."""
@@ -73,33 +61,35 @@ class Scores(Protocol):
         """Returns why most points were lost, at most four, what the subject can act on first."""
 
 
-def scores_of(edition: Edition, scorecard: Scorecard | None, known: Known) -> tuple[str, Scores]:
+def scores_of(edition: Edition, scorecard: Scorecard | None, laws: Laws) -> tuple[str, Scores]:
     """Returns what sets the scores on the day, and the scores; fails like `mode_on`."""
-    mode, points = mode_on(edition.grading, scorecard, known.day), edition.grading.points
+    mode, points = mode_on(edition.grading, scorecard, laws.day), edition.grading.points
     if mode == MODEL and scorecard is not None:
-        return mode, ModelScores(scorecard, known)
+        return mode, ModelScores(scorecard, laws)
     if points is None:
         raise TypeError(f"{edition.id}: got mode {mode} without points")
-    rules = RuleScores(points, known)
+    rules = RuleScores(points, laws)
     if mode == RULES or scorecard is None:
         return mode, rules
-    return mode, BoundedScores(rules, ModelScores(scorecard, known), points.model_reach)
+    return mode, BoundedScores(rules, ModelScores(scorecard, laws), points.model_reach)
 
 
 class ModelScores:
     """Scores by the points of a model."""
 
-    def __init__(self, scorecard: Scorecard, known: Known) -> None:
+    def __init__(self, scorecard: Scorecard, laws: Laws) -> None:
         """Lays the facts into columns; earlier days are seen with what is usable on this one."""
-        self._card, self._day = scorecard, known.day
+        self._card, self._day = scorecard, laws.day
         # Scores alone need no line that cannot move them.
         self._moving = scorecard.moving
-        self._columns = visible(build(known.facts, known.unusable), known.day)
-        self._rows = matrix(self._columns, known.day, scorecard.feature_names)
-        self._evidence = Evidence(self._columns, known.day)
+        self._columns = visible(lay(laws.crowd, laws.unusable_from), laws.day)
+        self._rows = matrix(self._columns, laws.day, scorecard.feature_names)
+        self._evidence = Evidence(self._columns, laws.day)
         # The values that are told move with every feature.
-        self._turning = turning_days(self._columns, known.day, scorecard.feature_names).tolist()
-        scores = scorecard.score(self._rows)
+        self._turning = turning_days(self._columns, laws.day, scorecard.feature_names).tolist()
+        points = scorecard.contributions(self._rows)
+        scores = scorecard.base_points + points.sum(axis=1)
+        self._worst = scorecard.worst(points)
         self._chances = scorecard.probability(scores).tolist()
         self.base_points = scorecard.base_points
         self.now: Sequence[int] = scores.tolist()
@@ -119,7 +109,7 @@ class ModelScores:
         moved: list[int] = np.flatnonzero(self._turning_days(self._columns, day) <= self._day).tolist()
         return moved
 
-    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> Ints:
         """Looks at a day again only for those whose features may have moved since the one before."""
         found = np.empty((len(subjects), len(days)), dtype=np.int64)
         columns = members(self._columns, subjects)
@@ -132,8 +122,7 @@ class ModelScores:
                 then = take(some, some.day <= day)
                 found[moved, place] = self._moving.score(matrix(then, day, self._moving.feature_names))
                 turning[moved] = self._turning_days(some, day)
-        scores: list[list[int]] = found.tolist()
-        return scores
+        return found
 
     def contributions(self, subject: int) -> list[Contribution]:
         """Returns what every feature adds."""
@@ -141,7 +130,8 @@ class ModelScores:
 
     def reasons(self, subject: int) -> list[ReasonLine]:
         """Returns the features that lost most points."""
-        return self._card.reasons(self._rows[subject].tolist(), partial(self._evidence.of, subject))
+        row, proof = self._rows[subject].tolist(), partial(self._evidence.of, subject)
+        return self._card.reasons(row, proof, self._worst[subject])
 
     def _turning_days(self, columns: Columns, day: int) -> Ints:
         return turning_days(columns, day, self._moving.feature_names)
@@ -150,10 +140,10 @@ class ModelScores:
 class RuleScores:
     """Scores by the lines of the edition."""
 
-    def __init__(self, points: RulePoints, known: Known) -> None:
+    def __init__(self, points: RulePoints, laws: Laws) -> None:
         """Looks at every line of every subject once."""
-        self._points, self._known = points, known
-        self._lines = [line_points(points, known.laws.view(i)) for i in range(len(known.facts))]
+        self._points, self._laws = points, laws
+        self._lines = [line_points(points, laws.view(i)) for i in range(len(laws.crowd.facts))]
         self.base_points = points.base
         self.now: Sequence[int] = [rule_score(points, lines) for lines in self._lines]
 
@@ -163,15 +153,16 @@ class RuleScores:
 
     def next_day(self, subject: int) -> int | None:
         """Returns the first later day on which a line may move."""
-        return next_points_day(self._points, self._known.laws.view(subject))
+        return next_points_day(self._points, self._laws.view(subject))
 
     def moved_since(self, _day: int) -> Sequence[int]:
         """Returns all: lines that fade move with every day."""
         return range(len(self.now))
 
-    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> Ints:
         """Looks at every day with what is usable now."""
-        return [[self._on(subject, day) for day in days] for subject in subjects]
+        found = [[self._on(subject, day) for day in days] for subject in subjects]
+        return np.array(found, dtype=np.int64).reshape(len(subjects), len(days))
 
     def contributions(self, subject: int) -> list[Contribution]:
         """Returns what every line adds, and what the limits of the score take back."""
@@ -185,11 +176,11 @@ class RuleScores:
         return reasons_of(self.contributions(subject), acted_on)
 
     def _on(self, subject: int, day: int) -> int:
-        known = self._known
-        pairs = zip(known.facts[subject], known.unusable[subject], strict=True)
-        kept = [(fact, end) for fact, end in pairs if fact.day <= day and known.day < end]
+        laws = self._laws
+        pairs = zip(laws.crowd.facts[subject], laws.unusable[subject], strict=True)
+        kept = [(fact, end) for fact, end in pairs if fact.day <= day and laws.day < end]
         facts, ends = [fact for fact, _ in kept], [end for _, end in kept]
-        view = View(known.laws.view(subject).edition, facts, ends, day)
+        view = View(laws.view(subject).edition, facts, ends, day)
         return rule_score(self._points, line_points(self._points, view))
 
 
@@ -215,10 +206,11 @@ class BoundedScores:
         """Returns all, as the rules do."""
         return self._rules.moved_since(day)
 
-    def on(self, days: Sequence[int], subjects: Sequence[int]) -> list[list[int]]:
+    def on(self, days: Sequence[int], subjects: Sequence[int]) -> Ints:
         """Bounds the score of each day."""
-        both = zip(self._rules.on(days, subjects), self._model.on(days, subjects), strict=True)
-        return [[self._bounded(*pair) for pair in zip(rules, model, strict=True)] for rules, model in both]
+        rules, model = self._rules.on(days, subjects), self._model.on(days, subjects)
+        found: Ints = np.clip(np.clip(np.minimum(model, MOST), rules - self._reach, rules + self._reach), LEAST, None)
+        return found
 
     def contributions(self, subject: int) -> list[Contribution]:
         """Returns what every line adds, and how far the model moves their sum."""

@@ -5,10 +5,12 @@ stored grade decides, so that the same question has the same answer for ever. A 
 on none of these days: what is repaired or revoked never holds a grade down.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
+from credit_service.arrays import Bools, Ints
 from credit_service.legal_days import add_months, day_text
 from credit_service.rulebook.law import GradingPolicy, Stability
 
@@ -47,25 +49,32 @@ def next_cycle_day(stability: Stability, as_of_day: int) -> int:
     return add_months(cycle_days(stability, as_of_day)[-1], stability.cycle_months)
 
 
-def settle(policy: GradingPolicy, cycles: Sequence[int], now: int, *, is_hard: bool) -> str:
-    """Returns the letter after the scores of the cycle days and of the day itself.
+def settle(policy: GradingPolicy, cycles: Ints, now: Ints, is_hard: Bools) -> list[str]:
+    """Returns the letters after the scores of the cycle days, a row a subject, and of the day itself.
 
     The first cycle's letter is that of its score. A cycle lifts it by one when its score and those of the cycles
     before it, `upgrade_cycles` in all, clear a better edge by the buffer. A score lowers it, on any day, when it is
     the buffer below an edge; with a hard record the edge itself decides.
     """
     stability = policy.stability
-    if stability is None or min(cycles) == max(cycles) == now:
-        return letter_of(policy, now)
-    letter = letter_of(policy, cycles[0])
-    cleared = [letter_of(policy, score - stability.buffer) for score in cycles]
-    for n, score in enumerate(cycles[1:], 1):
-        letter = max(letter, letter_of(policy, score + stability.buffer))
+    if stability is None:
+        return [LETTERS[place] for place in _places(policy, now).tolist()]
+    places = _places(policy, cycles[:, 0])
+    cleared, fallen = _places(policy, cycles - stability.buffer), _places(policy, cycles + stability.buffer)
+    for n in range(1, cycles.shape[1]):
+        places = np.maximum(places, fallen[:, n])
         first = n + 1 - stability.upgrade_cycles
-        if first >= 0 and max(cleared[first : n + 1]) < letter:
-            letter = LETTERS[LETTERS.index(letter) - 1]
-    letter = max(letter, letter_of(policy, now + stability.buffer))
-    return max(letter, letter_of(policy, now)) if is_hard else letter
+        if first >= 0:
+            places -= cleared[:, first : n + 1].max(axis=1) < places
+    places = np.maximum(places, _places(policy, now + stability.buffer))
+    places = np.where(is_hard, np.maximum(places, _places(policy, now)), places)
+    return [LETTERS[place] for place in places.tolist()]
+
+
+def _places(policy: GradingPolicy, scores: Ints) -> Ints:
+    """Returns the place among the letters of the band in which each score lies."""
+    worst = np.full(scores.shape, len(LETTERS) - 1, dtype=np.int64)
+    return worst - sum((scores >= policy.bands[letter]).astype(np.int64) for letter in LETTERS[:-1])
 
 
 def held(stability: Stability, earned: str, shown: str, as_of_day: int) -> Held | None:

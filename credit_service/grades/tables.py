@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Index, Text, bindparam, false, func, select, text
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime
+from credit_service.database import UtcTime, select_by_keys
 from credit_service.subjects.tables import SubjectRow
 
 
@@ -48,10 +48,11 @@ class GradeRow(SQLModel, table=True):
 TABLES: list[Any] = [CurrentGrade, GradeRow]
 
 
-def current_grades(session: Session, subject_ids: Sequence[str]) -> dict[str, CurrentGrade]:
-    """Returns the current grades of the given subjects."""
-    rows = session.execute(select(CurrentGrade).where(col(CurrentGrade.subject_id).in_(subject_ids)))
-    return {row.subject_id: row for row in rows.scalars()}
+def last_written(session: Session, subject_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Returns the number of the last recorded grade of each subject, and the digest that it had."""
+    names = ("subject_id", "number", "fingerprint")
+    rows = select_by_keys(session, CurrentGrade, names, "subject_id", subject_ids)
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 _STANDING = (

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from credit_service.arrays import NEVER
-from credit_service.ledger.facts import Fact
+from credit_service.arrays import NEVER, Ints
+from credit_service.ledger.crowd import Crowd
 from credit_service.rulebook.condition import Condition, HardRecord
 from credit_service.rulebook.evaluate import Finding, applies, evaluate, findings, found_by
 from credit_service.rulebook.law import Clause, Edition
@@ -32,18 +32,18 @@ class Laws:
     def __init__(
         self,
         edition: Edition,
-        facts: Sequence[Sequence[Fact]],
+        crowd: Crowd,
         unusable: Sequence[Sequence[int]],
         day: int,
         lists: Sequence[Sequence[str]],
     ) -> None:
-        """Takes facts, the first day on which each may no longer be used, and the lists on which subjects stand.
-
-        The facts of a subject come sorted by day and event.
-        """
-        self._edition, self._facts, self._unusable, self._day, self._lists = edition, facts, unusable, day, lists
+        """Takes facts, the first day on which each may no longer be used, and the lists on which subjects stand."""
+        self.crowd, self.unusable, self.day = crowd, unusable, day
+        self.unusable_from: Ints = np.array([end for ends in unusable for end in ends], dtype=np.int64)
+        self._edition, self._lists = edition, lists
         self._views: dict[int, View] = {}
-        self._screen = Screen(edition, facts, unusable, day, lists) if len(facts) >= FEW else None
+        is_few = len(crowd.facts) < FEW
+        self._screen = None if is_few else Screen(edition, crowd, self.unusable_from, day, lists)
         self._rules = self._sorted(edition.rules)
         self._vetoes = self._sorted(edition.grading.vetoes)
         self._known: dict[int, tuple[list[bool], list[bool]]] = {}
@@ -53,10 +53,8 @@ class Laws:
         """Returns the view of one subject, made when it is first asked for."""
         found = self._views.get(subject)
         if found is None:
-            passed = None if self._screen is None else self._screen.passed[subject]
-            found = self._views[subject] = View(
-                self._edition, self._facts[subject], self._unusable[subject], self._day, self._lists[subject], passed
-            )
+            facts, ends = self.crowd.facts[subject], self.unusable[subject]
+            found = self._views[subject] = View(self._edition, facts, ends, self.day, self._lists[subject])
         return found
 
     def findings(self, subject: int, scheme: str) -> list[Finding]:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_service.arrays import NEVER, Bools, Ints, after
-from credit_service.ledger.facts import Fact
-from credit_service.legal_days import parse_day
+from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.rulebook.condition import (
     AllOf,
     Always,
@@ -51,26 +50,15 @@ class Screen:
     """Screens subjects by their facts on one day; the facts of each are sorted by day and event."""
 
     def __init__(
-        self,
-        edition: Edition,
-        facts: Sequence[Sequence[Fact]],
-        unusable: Sequence[Sequence[int]],
-        as_of_day: int,
-        lists: Sequence[Sequence[str]],
+        self, edition: Edition, crowd: Crowd, unusable_from: Ints, as_of_day: int, lists: Sequence[Sequence[str]]
     ) -> None:
         """Takes facts, the first day on which each may no longer be used, and the lists on which subjects stand."""
-        self.edition, self.subjects = edition, len(facts)
-        self.day, self._lists = as_of_day, lists
-        every = [fact for mine in facts for fact in mine]
-        self._subject = np.repeat(np.arange(len(facts), dtype=np.int64), [len(mine) for mine in facts])
-        self._days = np.array([fact.day for fact in every], dtype=np.int64)
-        self._events = np.array([fact.event_id for fact in every], dtype=np.int64)
-        self._ends = np.array([end for ends in unusable for end in ends], dtype=np.int64)
-        # What each fact passes, by subject; what `View` would ask the sieve for.
-        self.passed: list[list[tuple[int, ...]]] = []
-        self._kinds: dict[str, _Kind] = {}
+        self.edition, self.subjects, self.day = edition, len(crowd.facts), as_of_day
+        self._crowd, self._ends, self._lists = crowd, unusable_from, lists
+        self._happened: Bools = crowd.day <= as_of_day
         self._passing: dict[int, Ints] = {}
-        self._sort(every)
+        for name, kind in crowd.kinds.items():
+            self._sort(kind, *edition.sieve.groups(name, kind.facts))
         self._spans: dict[int, Spans] = {}
         self._bounds: dict[int, Bounds] = {}
 
@@ -85,8 +73,8 @@ class Screen:
         """Returns by subject what `review.next_change_day` would, NEVER for none, and whether that is sure."""
         first = np.full(self.subjects, NEVER, dtype=np.int64)
         is_sure = np.ones(self.subjects, dtype=np.bool_)
-        self._see(first, self._subject, self._days)
-        self._see(first, self._subject, self._ends)
+        self._see(first, self._crowd.subject, self._crowd.day)
+        self._see(first, self._crowd.subject, self._ends)
         if self.edition.valid_to is not None:
             everybody = np.arange(self.subjects, dtype=np.int64)
             self._see(first, everybody, np.full(self.subjects, self.edition.valid_to, dtype=np.int64))
@@ -100,7 +88,7 @@ class Screen:
                 continue
             rows = self.candidates(pattern)
             if pattern.penalised is not None or pattern.not_linked_to:
-                named = self._subject[rows]
+                named = self._crowd.subject[rows]
                 is_sure[named[those[named]]] = False
                 continue
             self._see_spans(first, part, self.spans(pattern), those)
@@ -121,14 +109,14 @@ class Screen:
 
     def _see_spans(self, first: Ints, part: Condition, spans: Spans, those: Bools) -> None:
         """Sees the days on which spans begin and end, or on which a rolling count lets go of them."""
-        subjects = self._subject[spans.rows]
+        subjects = self._crowd.subject[spans.rows]
         kept = those[subjects]
         subjects = subjects[kept]
         if not isinstance(part, Count):
             self._see(first, subjects, spans.start[kept])
             self._see(first, subjects, spans.until[kept])
         elif part.span is not None and part.since is not None:
-            self._see(first, subjects, after(part.since, self._days[spans.rows][kept]))
+            self._see(first, subjects, after(part.since, self._crowd.day[spans.rows][kept]))
 
     def _see(self, first: Ints, subjects: Ints, days: Ints) -> None:
         """Keeps the first later day of each subject."""
@@ -138,12 +126,12 @@ class Screen:
     def marked(self, rows: Ints) -> Bools:
         """Marks the subjects of the rows."""
         found = np.zeros(self.subjects, dtype=np.bool_)
-        found[self._subject[rows]] = True
+        found[self._crowd.subject[rows]] = True
         return found
 
     def count(self, rows: Ints) -> Ints:
         """Counts the rows of each subject."""
-        return np.bincount(self._subject[rows], minlength=self.subjects)
+        return np.bincount(self._crowd.subject[rows], minlength=self.subjects)
 
     def on_list(self, name: str) -> Bools:
         """Marks the subjects that stand on a list."""
@@ -173,9 +161,9 @@ class Screen:
     def _shared(self, excuse: Excuse, pattern: FactPattern, rows: Ints) -> Iterable[tuple[int, int, Any]]:
         """Yields row, subject and the value that both facts of an excuse must share."""
         if len(rows):
-            kind = self._kinds[pattern.kind]
+            kind = self._crowd.kinds[pattern.kind]
             values = [kind.payloads[place].get(excuse.same) for place in np.searchsorted(kind.rows, rows).tolist()]
-            yield from zip(rows.tolist(), self._subject[rows].tolist(), values, strict=True)
+            yield from zip(rows.tolist(), self._crowd.subject[rows].tolist(), values, strict=True)
 
     def proofs(self, condition: Condition) -> tuple[dict[int, list[Match]], Bools]:
         """Returns the matches of each subject, as `matching.current` does, and the subjects where it must be asked."""
@@ -195,8 +183,10 @@ class Screen:
 
     def _matches(self, spans: Spans) -> dict[int, list[Match]]:
         found: dict[int, list[Match]] = {}
-        columns = (self._subject, self._events, self._days)
-        told = zip(*(of[spans.rows].tolist() for of in columns), spans.start.tolist(), spans.until.tolist(), strict=True)
+        columns = (self._crowd.subject, self._crowd.event_id, self._crowd.day)
+        told = zip(
+            *(of[spans.rows].tolist() for of in columns), spans.start.tolist(), spans.until.tolist(), strict=True
+        )
         for subject, event, day, start, until in told:
             found.setdefault(subject, []).append(Match(start, until, day, (event,), (event,)))
         return found
@@ -216,14 +206,15 @@ class Screen:
         rows = self.candidates(pattern)
         if not len(rows):
             return _NO_SPANS
-        kind = self._kinds[pattern.kind]
+        kind = self._crowd.kinds[pattern.kind]
         places = np.searchsorted(kind.rows, rows)
-        start, until = self._days[rows], np.full(len(rows), NEVER, dtype=np.int64)
+        start, until = self._crowd.day[rows], np.full(len(rows), NEVER, dtype=np.int64)
         if pattern.state is not None:
-            start, until = kind.stretch(pattern.state, places, start)
+            start, until = stretch(kind, pattern.state, places, start)
         if pattern.is_statutory:
-            voided = kind.void(self.edition)[places]
-            until = np.minimum(until, np.where(voided, self._days[rows], NEVER))
+            usability = self.edition.usability
+            voided = np.array([is_void(usability, kind.facts[place]) for place in places.tolist()], dtype=np.bool_)
+            until = np.minimum(until, np.where(voided, self._crowd.day[rows], NEVER))
         else:
             until = np.minimum(until, self._ends[rows])
         if pattern.since is not None and pattern.penalised is None:
@@ -236,16 +227,16 @@ class Screen:
         rows = self._passing.get(id(pattern), _NO_ROWS)
         if not pattern.is_latest or not len(rows):
             return rows
-        kind = self._kinds[pattern.kind]
-        stated = np.ones(len(kind.rows), dtype=np.bool_)
+        kind = self._crowd.kinds[pattern.kind]
+        stated = self._happened[kind.rows]
         for test in pattern.tests:
-            stated &= kind.states(test.field)
+            stated = stated & kind.states(test.field)
         found: Ints = np.intersect1d(self.latest(kind.rows[stated]), rows, assume_unique=True)
         return found
 
     def latest(self, rows: Ints) -> Ints:
         """Returns the last of each subject's rows; rows rise."""
-        subjects = self._subject[rows]
+        subjects = self._crowd.subject[rows]
         is_last = np.ones(len(rows), dtype=np.bool_)
         is_last[:-1] = subjects[1:] != subjects[:-1]
         found: Ints = rows[is_last]
@@ -253,87 +244,47 @@ class Screen:
 
     def operating_since(self, condition: Operated) -> Ints:
         """Returns the day of founding as last registered, else that of the first usable record; else NEVER."""
-        usable = self._ends > self.day
+        usable = (self._ends > self.day) & self._happened
         found = np.full(self.subjects, NEVER, dtype=np.int64)
-        for name in condition.shown_by or tuple(self._kinds):
-            if name in self._kinds:
-                rows = self._kinds[name].rows
+        for name in condition.shown_by or tuple(self._crowd.kinds):
+            if name in self._crowd.kinds:
+                rows = self._crowd.kinds[name].rows
                 rows = rows[usable[rows]]
-                np.minimum.at(found, self._subject[rows], self._days[rows])
-        if "REG" in self._kinds:
-            kind = self._kinds["REG"]
+                np.minimum.at(found, self._crowd.subject[rows], self._crowd.day[rows])
+        if "REG" in self._crowd.kinds:
+            kind = self._crowd.kinds["REG"]
             rows = self.latest(kind.rows[kind.states("founded_date") & usable[kind.rows]])
             founded = kind.days("founded_date")[np.searchsorted(kind.rows, rows)]
-            found[self._subject[rows]] = founded
+            found[self._crowd.subject[rows]] = founded
         return found
 
-    def _sort(self, every: Sequence[Fact]) -> None:
-        """Sorts the facts to their kinds and to the patterns that they pass."""
-        places: dict[str, list[int]] = {}
-        for row, fact in enumerate(every):
-            places.setdefault(fact.kind, []).append(row)
-        passed: list[tuple[int, ...]] = [()] * len(every)
-        for name, mine in places.items():
-            facts = [every[row] for row in mine]
-            groups, patterns = self.edition.sieve.groups(name, facts)
-            for row, group in zip(mine, groups, strict=True):
-                passed[row] = patterns[group]
-            rows = np.array(mine, dtype=np.int64)
-            happened = self._days[rows] <= self.day
-            self._kinds[name] = _Kind(rows[happened], [fact for fact in facts if fact.day <= self.day])
-            self._keep_passing(rows[happened], np.array(groups, dtype=np.int64)[happened], patterns)
-        ends = np.cumsum(self.count(np.arange(len(every)))).tolist()
-        self.passed = [passed[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-    def _keep_passing(self, rows: Ints, groups: Ints, patterns: Sequence[tuple[int, ...]]) -> None:
-        for pattern in {one for group in set(groups.tolist()) for one in patterns[group]}:
+    def _sort(self, kind: Kind, groups: Sequence[int], patterns: Sequence[tuple[int, ...]]) -> None:
+        """Keeps the rows that pass each pattern."""
+        of, happened = np.array(groups, dtype=np.int64), self._happened[kind.rows]
+        of, rows = of[happened], kind.rows[happened]
+        for pattern in {one for group in set(of.tolist()) for one in patterns[group]}:
             does_pass = np.array([pattern in mine for mine in patterns], dtype=np.bool_)
-            self._passing[pattern] = rows[does_pass[groups]]
+            self._passing[pattern] = rows[does_pass[of]]
 
 
-class _Kind:
-    """Holds the facts of one kind that had happened by the day, and what they state, read once a field."""
-
-    def __init__(self, rows: Ints, facts: Sequence[Fact]) -> None:
-        self.rows, self._facts = rows, facts
-        self.payloads = [fact.payload for fact in facts]
-        self._days: dict[str, Ints] = {}
-
-    def days(self, field: str) -> Ints:
-        """Returns the day that each fact states, NEVER where it states none."""
-        found = self._days.get(field)
-        if found is None:
-            texts = [payload.get(field) for payload in self.payloads]
-            days = [NEVER if text is None else parse_day(text) for text in texts]
-            found = self._days[field] = np.array(days, dtype=np.int64)
-        return found
-
-    def states(self, field: str) -> Bools:
-        """Marks the facts that state a field."""
-        return np.array([field in payload for payload in self.payloads], dtype=np.bool_)
-
-    def void(self, edition: Edition) -> Bools:
-        """Marks the facts that have no effect at all."""
-        return np.array([is_void(edition.usability, fact) for fact in self._facts], dtype=np.bool_)
-
-    def stretch(self, state: State, places: Ints, start: Ints) -> tuple[Ints, Ints]:
-        """Returns the days [from, until) of some facts in the state, as `view.stretch` does it one by one."""
-        if state.starts:
-            start = np.full(len(places), NEVER, dtype=np.int64)
-            for field in reversed(state.starts):
-                stated = self.days(field)[places]
-                start = np.where(stated < NEVER, stated, start)
-        if state.after is not None:
-            start = after(state.after, start)
-        until = np.full(len(places), NEVER, dtype=np.int64)
-        for field, more in (*((name, 0) for name in state.until), *((name, 1) for name in state.through)):
-            stated = self.days(field)[places]
-            until = np.minimum(until, np.where(stated < NEVER, stated + more, NEVER))
-        if state.lingers is not None:
-            until = np.where((start < until) & (until < NEVER), after(state.lingers, until), until)
-        for field in state.absent:
-            start = np.where(self.days(field)[places] < NEVER, NEVER, start)
-        return start, until
+def stretch(kind: Kind, state: State, places: Ints, start: Ints) -> tuple[Ints, Ints]:
+    """Returns the days [from, until) of some facts in the state, as `view.stretch` does it one by one."""
+    if state.starts:
+        start = np.full(len(places), NEVER, dtype=np.int64)
+        for field in reversed(state.starts):
+            stated = kind.days(field)[places]
+            start = np.where(stated < NEVER, stated, start)
+    if state.after is not None:
+        start = after(state.after, start)
+    until = np.full(len(places), NEVER, dtype=np.int64)
+    for field, more in (*((name, 0) for name in state.until), *((name, 1) for name in state.through)):
+        stated = kind.days(field)[places]
+        until = np.minimum(until, np.where(stated < NEVER, stated + more, NEVER))
+    if state.lingers is not None:
+        until = np.where((start < until) & (until < NEVER), after(state.lingers, until), until)
+    for field in state.absent:
+        start = np.where(kind.days(field)[places] < NEVER, NEVER, start)
+    return start, until
 
 
 def _pattern(screen: Screen, pattern: FactPattern) -> Bounds:

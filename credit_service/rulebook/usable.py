@@ -27,13 +27,13 @@ def unusable_from(edition: Edition, facts: Sequence[Fact]) -> list[int]:
     penalty, and an accident is repaired once every penalty that names it is.
     """
     usability = edition.usability
-    ends = [_own_end(usability, fact) for fact in facts]
-    repairs = _repairs(facts)
-    if repairs:
+    ends = [_own_end(usability, fact) if fact.kind == "PEN" else NEVER for fact in facts]
+    kinds = {fact.kind for fact in facts}
+    if "REP" in kinds and (repairs := _repairs(facts)):
         ends = [min(end, repairs.get(key(fact), NEVER)) for end, fact in zip(ends, facts, strict=True)]
         for n, day in _reached(usability, facts, repairs):
             ends[n] = min(ends[n], day)
-    if any(fact.kind in usability.follow for fact in facts):
+    if not kinds.isdisjoint(usability.follow):
         penalties = {key(fact): end for fact, end in zip(facts, ends, strict=True) if fact.kind == "PEN"}
         for n, fact in enumerate(facts):
             if fact.kind in usability.follow:
@@ -42,8 +42,6 @@ def unusable_from(edition: Edition, facts: Sequence[Fact]) -> list[int]:
 
 
 def _own_end(usability: Usability, fact: Fact) -> int:
-    if fact.kind != "PEN":
-        return NEVER
     if is_void(usability, fact):
         return fact.day
     return _publicity_end(usability, fact)

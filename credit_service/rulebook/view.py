@@ -26,12 +26,8 @@ class View:
         unusable_from: Sequence[int],
         as_of_day: int,
         lists: Iterable[str] = (),
-        passed: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
-        """Takes facts in any order; `lists` names the lists on which the subject stands.
-
-        `passed` holds the patterns that each fact passes, where the sieve was asked already.
-        """
+        """Takes facts in any order; `lists` names the lists on which the subject stands."""
         self.edition, self.as_of_day, self.lists = edition, as_of_day, frozenset(lists)
         # Every day on which a fact, also one to come, begins or ends to count.
         self.days = [*(fact.day for fact in facts), *unusable_from]
@@ -46,14 +42,12 @@ class View:
         self.matches: dict[str, Any] = {}
         # The facts that pass each pattern of the edition, by its identity; patterns that none passes are absent.
         self.passing: dict[int, list[Fact]] = {}
-        if passed is None:
-            passed = [edition.sieve.of(fact) for fact in facts]
-        for fact, end, patterns in sorted(zip(facts, unusable_from, passed, strict=True), key=_age):
+        for fact, end in sorted(zip(facts, unusable_from, strict=True), key=_age):
             if fact.day > as_of_day:
                 break
             self.by_kind.setdefault(fact.kind, []).append(fact)
             self.unusable_from[fact.event_id] = end
-            for pattern in patterns:
+            for pattern in edition.sieve.of(fact):
                 self.passing.setdefault(pattern, []).append(fact)
 
     def lasting(self, fact: Fact, is_statutory: bool) -> int:
@@ -92,7 +86,7 @@ class View:
                     self._referring.setdefault(fact.refers_to, []).append(fact)
 
 
-def _age(known: tuple[Fact, int, tuple[int, ...]]) -> tuple[int, int]:
+def _age(known: tuple[Fact, int]) -> tuple[int, int]:
     return known[0].day, known[0].event_id
 
 

@@ -142,6 +142,23 @@ def subjects_by_id(session: Session, subject_ids: Iterable[str]) -> dict[str, Su
     return {row.subject_id: row for row in rows.scalars()}
 
 
+class Kinded(NamedTuple):
+    """Holds what judging has to know of a subject beside its facts."""
+
+    subject_id: str
+    scheme: str
+    kind: str
+
+
+Judged = SubjectRow | Kinded
+
+
+def kinds_of(session: Session, subject_ids: Iterable[str]) -> dict[str, Kinded]:
+    """Returns scheme and kind of the known ones of the given subjects, beside the mapper."""
+    rows = select_by_keys(session, SubjectRow, Kinded._fields, "subject_id", subject_ids)
+    return {row[0]: Kinded._make(row) for row in rows}
+
+
 def all_subject_ids(session: Session, after_id: str, limit: int) -> Sequence[str]:
     """Returns a page of subject ids in order."""
     statement = (

@@ -2,17 +2,28 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_service.grades.stability import LETTERS, cycle_days, held, letter_of, next_cycle_day, settle
+from credit_service.grades.stability import LETTERS, cycle_days, held, letter_of, next_cycle_day
+from credit_service.grades.stability import settle as settle_many
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
+from credit_service.rulebook.law import GradingPolicy
 
 POLICY = load_edition(SHIPPED / "cn-2026-04.toml").grading
 STABILITY = POLICY.stability
 assert STABILITY is not None
+
+
+def settle(policy: GradingPolicy, cycles: list[int], now: int, *, is_hard: bool) -> str:
+    """Returns the letter of one subject, which is judged beside others."""
+    beside = np.array([[500] * len(cycles), cycles, [1000] * len(cycles)], dtype=np.int64)
+    return settle_many(policy, beside, np.array([500, now, 1000]), np.array([False, is_hard, True]))[1]
+
+
 SCORES = st.lists(st.integers(500, 1000), min_size=2, max_size=13)
 
 

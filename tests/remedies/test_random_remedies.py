@@ -20,7 +20,7 @@ from credit_service.audit.acts import Ask
 from credit_service.changes import Recorder
 from credit_service.cli import throwaway
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.tables import current_grades
+from credit_service.grades.tables import CurrentGrade
 from credit_service.ledger.append import append
 from credit_service.ledger.facts import facts_of
 from credit_service.ledger.tables import stored_versions
@@ -197,7 +197,7 @@ class Records(RuleBasedStateMachine):
         with self.house.database.reading() as session:
             facts = facts_of(session, [self.subject], self.now, self.now)[self.subject]
             explained = self.house.assessor.explain(session, self.subject, self.now, self.now)
-            kept = current_grades(session, [self.subject])[self.subject]
+            kept = session.get_one(CurrentGrade, self.subject)
         names = {fact.event_id: key(fact) for fact in facts}
         graded = explained.graded
         parts: list[Any] = [*explained.contributions, *graded.reasons, *graded.vetoes]

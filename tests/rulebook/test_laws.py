@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.facts import Fact
 from credit_service.rulebook import laws
 from credit_service.rulebook.evaluate import evaluate
@@ -40,7 +41,7 @@ def at_once(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any, .
     """Returns what is said of all of them together."""
     facts = [sorted(mine, key=lambda fact: (fact.day, fact.event_id)) for mine, _ in asked]
     ends = [unusable_from(edition, mine) for mine in facts]
-    many = Laws(edition, facts, ends, day, [("BLACK",) if is_listed else () for _, is_listed in asked])
+    many = Laws(edition, Crowd(facts), ends, day, [("BLACK",) if is_listed else () for _, is_listed in asked])
     scheme = edition.schemes[0]
     return [
         (
