@@ -82,7 +82,7 @@ class Assessor:
             existing.setdefault(row.subject_id, []).append(row)
         for g in graded:
             # Without an edition in force nothing may be said, so nothing may be withdrawn either.
-            if not g.edition_id or not (g.subject_id in existing or any(f.effect == CANDIDATE for f in g.findings)):
+            if not g.edition_id or not (g.subject_id in existing or _may_list(g)):
                 continue
             findings = [(g.edition_id, finding) for finding in g.findings]
             around = Surroundings(self.edition, facts[g.subject_id], g.subject_id in listed, recorder, now)
@@ -115,6 +115,16 @@ class Assessor:
                 )
             )  # fmt: skip
         return found
+
+    def said(self, session: Session, subject_ids: Sequence[str], now: datetime) -> tuple[list[Verdict], list[str]]:
+        """Returns what `assess` would keep, and the subjects of which it might move a listing; writes nothing."""
+        known = kinds_of(session, subject_ids)
+        facts = facts_of(session, list(known), now, now)
+        listed = blacklisted_until(session, list(known), now, now)
+        with_listings = {row.subject_id for row in listings_of(session, list(known))}
+        graded = self.judge(list(known.values()), facts, now, listed, standings(session, list(known), now, now))
+        others = {g.subject_id for g in graded if _may_list(g)} | with_listings
+        return self.verdicts([g for g in graded if g.subject_id not in others]), sorted(others)
 
     def edition(self, edition_id: str) -> Edition:
         """Returns an edition that may be named by a listing; fails with EDITION_NOT_FOUND."""
@@ -165,6 +175,13 @@ class Assessor:
                 if basis == self._basis(document["edition_id"], document.get("model_id"), split(subject_id)[0], day):
                     found[subject_id] = Kept(kind, region, document, assessed)
         return found
+
+    def bases(self, day: int) -> frozenset[str]:
+        """Returns what a grade of the day may have been judged by, of every scheme that an edition governs."""
+        editions = self.editions()
+        schemes = {scheme for edition in editions if edition.is_in_force(day) for scheme in edition.schemes}
+        governing = ((edition_for(editions, scheme, day), scheme) for scheme in schemes)
+        return frozenset(self._basis(edition.id, None, scheme, day) for edition, scheme in governing)
 
     def _basis(self, edition_id: str, model_id: str | None, scheme: str, day: int) -> str:
         """Names what judges a scheme on a day, empty when it is not what is named."""
@@ -260,6 +277,10 @@ class Assessor:
         except CreditError as error:
             pairs = zip(members, cases, strict=True)
             return [_ungraded(edition, member, case.facts, day, error) for member, case in pairs]
+
+
+def _may_list(graded: Graded) -> bool:
+    return any(finding.effect == CANDIDATE for finding in graded.findings)
 
 
 def _case(

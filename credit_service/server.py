@@ -100,11 +100,16 @@ def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
     return house
 
 
-def _furnished(settings: Settings, clock: Callable[[], datetime], database: Database, audit: Database) -> House:
+def open_judgement(settings: Settings) -> tuple[Database, Assessor]:
+    """Opens the database with the editions and models that judge; for work beside the server."""
+    database = Database(settings.database_url)
+    return database, _assessor(settings, database)[0]
+
+
+def _assessor(settings: Settings, database: Database) -> tuple[Assessor, Sequence[Edition], tuple[Artefact, ...]]:
+    """Returns what judges, every edition that is installed, and the models."""
     shipped = load_editions(SHIPPED)
     overlays = load_editions(Path(settings.editions_dir)) if settings.editions_dir else ()
-    sources = load_sources(Path(settings.sources_dir) if settings.sources_dir else SHIPPED_SOURCES)
-    vault = Vault(_person_key(settings), os.urandom)
 
     def in_force() -> Sequence[Edition]:
         # An overlay of a city counts from its adoption by two officers on; shipped editions count at once.
@@ -112,22 +117,29 @@ def _furnished(settings: Settings, clock: Callable[[], datetime], database: Data
             adopted = [e for e in overlays if is_approved(session, ADOPT, e.digest)]
         return (*adopted, *shipped) if adopted else shipped
 
-    editions = in_force if overlays else lambda: shipped
-    levels = edition_for(shipped, "USCC", civil_day(clock())).accidents
     models = load_models(settings)
     scorecards = {name: artefact.scorecard for name, artefact in models.items()}
     _check_models(shipped, scorecards)
+    assessor = Assessor(in_force if overlays else lambda: shipped, scorecards)
+    return assessor, (*overlays, *shipped), tuple(models.values())
+
+
+def _furnished(settings: Settings, clock: Callable[[], datetime], database: Database, audit: Database) -> House:
+    assessor, installed, models = _assessor(settings, database)
+    sources = load_sources(Path(settings.sources_dir) if settings.sources_dir else SHIPPED_SOURCES)
+    vault = Vault(_person_key(settings), os.urandom)
+    levels = edition_for(load_editions(SHIPPED), "USCC", civil_day(clock())).accidents
     schemes = {name: source.scheme for name, source in sources.items()}
     last_day = partial(last_casualty_day, levels)
     checker = Checker(schemes, partial(accident_level, levels), vault.person_code, last_day)
     strict = frozenset(name for name, source in sources.items() if source.needs_registration)
-    assessor, feed = Assessor(editions, scorecards), Feed()
+    feed = Feed()
     return House(
-        database=database, audit=audit, assessor=assessor, models=tuple(models.values()),
+        database=database, audit=audit, assessor=assessor, models=models,
         writer=Writer(database, Reception(vault, strict), assessor, feed, clock),
         quota=Quota(settings.quota_events_per_second), checking=Checking(checker, settings.checking_processes),
-        vault=vault, feed=feed, sources=sources, source_agencies=_source_agencies(settings, sources), editions=editions,
-        all_editions=(*overlays, *shipped), clock=clock,
+        vault=vault, feed=feed, sources=sources, source_agencies=_source_agencies(settings, sources),
+        editions=assessor.editions, all_editions=installed, clock=clock,
     )  # fmt: skip
 
 

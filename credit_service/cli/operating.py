@@ -1,10 +1,16 @@
 """Commands of the operator: serve, migrate, verify the ledger, doctor."""
 
 import asyncio
+import os
+from contextlib import closing
+from functools import partial
+from operator import add
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 from sqlalchemy import func, select
 
 from credit_service import logs, migrations
@@ -30,6 +36,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(serve)
     app.command()(migrate)
+    app.command()(regrade)
     app.command("verify-ledger")(verify_ledger)
     app.command()(doctor)
 
@@ -93,6 +100,38 @@ def migrate(
     else:
         verb = "would run" if dry_run else "ran"
         say(f"{verb} {', '.join(names) or 'nothing'} on {mask_url(settings.database_url)}")
+
+
+def regrade(
+    url: UrlOption = "",
+    everybody: Annotated[
+        bool,
+        typer.Option("--all", help="Everybody, not only whom edition, model or program of today did not judge."),
+    ] = False,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="Processes that judge.")] = os.cpu_count() or 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Grade the population anew, while the server serves: after a new model, edition or version of this program.
+
+    Broken off, it goes on with what is left when it is run again.
+    """
+    from credit_service import regrading, server  # the other commands start without the server's imports
+
+    settings = from_environment(database_url=url or None)
+    check_ready(settings)
+    opening = partial(server.open_judgement, settings)
+    house, done = opening(), regrading.Regraded(0, 0, 0)
+    with closing(house[0]), Progress(console=Console(stderr=True), disable=as_json) as bar:
+        task = bar.add_task("regrading", total=None)
+        for page in regrading.regrade(house, opening, server.system_clock, processes, is_everybody=everybody):
+            done = regrading.Regraded(*map(add, done, page))
+            bar.advance(task, page.subjects)
+    if as_json:
+        print_json(done._asdict())
+    else:
+        say(f"{done.subjects} subjects graded, {done.again} of them by the writer; {done.failed} failed")
+    if done.failed:
+        raise typer.Exit(EXIT_FAILED)
 
 
 def verify_ledger(url: UrlOption = "", as_json: JsonOption = False) -> None:

@@ -1,10 +1,10 @@
 """What is kept of grades: the current one of each subject, and every one that was recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, bindparam, false, func, select, text
+from sqlalchemy import Index, Text, bindparam, false, func, or_, select, text
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime, select_by_keys
@@ -72,6 +72,26 @@ def standing_rows(session: Session, subject_ids: Sequence[str]) -> Sequence[Any]
     Without a current grade all of its columns are absent.
     """
     return session.connection().execute(_STANDING, {"subject_ids": list(subject_ids)}).all()
+
+
+def stale_subjects(session: Session, bases: Collection[str], day: int, after: str, limit: int) -> Sequence[str]:
+    """Returns a page of subjects, in order of id, that were not judged on one of these bases, or are due by the day.
+
+    Persons are never graded and left out.
+    """
+    is_stale = or_(
+        col(CurrentGrade.basis).is_(None),
+        col(CurrentGrade.basis).not_in(bases),
+        col(CurrentGrade.next_review_day) <= day,
+    )
+    statement = (
+        select(col(SubjectRow.subject_id))
+        .outerjoin(CurrentGrade, col(CurrentGrade.subject_id) == col(SubjectRow.subject_id))
+        .where(col(SubjectRow.subject_id) > after, col(SubjectRow.kind) != "PERSON", is_stale)
+        .order_by(col(SubjectRow.subject_id))
+        .limit(limit)
+    )
+    return session.execute(statement).scalars().all()
 
 
 def grade_history(session: Session, subject_id: str, before_number: int | None, limit: int) -> Sequence[GradeRow]:

@@ -1,4 +1,4 @@
-"""The facts of many subjects laid side by side: days as arrays, and the payloads of each kind read once a field. Pure."""
+"""The facts of many subjects side by side: days as arrays, payloads of a kind read once a field. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -184,10 +184,8 @@ class Screen:
     def _matches(self, spans: Spans) -> dict[int, list[Match]]:
         found: dict[int, list[Match]] = {}
         columns = (self._crowd.subject, self._crowd.event_id, self._crowd.day)
-        told = zip(
-            *(of[spans.rows].tolist() for of in columns), spans.start.tolist(), spans.until.tolist(), strict=True
-        )
-        for subject, event, day, start, until in told:
+        told = [*(of[spans.rows].tolist() for of in columns), spans.start.tolist(), spans.until.tolist()]
+        for subject, event, day, start, until in zip(*told, strict=True):
             found.setdefault(subject, []).append(Match(start, until, day, (event,), (event,)))
         return found
 
