@@ -71,7 +71,7 @@ class Assessor:
         """
         ids = bearers(session, subject_ids)
         known = kinds_of(session, ids)
-        facts = facts_of(session, ids, now, now)
+        facts = facts_of(session, ids, now, now, is_packing=True)
         rows = [known[i] for i in ids if i in known]
         listed = blacklisted_until(session, ids, now, now)
         decided = standings(session, ids, now, now)

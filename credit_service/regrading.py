@@ -21,6 +21,7 @@ from credit_service.grades.keeping import Verdict, keep
 from credit_service.grades.tables import last_written, stale_subjects
 from credit_service.ledger.tables import last_collect_time
 from credit_service.legal_days import civil_day
+from credit_service.memory import spare_collections
 from credit_service.subjects.tables import all_subject_ids
 
 SUBJECTS_AT_ONCE = 1_000
@@ -135,6 +136,7 @@ _OPENED: list[House] = []
 
 def _open(opening: Open) -> None:
     _OPENED.append(opening())
+    spare_collections()
 
 
 def _judge(subject_ids: Sequence[str], now: datetime) -> Judged:

@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from credit_service import logs, migrations
 from credit_service.api.calls import Around
-from credit_service.api.checking import Checking, spare_collections
+from credit_service.api.checking import Checking
 from credit_service.api.house import House
 from credit_service.api.quota import Quota
 from credit_service.api.rulebook import ADOPT
@@ -39,6 +39,7 @@ from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import SHIPPED as SHIPPED_SOURCES
 from credit_service.ledger.sources import Source, load_sources
 from credit_service.legal_days import civil_day
+from credit_service.memory import spare_collections
 from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import SHIPPED, edition_for, load_editions
 from credit_service.rulebook.law import Edition

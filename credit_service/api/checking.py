@@ -5,7 +5,6 @@ reason, loses nothing: its batch is checked here, and another process takes its 
 """
 
 import asyncio
-import gc
 import multiprocessing
 import signal
 import threading
@@ -17,12 +16,11 @@ from typing import Any
 from credit_service import logs
 from credit_service.api.wire import record_of
 from credit_service.ledger.drafts import CheckedDraft, Checker, Draft
+from credit_service.memory import spare_collections
 from credit_service.v1 import ledger_pb2 as pb
 
 # A smaller batch is checked sooner than it is handed over.
 WORTH_A_HOP = 100
-# Young objects between two collections: batches make thousands that all end together.
-YOUNG_OBJECTS = 100_000
 # A kind of message that holds drafts, and one of it as it is sent.
 Packed = tuple[type[pb.SubmitEventsRequest] | type[pb.StreamEventsRequest], bytes]
 Run = Callable[..., Awaitable[Any]]
@@ -108,12 +106,6 @@ class _Worker:
 def check_all(checker: Checker, drafts: Sequence[pb.EventDraft], now: datetime) -> list[CheckedDraft]:
     """Checks each record on its own."""
     return [_checked(checker, draft, now) for draft in drafts]
-
-
-def spare_collections() -> None:
-    """Leaves what stands now out of garbage collection, and collects the young less often."""
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
 
 
 def _checked(checker: Checker, draft: pb.EventDraft, now: datetime) -> CheckedDraft:

@@ -25,6 +25,7 @@ from credit_service.ledger.tables import (
     registrations,
     stored_versions,
 )
+from credit_service.ledger.timelines import unpack
 from credit_service.subjects.tables import Registration, note_subjects, register
 from credit_service.subjects.vault import PersonalValue, Sealed, Vault
 
@@ -105,6 +106,8 @@ def append(
     if batch.events:
         insert_stored(session, LedgerEvent, _EVENT_COLUMNS, batch.events)
         insert_stored(session, EventKey, StoredVersion._fields, batch.keys)
+        # Where versions of a record name different subjects, no event of the former one tells that it has ended.
+        unpack(session, {subject for receipt in receipts for subject in receipt.subject_ids[1:]})
         if batch.personal:
             insert_rows(session, PersonalValue, batch.personal)
         row.position, row.chain_hash = batch.position, batch.chain_hash

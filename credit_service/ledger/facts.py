@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -10,10 +11,11 @@ import orjson
 from sqlalchemy import BigInteger, Select, bindparam, or_, select, type_coerce
 from sqlmodel import Session, col
 
-from credit_service.database import UtcTime
+from credit_service.database import UtcTime, to_microseconds
 from credit_service.ledger.drafts import Draft
 from credit_service.ledger.relations import givers
-from credit_service.ledger.tables import LedgerEvent, later_version_known
+from credit_service.ledger.tables import LedgerEvent, last_collect_time, later_version_known
+from credit_service.ledger.timelines import FIELDS, Row, pack, packed
 from credit_service.legal_days import civil_day, civil_day_at
 
 
@@ -36,15 +38,18 @@ class Fact(NamedTuple):
     payload: Mapping[str, Any]
 
 
-def facts_of(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
+def facts_of(
+    session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, is_packing: bool = False
+) -> dict[str, list[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
     What a subject bears of others is among them. Each list is sorted by (day, event id); subjects without facts map
-    to an empty list.
+    to an empty list. Packing keeps what had to be read from the ledger as timelines, within a writing transaction
+    that asks for its own time.
     """
     borne = givers(session, subject_ids, as_of, known)
     wanted = dict.fromkeys([*subject_ids, *(giver for mine in borne.values() for giver in mine)])
-    own = _own_facts(session, list(wanted), as_of, known)
+    own = _own_facts(session, list(wanted), as_of, known, is_packing=is_packing)
     found = {subject_id: own[subject_id] for subject_id in subject_ids}
     for subject_id, mine in borne.items():
         others = [f for giver, kinds in mine.items() for f in own[giver] if kinds is None or f.kind in kinds]
@@ -52,49 +57,81 @@ def facts_of(session: Session, subject_ids: Sequence[str], as_of: datetime, know
     return found
 
 
-def _own_facts(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
-    found: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
-    latest_day = civil_day(as_of)
+def _own_facts(
+    session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, is_packing: bool
+) -> dict[str, list[Fact]]:
+    last = last_collect_time(session)
+    # Of what is known now the newest versions alone count, and those are packed.
+    is_known_now, is_now = last is not None and known >= last, last is not None and as_of >= last
+    rows = packed(session, subject_ids) if is_known_now else {}
+    read = _read(session, [subject_id for subject_id in subject_ids if subject_id not in rows], as_of, known)
+    if is_packing and is_known_now and is_now:
+        pack(session, read)
+    rows |= read
+    if not is_now:
+        time = to_microseconds(as_of)
+        # The clock of a source may be minutes ahead: what was received has happened.
+        rows = {i: [row for row in mine if row[_OCCUR] <= time or row[_COLLECT] <= time] for i, mine in rows.items()}
+    return _made(subject_ids, rows, civil_day(as_of))
+
+
+def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Row]]:
+    """Reads rows of the ledger, in the order of the fields of a timeline."""
+    found: dict[str, list[Row]] = {}
     for start in range(0, len(subject_ids), CHUNK):
         given = {"subject_ids": list(subject_ids[start : start + CHUNK]), "as_of": as_of, "known": known}
         # Beside the mapper, which costs as much as the facts themselves.
         rows = session.connection().execute(_statement(), given).all()
         if rows:
-            _keep(found, list(zip(*rows, strict=True)), latest_day)
-    for mine in found.values():
-        # The index gives them by position already.
-        mine.sort(key=_DAY)
+            subjects, *told, payloads = zip(*rows, strict=True)
+            read = orjson.loads(f"[{','.join(payloads)}]")
+            for subject, row in zip(subjects, zip(*told, read, strict=True), strict=True):
+                found.setdefault(subject, []).append(row)
     return found
 
 
-def _keep(found: Mapping[str, list[Fact]], columns: Sequence[Sequence[Any]], latest_day: int) -> None:
-    """Makes facts of what was read, column by column: thousands a batch, so nothing is looked at one by one."""
-    subjects, *told, days, payloads, collected = columns
-    read = orjson.loads(f"[{','.join(payloads)}]")
-    known_days = map(civil_day_at, collected)
-    event, source, record, version, kind, domain, document_no, refers_to = told
+def _made(subject_ids: Sequence[str], rows: Mapping[str, Sequence[Row]], latest_day: int) -> dict[str, list[Fact]]:
+    """Makes facts of rows, column by column: thousands a batch, so nothing is looked at one by one."""
+    every = [row for subject_id in subject_ids for row in rows.get(subject_id, ())]
+    if not every:
+        return {subject_id: [] for subject_id in subject_ids}
+    event, source, record, version, kind, domain, number, refers, _, collected, days, payload = zip(*every, strict=True)
     happened = [day if day < latest_day else latest_day for day in days]
-    every = zip(
-        event, source, record, version, kind, domain, happened, known_days, document_no, refers_to, read, strict=True
+    told = (
+        event,
+        source,
+        record,
+        version,
+        kind,
+        domain,
+        happened,
+        map(civil_day_at, collected),
+        number,
+        refers,
+        payload,
     )
     made = tuple.__new__
-    for subject, values in zip(subjects, every, strict=True):
-        found[subject].append(made(Fact, values))
+    facts = iter([made(Fact, values) for values in zip(*told, strict=True)])
+    # Rows come by position; the sort keeps that order within a day.
+    return {i: sorted(islice(facts, len(rows.get(i, ()))), key=_DAY) for i in subject_ids}
 
 
 @cache
 def _statement() -> Select[Any]:
     """Returns the question, built once: building it costs more than asking it for one subject."""
-    columns: list[Any] = [col(getattr(LedgerEvent, name)) for name in _COLUMNS]
-    # As it is kept: a time object for every fact would cost more than the fact.
-    columns.append(type_coerce(col(LedgerEvent.collect_time), BigInteger).label("collected"))
+    names = ("subject_id", *FIELDS)
+    # Times as they are kept: a time object for every fact would cost more than the fact.
+    columns: list[Any] = [
+        type_coerce(col(getattr(LedgerEvent, n)), BigInteger) if n in _TIMES else col(getattr(LedgerEvent, n))
+        for n in names
+    ]
     as_of, known = bindparam("as_of", type_=UtcTime), bindparam("known", type_=UtcTime)
     return (
         select(*columns)
         .where(
             col(LedgerEvent.subject_id).in_(bindparam("subject_ids", expanding=True)),
             col(LedgerEvent.collect_time) <= known,
-            # The clock of a source may be minutes ahead: what was received has happened.
+            # As above.
             or_(col(LedgerEvent.occur_time) <= as_of, col(LedgerEvent.collect_time) <= as_of),
             col(LedgerEvent.op) == "ASSERT",
             ~later_version_known(known),
@@ -104,10 +141,8 @@ def _statement() -> Select[Any]:
 
 
 CHUNK = 500
-_COLUMNS = (
-    "subject_id", "position", "source", "record_id", "version", "kind", "domain", "document_no", "refers_to",
-    "occur_day", "payload",
-)  # fmt: skip
+_TIMES = frozenset({"occur_time", "collect_time"})
+_OCCUR, _COLLECT = FIELDS.index("occur_time"), FIELDS.index("collect_time")
 _DAY = attrgetter("day")
 
 

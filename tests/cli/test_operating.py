@@ -26,6 +26,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0006",
         "ledger/0007",
         "ledger/0008",
+        "ledger/0009",
         "audit/0001",
     ]
     assert command("migrate", "--url", url, "--json").json()["migrations"] == [
@@ -37,6 +38,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0006",
         "ledger/0007",
         "ledger/0008",
+        "ledger/0009",
         "audit/0001",
     ]
     assert "nothing" in command("migrate", "--url", url).err

@@ -12,7 +12,7 @@ import pytest
 from credit_service import changes
 from credit_service.database import Database
 from credit_service.ledger import append as appending
-from credit_service.ledger import quarantine, relations, streams, tables
+from credit_service.ledger import quarantine, relations, streams, tables, timelines
 from credit_service.ledger.append import Receipt
 from credit_service.ledger.drafts import Checker
 from credit_service.rulebook.accidents import accident_level, last_casualty_day
@@ -66,6 +66,7 @@ def all_tables() -> list[Any]:
     models = [
         *tables.TABLES,
         *streams.TABLES,
+        *timelines.TABLES,
         *relations.TABLES,
         *quarantine.TABLES,
         SubjectRow,

@@ -15,7 +15,7 @@ from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
 from credit_service.grades import overrides
 from credit_service.grades import tables as grade_tables
-from credit_service.ledger import quarantine, relations, streams
+from credit_service.ledger import quarantine, relations, streams, timelines
 from credit_service.ledger import tables as ledger_tables
 from credit_service.listings import joint_action
 from credit_service.listings import tables as listing_tables
@@ -23,13 +23,13 @@ from credit_service.remedies import tables as remedy_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
-STEPS = [*(f"ledger/{number:04d}" for number in range(1, 9)), "audit/0001"]
+STEPS = [*(f"ledger/{number:04d}" for number in range(1, 10)), "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
         *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,
         SubjectRow, SubjectKey, PersonalValue,
         *changes.TABLES, *listing_tables.TABLES, *joint_action.TABLES, *remedy_tables.TABLES,
-        *grade_tables.TABLES, *overrides.TABLES, *audit_tables.LEDGER_TABLES,
+        *grade_tables.TABLES, *overrides.TABLES, *timelines.TABLES, *audit_tables.LEDGER_TABLES,
     ],
     "audit": audit_tables.AUDIT_TABLES,
 }  # fmt: skip
@@ -135,7 +135,7 @@ def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: st
         for name in ("is_review_open", "basis"):
             session.execute(text(f"ALTER TABLE current_grade DROP COLUMN {name}"))
         session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0006'"))
-    assert migrations.upgrade(*urls) == ["ledger/0007", "ledger/0008"]
+    assert migrations.upgrade(*urls) == ["ledger/0007", "ledger/0008", "ledger/0009"]
     with database.transaction() as session:
         assert verify_acts(session) == VerifiedActs(2, None)
         session.execute(text("UPDATE listing_move SET reason = 'other' WHERE number = 1"))

@@ -1,0 +1,81 @@
+"""Timelines only repeat the ledger: whatever was corrected, moved or withdrawn, they never change an answer."""
+
+import random
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import Session, select
+
+from credit_service.ledger import facts as reading
+from credit_service.ledger.facts import Fact, facts_of
+from credit_service.ledger.timelines import Timeline, packed
+from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
+
+SUBJECTS = [f"USCC:{CODE}", f"USCC:{OTHER}"]
+LATER = NOW + timedelta(days=400)
+Answers = dict[str, list[Fact]]
+
+
+def unpacked(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], Answers]) -> Answers:
+    """Returns the answer of the ledger alone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "packed", lambda _session, _ids: {})
+        return ask()
+
+
+def some_record(chance: random.Random) -> dict[str, Any]:
+    """Returns some version of one of a few records, told of one of two subjects."""
+    is_withdrawn = chance.random() < 0.2
+    day = date(2026, chance.randint(1, 9), chance.randint(1, 28))
+    return a_record(
+        f"R{chance.randint(1, 5)}", version=chance.randint(1, 4), op="RETRACT" if is_withdrawn else "ASSERT",
+        subject={"code": chance.choice([CODE, OTHER])}, occur_time=f"{day}T00:00:00+08:00",
+        payload={} if is_withdrawn else {"articles": [f"a/{chance.randint(1, 9)}"]},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_answers_are_those_of_the_ledger_at_every_time_frame(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance, now, was_packed = random.Random(seed), NOW, 0
+    for _ in range(25):
+        now += timedelta(hours=7)
+        desk.submit(*(some_record(chance) for _ in range(chance.randint(1, 3))), now=now)
+        if chance.random() < 0.6:
+            with desk.database.transaction() as session:
+                facts_of(session, chance.sample(SUBJECTS, chance.randint(1, 2)), now, now, is_packing=True)
+        with desk.database.reading() as session:
+            was_packed += len(packed(session, SUBJECTS))
+            for as_of in (now, LATER, now - timedelta(days=60)):
+                for known in (now, LATER, now - timedelta(hours=20)):
+
+                    def ask(as_of: datetime = as_of, known: datetime = known, session: Session = session) -> Answers:
+                        return facts_of(session, SUBJECTS, as_of, known)
+
+                    assert ask() == unpacked(monkeypatch, ask)
+    assert was_packed > 15
+
+
+def test_record_that_moves_to_another_subject_leaves_no_timeline_behind(desk: Desk) -> None:
+    desk.submit(a_record())
+    with desk.database.transaction() as session:
+        facts_of(session, SUBJECTS, NOW, NOW, is_packing=True)
+    desk.submit(a_record(version=2, subject={"code": OTHER}))
+    with desk.database.reading() as session:
+        assert session.execute(select(Timeline.subject_id)).all() == []
+        assert facts_of(session, SUBJECTS, NOW, NOW)[SUBJECTS[0]] == []
+
+
+def test_only_the_present_is_packed(desk: Desk) -> None:
+    desk.submit(a_record())
+    desk.submit(a_record("R2"), now=LATER)
+    for frame in ((NOW, LATER), (LATER, NOW), (NOW, NOW)):
+        with desk.database.transaction() as session:
+            facts_of(session, SUBJECTS, *frame, is_packing=True)
+            assert packed(session, SUBJECTS) == {}
+    with desk.database.transaction() as session:
+        facts_of(session, SUBJECTS, LATER, LATER, is_packing=True)
+        assert [len(rows) for rows in packed(session, SUBJECTS).values()] == [2]
