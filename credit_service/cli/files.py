@@ -170,6 +170,8 @@ def _open_xlsx(path: Path) -> _Table:
         # Whatever a broken archive raises, it is the file's fault.
         raise _refused(path, shown(str(fault)) or "no workbook", "a readable .xlsx workbook") from fault
     sheet = book.worksheets[0]
+    # Programs that write row by row state a size before they know it; believed, it would cut off what stands outside.
+    sheet.reset_dimensions()
     rows = iter(sheet.iter_rows(values_only=True))
     header = [_text(cell) for cell in next(rows, ())]
     while header and not header[-1]:

@@ -3,6 +3,8 @@
 import csv
 import gzip
 import io
+import re
+import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -186,3 +188,13 @@ def test_every_shared_layout_is_told_apart_by_its_header() -> None:
     for layout in load_layouts():
         assert recognised([*layout.header], load_layouts()) == layout
         assert set(layout.header) <= layout.columns()
+
+
+@pytest.mark.parametrize("stated", ["A1", "A1:K1", "A1:K2"])
+def test_rows_outside_the_stated_size_of_a_sheet_are_read(tmp_path: Path, stated: str) -> None:
+    path, other = table(tmp_path / "a.xlsx", rows=[TITLES, ROW, ROW, ROW]), tmp_path / "stated.xlsx"
+    with zipfile.ZipFile(path) as book, zipfile.ZipFile(other, "w") as changed:
+        for name in book.namelist():
+            content = re.sub(rb'(?<=<dimension ref=")[^"]+', stated.encode(), book.read(name))
+            changed.writestr(name, content)
+    assert [read.place for read in open_records(other, "sim-city-em").records] == [2, 3, 4]
