@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -134,16 +135,61 @@ def _delimited(path: Path, encoding: str) -> Iterator[Sequence[str] | Problem]:
         first = text.readline()
         delimiter = "\t" if first.count("\t") > first.count(",") else ","
         yield next(csv.reader([first], delimiter=delimiter), [])
-        rows = csv.reader(text, delimiter=delimiter)
+        lines = _Lines(text)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
+            lines.begin_row()
             try:
-                row = next(rows, None)
+                row: Sequence[str] | Problem | None = next(rows, None)
             except csv.Error as fault:
-                yield Problem("row", shown(str(fault)), "a row of delimited cells", Reason.FIELD_INVALID)
-                continue
+                row = _row_alone(lines.take_back(), delimiter, str(fault))
+                rows = csv.reader(lines, delimiter=delimiter, strict=True)
             if row is None:
                 return
             yield row
+
+
+class _Lines:
+    """Yields the lines of a table, and takes back what a faulty row swallowed: its neighbours are rows of their own."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text, self._again, self._row = iter(text), deque[str](), list[str]()
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._row.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        self._row.clear()
+
+    def take_back(self) -> str:
+        """Returns the first line of the row; the others are yielded again."""
+        first, *swallowed = self._row
+        self._again.extendleft(reversed(swallowed))
+        return first
+
+
+def _row_alone(line: str, delimiter: str, fault: str) -> Sequence[str] | Problem:
+    """Reads one line by itself, with quotation marks as clerks set them; one that stays open makes it no row."""
+    is_open = False
+
+    def once() -> Iterator[str]:
+        nonlocal is_open
+        yield line
+        is_open = True
+
+    try:
+        row = next(csv.reader(once(), delimiter=delimiter), [])
+    except csv.Error as other:
+        return Problem("row", shown(str(other)), "a row of delimited cells", Reason.FIELD_INVALID)
+    if is_open:
+        want = "a row of delimited cells, each quotation mark with its pair"
+        return Problem("row", f"a quotation mark without its pair ({fault})", want, Reason.FIELD_INVALID)
+    return row
 
 
 def _encoding(path: Path) -> str:

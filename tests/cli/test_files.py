@@ -198,3 +198,29 @@ def test_rows_outside_the_stated_size_of_a_sheet_are_read(tmp_path: Path, stated
             content = re.sub(rb'(?<=<dimension ref=")[^"]+', stated.encode(), book.read(name))
             changed.writestr(name, content)
     assert [read.place for read in open_records(other, "sim-city-em").records] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("spoiled", ['"见附件', '"见"附件', '见"附件"', '"见，附件'])
+@pytest.mark.parametrize("places", [{1}, {1, 3}, {3}])
+def test_stray_quotation_mark_swallows_no_neighbour(tmp_path: Path, spoiled: str, places: set[int]) -> None:
+    rows = [[*ROW[:3], f"罚{n}", *ROW[4:]] for n in range(5)]
+    path = table(tmp_path / "a.csv", rows=[TITLES, *rows])
+    lines = path.read_bytes().decode().split("\r\n")
+    for n in places:
+        lines[n + 1] = lines[n + 1].removesuffix(ROW[-1]) + spoiled
+    path.write_text("\r\n".join(lines), "utf-8", newline="")
+    read = list(open_records(path, "sim-city-em").records)
+    assert [one.place for one in read] == [2, 3, 4, 5, 6]
+    faulty = places if spoiled.count('"') == 1 else set()
+    for n, one in enumerate(read):
+        if n in faulty:
+            assert isinstance(one.record, Problem)
+            assert "a quotation mark without its pair" in one.record.got
+        else:
+            assert isinstance(one.record, dict)
+            assert one.record["document_no"] == f"罚{n}"
+
+
+def test_cell_of_several_lines_is_one_cell(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", rows=[TITLES, [*ROW[:-1], '第一行\r\n第二行 "引用" \r\n,第三行'], ROW])
+    assert [read.place for read in open_records(path, "sim-city-em").records] == [2, 3]
