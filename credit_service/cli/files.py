@@ -268,7 +268,7 @@ def _json_line(line: bytes) -> Record:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as fault:
         return Problem("line", f"byte {fault.start} is not UTF-8", "UTF-8 text", Reason.TEXT_INVALID)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         return Problem("line", shown(str(fault)), "one JSON object a line", Reason.FIELD_INVALID)
     if isinstance(value, dict):
         return value

@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from credit_service.cli.files import Read, open_records
+from credit_service.cli.importing import encoded
+from credit_service.errors import Problem
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
 from training.tw_osh import COLUMNS
@@ -118,3 +123,39 @@ def test_frames_without_a_sendable_record_keep_the_order(
     report = [json.loads(line)["record"] for line in Path(f"{file}.report.jsonl").read_text("utf-8").splitlines()]
     assert ended.json()["statuses"] == {"REJECTED": 2400, "ACCEPTED": 1}
     assert report == [*range(1, 1201), *range(1202, 2402)]
+
+
+MISSHAPEN: list[tuple[dict[str, Any], str]] = [
+    ({"subject": "91350100M000100Y43"}, "subject"),
+    ({"subject": {"code": 911100007109250324}}, "subject.code"),
+    ({"subject": {"code": "91350100M000100Y43", "name": ["某公司"]}}, "subject.name"),
+    ({"source": 5}, "source"),
+    ({"document_no": 7}, "document_no"),
+    ({"document_no": "\ud800"}, "document_no"),
+    ({"refers_to": True}, "refers_to"),
+    ({"kind": ["PEN"]}, "kind"),
+    ({"payload": "x"}, "payload"),
+    ({"payload": [1]}, "payload"),
+    ({"payload": {"articles": "安全生产法/99/2"}}, "payload.articles"),
+    ({"occur_time": "0001-01-01T00:00:00+08:00"}, "occur_time"),
+    ({"occur_time": "9999-12-31T23:59:59-08:00"}, "occur_time"),
+]
+
+
+@pytest.mark.parametrize(("spoiled", "field"), MISSHAPEN)
+def test_misshapen_record_is_named_by_its_field(spoiled: dict[str, Any], field: str) -> None:
+    record = {"source": "sim-city-em", "source_record_id": "R", "kind": "PEN", "domain": "WORK",
+              "subject": {"code": "91350100M000100Y43"}, "payload": {"articles": ["安全生产法/102"]}}  # fmt: skip
+    assert encoded(Read(1, record))[1] is not None
+    (_, fault), draft = encoded(Read(1, {**record, **spoiled}))
+    assert draft is None
+    assert isinstance(fault, Problem)
+    assert fault.field == field
+
+
+def test_line_that_nests_too_deep_is_named_and_the_next_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_text("[" * 200_000 + '\n{"source": "x"}\n', "utf-8")
+    deep, good = open_records(path, "").records
+    assert isinstance(deep.record, Problem)
+    assert good == Read(2, {"source": "x"})
