@@ -33,6 +33,8 @@ from credit_service.rulebook.edition import load_editions
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
 
 FRAME = 500
+# Half of what the service reads at once: the rest of a frame is small.
+FRAME_BYTES = 2 * 1024 * 1024
 WINDOW = 4
 KEPT = frozenset({"ACCEPTED", "DUPLICATE", "SUPERSEDED_LATE", "WELL_FORMED"})
 
@@ -119,8 +121,8 @@ class Importer:
     def _frames(self, records: Iterator[Read], under_way: "_UnderWay") -> Iterator[ledger_pb2.StreamEventsRequest]:
         offset = 0
         entries: list[Entry] = []
-        while chunk := list(islice(records, FRAME)):
-            entries += map(encoded, chunk)
+        for chunk in chunked(map(encoded, records)):
+            entries += chunk
             drafts = [draft for _, draft in entries if draft is not None]
             if not drafts:
                 # Nothing to send yet: these are settled with the next frame, so that the tally stays in order.
@@ -152,6 +154,21 @@ class Importer:
             if status not in KEPT:
                 self._report(Unkept(place, record_id(record), status, problems))
         self._on_ack(self.tally)
+
+
+def chunked(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yields entries as frames that the service takes: neither more records nor more bytes than it reads at once."""
+    chunk: list[Entry] = []
+    size = 0
+    for entry in entries:
+        length = entry[1].ByteSize() if entry[1] is not None else 0
+        if chunk and (len(chunk) == FRAME or size + length > FRAME_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += length
+    if chunk:
+        yield chunk
 
 
 def encoded(read: Read) -> Entry:

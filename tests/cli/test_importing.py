@@ -159,3 +159,13 @@ def test_line_that_nests_too_deep_is_named_and_the_next_is_read(tmp_path: Path) 
     deep, good = open_records(path, "").records
     assert isinstance(deep.record, Problem)
     assert good == Read(2, {"source": "x"})
+
+
+def test_long_records_are_sent_in_frames_that_the_service_takes(
+    command: Command, filled: ServerProcess, events: list[dict[str, Any]], lines_file: Write
+) -> None:
+    penalty = next(e for e in events if e["kind"] == "PEN")
+    payload = {**penalty["payload"], "facts": "违" * 4000}
+    long = [{**penalty, "source_record_id": f"LONG-{n}", "payload": payload} for n in range(400)]
+    ended = command("import", str(lines_file(long)), "--profile", filled.profile("source"), "--json")
+    assert ended.json()["statuses"] == {"ACCEPTED": 400}
