@@ -21,6 +21,8 @@ KEYS_AT_ONCE = 1000
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+# The least whole number that a column holds: what a walk from the very beginning begins after.
+LEAST = -(2**63)
 # A stable number names the lock; any 64-bit value serves as long as every writer uses the same.
 LEDGER_LOCK = 0x6C656467
 AUDIT_LOCK = 0x61756474

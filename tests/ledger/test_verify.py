@@ -3,8 +3,11 @@
 import pytest
 from sqlalchemy import text
 
-from credit_service.ledger.verify import verify
-from tests.ledger.conftest import Desk, a_record
+from credit_service.database import insert_rows
+from credit_service.ledger import verify as verifying
+from credit_service.ledger.tables import EventKey, LedgerEvent, find_event
+from credit_service.ledger.verify import stored_content_hash, verify
+from tests.ledger.conftest import OTHER, Desk, a_record
 
 TAMPERINGS = {
     "payload changed": ("UPDATE ledger_event SET payload = '{}' WHERE position = 3", 3),
@@ -32,6 +35,27 @@ def test_tampering_is_named_at_its_position(desk: Desk, name: str) -> None:
         session.execute(text(statement))
     with desk.database.reading() as session:
         assert verify(session).broken_position == position
+
+
+def forge(desk: Desk, position: int) -> None:
+    """Copies the first event to a position, under a key of its own that fits in every column."""
+    with desk.database.transaction() as session:
+        row = find_event(session, "bureau", "R0", 1)
+        assert row is not None
+        forged = row.model_dump() | {"position": position, "record_id": "forged", "subject_id": f"USCC:{OTHER}"}
+        forged["content_hash"] = stored_content_hash(LedgerEvent(**forged))
+        insert_rows(session, LedgerEvent, [forged])
+        insert_rows(session, EventKey, [{name: forged[name] for name in EventKey.model_fields}])
+
+
+@pytest.mark.parametrize("position", [0, -7, 1, 2, 4, 5])
+def test_event_put_beside_the_chain_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch, position: int) -> None:
+    """Neither before the first event nor beside one, at the edge of a page or within, can another stand."""
+    monkeypatch.setattr(verifying, "PAGE", 2)
+    desk.submit(*(a_record(f"R{n}") for n in range(5)))
+    forge(desk, position)
+    with desk.database.reading() as session:
+        assert verify(session).broken_position is not None
 
 
 def test_untouched_chain_verifies(desk: Desk) -> None:
