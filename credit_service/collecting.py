@@ -19,7 +19,7 @@ from sqlmodel import Session
 from credit_service import logs
 from credit_service.assessment import Assessor
 from credit_service.changes import Feed
-from credit_service.database import Database, is_storage_failure
+from credit_service.database import Database, is_passing_failure, is_storage_failure
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.tables import due_subjects
 from credit_service.ledger.append import Receipt, Reception, append
@@ -295,7 +295,10 @@ class Writer:
         try:
             with self._database.transaction() as session:
                 self._assess(session, subjects)
-        except Exception as error:  # noqa: BLE001  # said in the log, with the subject it belongs to
+        except Exception as error:  # said in the log, with the subject it belongs to
+            if is_passing_failure(error):
+                # It belongs to no subject: passed over, these would count as judged. The window is tried again.
+                raise
             if len(subjects) > 1:
                 for subject in subjects:
                     self._judge([subject])

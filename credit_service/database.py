@@ -19,6 +19,7 @@ from credit_service.errors import CreditError, Reason
 PAIRS_AT_ONCE = 1000
 KEYS_AT_ONCE = 1000
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
+PASSING = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 # The least whole number that a column holds: what a walk from the very beginning begins after.
@@ -101,6 +102,12 @@ class Database:
 def is_storage_failure(error: Exception) -> bool:
     """Says whether the database, not the data's own rules above it, refused; drivers used directly are not wrapped."""
     return any(kind.__module__.partition(".")[0] in DRIVERS for kind in type(error).__mro__)
+
+
+def is_passing_failure(error: Exception) -> bool:
+    """Says whether the database was not there, or had no room or lock: the same work may succeed in a moment."""
+    kinds = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__)
+    return any(module in DRIVERS and name in PASSING for module, name in kinds)
 
 
 def insert_rows(session: Session, model: Any, rows: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The one writer: nobody suffers for another, time never runs back, and an earlier life's work is finished."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from credit_service import migrations, server
@@ -34,11 +36,15 @@ class Judge:
 
     asked: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
+    outages: int = 0
     meanwhile: Callable[[], None] = lambda: None
 
     def assess(self, session: Session, subject_ids: Sequence[str], now: datetime) -> int:
         if self.failing & set(subject_ids):
             raise ValueError("this subject cannot be judged")
+        if self.outages:
+            self.outages -= 1
+            raise OperationalError("judging", {}, sqlite3.OperationalError("database or disk is full"))
         self.meanwhile()
         self.asked += subject_ids
         return 0
@@ -118,6 +124,15 @@ def test_subject_that_cannot_be_judged_never_holds_up_the_others(desk: Desk) -> 
     desk.collect(*(a_record(code) for code in codes))
     assert desk.until_judged().judged_position == 3
     assert set(desk.judge.asked) == {f"USCC:{codes[0]}", f"USCC:{codes[2]}"}
+
+
+def test_nobody_counts_as_judged_while_the_database_is_away(desk: Desk) -> None:
+    desk.judge.outages = 5
+    codes = [a_code(), a_code()]
+    desk.writer.start()
+    desk.collect(*map(a_record, codes))
+    desk.until_judged()
+    assert set(desk.judge.asked) == {f"USCC:{code}" for code in codes}
 
 
 def test_batch_that_cannot_be_judged_at_once_is_not_kept(desk: Desk) -> None:
