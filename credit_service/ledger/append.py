@@ -137,7 +137,8 @@ def _first_registrations(told: Sequence[tuple[Draft, Receipt]]) -> dict[str, Reg
     for subject_id in drafts.keys() - corrected:
         in_order = sorted(drafts[subject_id], key=lambda draft: draft.occur_time)
         merged = {name: value for draft in in_order for name, value in json.loads(draft.payload).items()}
-        found[subject_id] = (from_microseconds(in_order[-1].occur_time), merged)
+        name = next((draft.subject_name for draft in reversed(in_order) if draft.subject_name), "")
+        found[subject_id] = (from_microseconds(in_order[-1].occur_time), merged, name)
     return found
 
 

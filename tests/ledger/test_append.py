@@ -1,7 +1,9 @@
 """Appending is idempotent by key, answers every record, and chains what it stores."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from credit_service.ledger.quarantine import QuarantinedRecord
@@ -140,3 +142,45 @@ def test_registration_and_new_name_are_noted(desk: Desk) -> None:
         row = get_subject(session, f"USCC:{CODE}")
         assert row is not None
         assert (row.name, row.headcount, row.supervising_region) == ("模拟新名有限公司", 80, "110108")
+
+
+NEW, OLD = "模拟新名有限公司", "模拟旧名有限公司"
+
+
+def registered_as(record_id: str, name: str, day: str, version: int = 1, **named: Any) -> dict[str, Any]:
+    """Builds a registration under a name."""
+    given = {"payload": {"status": "ACTIVE"}, **named}
+    time = f"{day}T00:00:00+08:00"
+    return a_record(record_id, version, kind="REG", occur_time=time, subject={"code": CODE, "name": name}, **given)
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+@pytest.mark.parametrize(
+    "records",
+    [
+        [registered_as("G2", NEW, "2026-02-01"), registered_as("G1", OLD, "2025-02-01")],
+        [registered_as("G1", NEW, "2026-02-01", 2), registered_as("G1", OLD, "2026-02-01")],
+        [
+            registered_as("G2", NEW, "2026-02-01"),
+            registered_as("G1", OLD, "2025-02-01"),
+            registered_as("G1", OLD, "2025-02-01", 2, op="RETRACT", payload={}),
+        ],
+        [
+            registered_as("G1", NEW, "2025-02-01"),
+            registered_as("G2", OLD, "2026-02-01"),
+            registered_as("G2", OLD, "2026-02-01", 2, op="RETRACT", payload={}),
+        ],
+        [registered_as("G1", NEW, "2026-02-01"), registered_as("G2", "", "2026-03-01")],
+    ],
+    ids=["late", "late version", "withdrawn", "newest withdrawn", "nameless"],
+)
+def test_name_is_that_of_the_newest_registration_that_counts(
+    desk: Desk, records: list[dict[str, Any]], is_one_batch: bool
+) -> None:
+    """Neither what arrives late nor what is withdrawn renames a subject."""
+    for batch in [records] if is_one_batch else [[record] for record in records]:
+        desk.submit(*batch)
+    with desk.database.reading() as session:
+        row = get_subject(session, f"USCC:{CODE}")
+        assert row is not None
+        assert row.name == NEW
