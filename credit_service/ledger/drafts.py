@@ -117,6 +117,11 @@ class CheckedDraft(NamedTuple):
         """Says whether the record goes to quarantine instead of being rejected."""
         return bool(self.problems) and all(p.reason in MENDABLE for p in self.problems)
 
+    @property
+    def mended_key(self) -> tuple[str, str, int]:
+        """Names the version that a mendable record will be."""
+        return self.record["source"], self.record["source_record_id"], self.record.get("source_version") or 1
+
 
 class Checker:
     """Checks records against the registered sources and the accident levels of the law."""

@@ -89,6 +89,27 @@ def test_mendable_record_waits_in_quarantine_until_it_is_mended(desk: Desk) -> N
         assert "check character" in row.problems
 
 
+def test_faulty_record_under_a_stored_key_conflicts_and_waits_for_nothing(desk: Desk) -> None:
+    """Its key is taken for ever; in quarantine it could never be released."""
+    desk.submit(a_record("A"))
+    receipts = desk.submit(a_record("A", subject=BAD_CHECK), a_record("B"), a_record("B", subject=BAD_CHECK))
+    assert [(r.status, r.event_id, r.latest_version) for r in receipts] == [
+        ("CONFLICT", 1, 1), ("ACCEPTED", 2, 0), ("CONFLICT", 2, 1),
+    ]  # fmt: skip
+    (later,) = desk.submit(a_record("A", 2, subject=BAD_CHECK))
+    assert later.status == "QUARANTINED"
+    with desk.database.reading() as session:
+        assert [row.version for row in session.execute(select(QuarantinedRecord)).scalars()] == [2]
+
+
+def test_id_number_in_a_record_id_is_shown_in_no_answer(desk: Desk) -> None:
+    """A conflict names the record, and masks what somebody put into its id."""
+    record_id = f"D-{ric_number('11010119000101000')}"
+    desk.submit(a_record(record_id))
+    (receipt,) = desk.submit(a_record(record_id, document_no="other"))
+    assert receipt.problems[0].got == "D-[ID] version 1 with another content"
+
+
 def test_same_clock_and_order_give_the_same_head(desk: Desk) -> None:
     """The chain depends on content, order and clock alone: one known value on both databases."""
     desk.submit(*(a_record(f"R{n}") for n in range(5)))
