@@ -235,9 +235,13 @@ class Writer:
             if is_whole:
                 for submission in together:
                     try:
-                        yield append(session, submission.checked, now, self.reception, is_all_or_nothing=True)
+                        # Of its own: what a refused one had begun, such as the key of a person, goes with it.
+                        with session.begin_nested():
+                            answer = append(session, submission.checked, now, self.reception, is_all_or_nothing=True)
                     except CreditError as error:
                         yield error
+                    else:
+                        yield answer
                 continue
             receipts = iter(append(session, [c for one in together for c in one.checked], now, self.reception))
             for submission in together:

@@ -24,6 +24,7 @@ from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.streams import StreamPlace, next_offset
 from credit_service.ledger.tables import LedgerHead, head, list_events
 from credit_service.settings import Settings
+from credit_service.subjects.vault import SubjectKey
 from tests.api.street import a_code, a_record
 from tests.conftest import fresh_database
 
@@ -115,6 +116,22 @@ def test_submission_that_fails_leaves_the_others_of_its_commit_unharmed(desk: De
     with pytest.raises(CreditError, match="nothing was acknowledged"):
         waiting[1].result(20)
     assert desk.head().position == 2
+
+
+def test_refused_whole_batch_leaves_nothing_of_its_persons(desk: Desk) -> None:
+    person = {"scheme": "PERSON", "kind": "PERSON", "code": "ab" * 32, "name": "某甲"}
+    one = a_record(a_code()) | {"subject": person}
+    faulty = a_record(a_code()) | {"domain": ""}
+    waiting = [
+        desk.writer.submit(Submission(desk.checked(*records), is_all_or_nothing=is_whole))
+        for records, is_whole in (([one, faulty], True), ([a_record(a_code())], False), ([a_record(a_code())], True))
+    ]
+    desk.writer.start()
+    with pytest.raises(CreditError, match="nothing was kept"):
+        waiting[0].result(20)
+    assert [future.result(20)[0].event_id for future in waiting[1:]] == [1, 2]
+    with desk.house.database.reading() as session:
+        assert session.get(SubjectKey, f"PERSON:{person['code']}") is None
 
 
 def test_subject_that_cannot_be_judged_never_holds_up_the_others(desk: Desk) -> None:
