@@ -40,16 +40,7 @@ class Collection:
 
     def admit(self, drafts: Sequence[pb.EventDraft], size: int, call: Call) -> None:
         """Refuses a whole batch before any change: size, who may speak for which source, and the quota."""
-        if not drafts:
-            raise CreditError(Reason.BATCH_EMPTY, f"events: got 0, want 1 to {BATCH_LIMIT}")
-        if len(drafts) > BATCH_LIMIT:
-            raise CreditError(
-                Reason.BATCH_TOO_LARGE, f"events: got {len(drafts)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
-            )
-        if size > BYTES_LIMIT:
-            raise CreditError(
-                Reason.BATCH_TOO_LARGE, f"events: got {size} bytes, want at most {BYTES_LIMIT}", limit=str(BYTES_LIMIT)
-            )
+        check_size(drafts, size)
         self.check_sources({d.source for d in drafts} & set(self.house.sources), call)
         self.house.quota.spend(call.caller.agency, len(drafts), self.house.clock())
 
@@ -59,6 +50,20 @@ class Collection:
         if forbidden := named - allowed:
             may = f"one that {shown(call.caller.agency)} may submit for: {', '.join(sorted(allowed)) or 'none'}"
             raise CreditError(Reason.SOURCE_FORBIDDEN, f"source: got {shown(min(forbidden))}, want {may}")
+
+
+def check_size(drafts: Sequence[pb.EventDraft], size: int) -> None:
+    """Fails with BATCH_EMPTY or BATCH_TOO_LARGE; `size` is that of the message in bytes."""
+    if not drafts:
+        raise CreditError(Reason.BATCH_EMPTY, f"events: got 0, want 1 to {BATCH_LIMIT}")
+    if len(drafts) > BATCH_LIMIT:
+        raise CreditError(
+            Reason.BATCH_TOO_LARGE, f"events: got {len(drafts)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
+        )
+    if size > BYTES_LIMIT:
+        raise CreditError(
+            Reason.BATCH_TOO_LARGE, f"events: got {size} bytes, want at most {BYTES_LIMIT}", limit=str(BYTES_LIMIT)
+        )
 
 
 class EventStream:
