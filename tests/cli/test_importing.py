@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from credit_service.cli import importing
 from credit_service.cli.files import Read, open_records
 from credit_service.cli.importing import encoded
 from credit_service.errors import Problem
@@ -109,6 +110,30 @@ def test_place_of_a_changed_file_is_not_resumed(
     ended = command("import", str(file), "--profile", filled.profile("source"), "--json")
     assert ended.json()["submitted"] == 5
     assert not state.exists()
+
+
+@pytest.mark.parametrize("changed", ["life", "correct"])
+def test_place_in_another_life_of_the_ledger_is_not_resumed(
+    command: Command, filled: ServerProcess, events: list[dict[str, Any]], lines_file: Write,
+    monkeypatch: pytest.MonkeyPatch, changed: str,
+) -> None:  # fmt: skip
+    """What was acknowledged before a restore, or by another server, may not be there."""
+    file = lines_file([{**event, "source_record_id": f"life-{n}"} for n, event in enumerate(events)])
+
+    def killed(_connection: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(importing, "wait_until_judged", killed)
+        command("import", str(file), "--profile", filled.profile("source"))
+    state = Path(f"{file}.report.jsonl.state")
+    assert json.loads(state.read_text("utf-8"))["submitted"] == len(events)
+    if changed == "life":
+        monkeypatch.setattr(importing, "_life", lambda _connection: "restored")
+    options = ["--correct"] if changed == "correct" else []
+    ended = command("import", str(file), "--profile", filled.profile("source"), "--json", *options)
+    assert "resuming" not in ended.err
+    assert ended.json()["statuses"]["DUPLICATE"] == len(events)
 
 
 def test_frames_without_a_sendable_record_keep_the_order(
