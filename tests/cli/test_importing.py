@@ -13,6 +13,7 @@ from credit_service.cli.files import Read, open_records
 from credit_service.cli.importing import encoded
 from credit_service.errors import Problem
 from tests.cli.conftest import Command
+from tests.ledger.test_append import ric_number
 from tests.stories.processes import ServerProcess
 from training.tw_osh import COLUMNS
 
@@ -194,3 +195,22 @@ def test_long_records_are_sent_in_frames_that_the_service_takes(
     long = [{**penalty, "source_record_id": f"LONG-{n}", "payload": payload} for n in range(400)]
     ended = command("import", str(lines_file(long)), "--profile", filled.profile("source"), "--json")
     assert ended.json()["statuses"] == {"ACCEPTED": 400}
+
+
+def test_correction_never_moves_a_penalty_from_one_person_to_another(
+    command: Command, filled: ServerProcess, tmp_path: Path
+) -> None:
+    """Persons of a document are numbered as they come: in a file with fewer of them the numbers are others'."""
+    columns = "CF_WSH,CF_XDR_MC,CF_XDR_LB,CF_XDR_SHXYM,CF_XDR_ZJHM,CF_CFLB,CF_JDRQ,CF_CFJG,CF_YJ,CF_NR_FK"
+    first, second = (
+        f"罚〔2026〕99号,某{name},自然人,,{ric_number(number)},罚款,2026/3/1,局,安全生产法第99条,1"
+        for name, number in (("甲", "11010119000101000"), ("乙", "11010119000101001"))
+    )
+    both, one = tmp_path / "both.csv", tmp_path / "one.csv"
+    both.write_text("\n".join([columns, first, second]), "utf-8")
+    one.write_text("\n".join([columns, second]), "utf-8")
+    sent = ("--source", "sim-city-em", "--profile", filled.profile("source"), "--json")
+    assert command("import", str(both), *sent).json()["statuses"] == {"ACCEPTED": 2}
+    assert command("import", str(one), *sent, "--correct").json()["statuses"] == {"CONFLICT": 1}
+    assert "of a person" in Path(f"{one}.report.csv").read_text("utf-8")
+    assert command("import", str(both), *sent, "--correct").json()["statuses"] == {"DUPLICATE": 2}
