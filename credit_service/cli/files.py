@@ -73,6 +73,8 @@ def open_records(path: Path, source: str, encoding: str = "") -> Opened:
         known = "; ".join(f"{x.id}: {' '.join(x.header)}" for x in load_layouts())
         raise _refused(path, f"the columns {shown(' '.join(table.header))}", f"those of a layout ({known})")
     columns = layout.named(table.header)
+    if twice := sorted(layout.columns().difference(layout.unread) & {c for c in columns if columns.count(c) > 1}):
+        raise _refused(path, f"{shown(' '.join(twice))} more than once", "each column once: only one could be read")
     ignored = [title for title, column in zip(table.header, columns, strict=True) if column not in layout.columns()]
     notes = [table.note, *([f"layout {layout.id}"] if layout.id else [])]
     notes += [f"columns not known and not read: {shown(' '.join(ignored))}"] if ignored and layout.id else []
@@ -224,7 +226,8 @@ def _open_xlsx(path: Path) -> _Table:
         header.pop()
     if not header:
         raise _refused(path, "no header", "a first row of column names")
-    return _Table(header, _closing(rows, book.close), f"sheet {sheet.title}")
+    others = "".join(f"; not read: sheet {other.title}" for other in book.worksheets[1:])
+    return _Table(header, _closing(rows, book.close), f"sheet {sheet.title}{others}")
 
 
 def _open_parquet(path: Path) -> _Table:

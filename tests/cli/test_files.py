@@ -224,3 +224,19 @@ def test_stray_quotation_mark_swallows_no_neighbour(tmp_path: Path, spoiled: str
 def test_cell_of_several_lines_is_one_cell(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", rows=[TITLES, [*ROW[:-1], '第一行\r\n第二行 "引用" \r\n,第三行'], ROW])
     assert [read.place for read in open_records(path, "sim-city-em").records] == [2, 3]
+
+
+def test_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", rows=[[*TITLES, "CF_WSH"], [*ROW, "另一文号"]])
+    with pytest.raises(CreditError, match="got CF_WSH more than once"):
+        open_records(path, "sim-city-em")
+    # What is not read may come as often as it likes.
+    only(table(tmp_path / "b.csv", rows=[[*TITLES, "备注"], [*ROW, "x"]]))
+
+
+def test_sheets_that_are_not_read_are_named(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.xlsx")
+    book = openpyxl.load_workbook(path)
+    book.create_sheet("二月").append(TITLES)
+    book.save(path)
+    assert open_records(path, "sim-city-em").notes[0] == "sheet Sheet; not read: sheet 二月"
