@@ -22,7 +22,7 @@ from credit_service.errors import CreditError
 from credit_service.ledger.append import Receipt, Reception
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.streams import StreamPlace, next_offset
-from credit_service.ledger.tables import LedgerHead, head, list_events
+from credit_service.ledger.tables import LedgerHead, head, keep_judged, list_events
 from credit_service.settings import Settings
 from credit_service.subjects.vault import SubjectKey
 from tests.api.street import a_code, a_record
@@ -178,6 +178,15 @@ def test_next_life_judges_what_the_last_one_left(desk: Desk) -> None:
     desk.writer.start()
     assert desk.until_judged().judged_position == 2
     assert set(desk.judge.asked) == {f"USCC:{moved['subject']['code']}", f"USCC:{record['subject']['code']}"}
+
+
+def test_window_that_ends_late_never_sets_another_server_back(desk: Desk) -> None:
+    with desk.house.database.transaction() as session:
+        append_outside(session, desk.checked(*(a_record(a_code()) for _ in range(3))), desk)
+        keep_judged(session, 3)
+    with desk.house.database.transaction() as session:
+        keep_judged(session, 2)
+    assert desk.head().is_level()
 
 
 def append_outside(session: Session, checked: Sequence[CheckedDraft], desk: Desk) -> None:

@@ -100,8 +100,11 @@ def start(session: Session, epoch: str) -> None:
 
 
 def keep_judged(session: Session, position: int) -> None:
-    """Notes that everything up to a position was judged."""
-    session.execute(update(LedgerHead).where(col(LedgerHead.head_id) == HEAD_ID).values(judged_position=position))
+    """Notes that everything up to a position was judged; another server may have come further and is never set back."""
+    is_behind = col(LedgerHead.judged_position) < position
+    session.execute(
+        update(LedgerHead).where(col(LedgerHead.head_id) == HEAD_ID, is_behind).values(judged_position=position)
+    )
 
 
 def last_collect_time(session: Session) -> datetime | None:
