@@ -4,8 +4,9 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -227,7 +228,37 @@ def _open_xlsx(path: Path) -> _Table:
     if not header:
         raise _refused(path, "no header", "a first row of column names")
     others = "".join(f"; not read: sheet {other.title}" for other in book.worksheets[1:])
-    return _Table(header, _closing(rows, book.close), f"sheet {sheet.title}{others}")
+    whole = _unmerged(rows, _merged_rows(openpyxl, sheet))
+    return _Table(header, _closing(whole, book.close), f"sheet {sheet.title}{others}")
+
+
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
+_BLOCK = 1 << 20
+_LONGEST_TAG = 200
+
+
+def _merged_rows(openpyxl: Any, sheet: Any) -> dict[int, str]:
+    """Returns the rows in which a merged cell hides another one, with the cell's place; the header's is no matter."""
+    found: dict[int, str] = {}
+    tail = b""
+    with sheet._get_source() as source:
+        while block := source.read(_BLOCK):
+            for match in _MERGED.finditer(tail + block):
+                place = match[1].decode()
+                left, top, right, bottom = openpyxl.utils.range_boundaries(place)
+                found |= dict.fromkeys(range(top + (left == right), bottom + 1), place)
+            tail = block[-_LONGEST_TAG:]
+    return found
+
+
+def _unmerged(rows: Iterable[Any], merged: Mapping[int, str]) -> Iterator[Any]:
+    """Yields the rows; of a merged cell only the first is filled, and nobody can tell what the others were to say."""
+    for place, row in enumerate(rows, 2):
+        if place in merged and any(cell is not None for cell in row):
+            want = "a value of its own in every cell"
+            yield Problem("row", f"the merged cell {merged[place]}", want, Reason.FIELD_INVALID)
+        else:
+            yield row
 
 
 def _open_parquet(path: Path) -> _Table:

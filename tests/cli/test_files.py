@@ -240,3 +240,16 @@ def test_sheets_that_are_not_read_are_named(tmp_path: Path) -> None:
     book.create_sheet("二月").append(TITLES)
     book.save(path)
     assert open_records(path, "sim-city-em").notes[0] == "sheet Sheet; not read: sheet 二月"
+
+
+def test_row_behind_a_merged_cell_is_named_and_never_read_without_it(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.xlsx", rows=[TITLES, *[ROW] * 6])
+    book = openpyxl.load_workbook(path)
+    for place in ("G2:G4", "A6:B6"):
+        book.worksheets[0].merge_cells(place)
+    book.save(path)
+    read = list(open_records(path, "sim-city-em").records)
+    named = {one.place: one.record.got for one in read if isinstance(one.record, Problem)}
+    assert named == dict.fromkeys((3, 4), "the merged cell G2:G4") | {6: "the merged cell A6:B6"}
+    kept = [one.record for one in read if isinstance(one.record, dict)]
+    assert [record["payload"]["fine_fen"] for record in kept] == [3_500_000] * 3
