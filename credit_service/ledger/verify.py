@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlmodel import Session, col
 
-from credit_service.database import LEAST, to_microseconds
+from credit_service.database import LEAST, by_characters, to_microseconds
 from credit_service.ledger.append import chain_hash
 from credit_service.ledger.drafts import content_hash
 from credit_service.ledger.tables import GENESIS, EventKey, LedgerEvent, head, in_ledger_order
@@ -71,10 +71,11 @@ def stored_content_hash(row: LedgerEvent) -> bytes:
 def content_root(session: Session) -> bytes:
     """Digests all accepted contents in source order: equal for equal collections, whenever they were received."""
     digest = hashlib.sha256()
-    statement = select(col(EventKey.source), col(EventKey.record_id), col(EventKey.version), col(EventKey.content_hash))
-    # Sorted here: databases disagree on the order of texts.
-    keyed = sorted(tuple(row) for row in session.execute(statement).all())
-    for source, record_id, version, content in keyed:
+    texts = (col(EventKey.source), col(EventKey.record_id))
+    order = (*(by_characters(session, text) for text in texts), col(EventKey.version))
+    statement = select(*texts, col(EventKey.version), col(EventKey.content_hash)).order_by(*order)
+    # Page by page: the keys of a nation fit in no memory.
+    for source, record_id, version, content in session.execute(statement, execution_options={"yield_per": PAGE}):
         digest.update(f"{source}\x00{record_id}\x00{version}\x00".encode() + content)
     return digest.digest()
 

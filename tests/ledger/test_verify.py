@@ -1,12 +1,14 @@
 """The walk over the chain finds every tampering and names the first broken link."""
 
+from hashlib import sha256
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, select, text
 
 from credit_service.database import insert_rows
 from credit_service.ledger import verify as verifying
 from credit_service.ledger.tables import EventKey, LedgerEvent, find_event
-from credit_service.ledger.verify import stored_content_hash, verify
+from credit_service.ledger.verify import content_root, stored_content_hash, verify
 from tests.ledger.conftest import OTHER, Desk, a_record
 
 TAMPERINGS = {
@@ -84,3 +86,21 @@ def test_content_root_ignores_order_and_clock_of_receipt(database_url: str, desk
 
 
 ROOT_OF_A_AND_B = "9b49e38cb8039f111193f0ccd3b078537e6bc7e89e86ed650bd32546434829e3"
+
+
+def test_content_root_is_digested_page_by_page_in_the_order_of_characters(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Databases disagree on the order of texts, and the keys of a nation fit in no memory."""
+    monkeypatch.setattr(verifying, "PAGE", 3)
+    ids = ["b", "B", "a-1", "a1", "é", "模", "\U0001f642", "\ufffd", "A", "10", "9", "模应急罚〔2026〕1号", "aB", "ab"]
+    desk.submit(*map(a_record, ids), a_record("a1", 2, document_no="x"), a_record("a1", 3, document_no="y"))
+    pages: list[int] = []
+    with desk.database.reading() as session:
+        event.listen(session, "do_orm_execute", lambda state: pages.append(state.execution_options.get("yield_per", 0)))
+        root = content_root(session)
+        keys = session.execute(select(EventKey)).scalars().all()
+        told = sorted((k.source, k.record_id, k.version, k.content_hash) for k in keys)
+    digest = sha256(b"".join(f"{s}\0{r}\0{v}\0".encode() + content for s, r, v, content in told))
+    assert root == digest.digest()
+    assert pages[0] == 3
