@@ -19,7 +19,7 @@ from sqlmodel import Session
 from credit_service import logs
 from credit_service.assessment import Assessor
 from credit_service.changes import Feed
-from credit_service.database import Database, is_storage_failure
+from credit_service.database import Database, is_passing_failure, is_storage_failure
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.tables import due_subjects
 from credit_service.ledger.append import Receipt, Reception, append
@@ -235,9 +235,13 @@ class Writer:
             if is_whole:
                 for submission in together:
                     try:
-                        yield append(session, submission.checked, now, self.reception, is_all_or_nothing=True)
+                        # Of its own: what a refused one had begun, such as the key of a person, goes with it.
+                        with session.begin_nested():
+                            answer = append(session, submission.checked, now, self.reception, is_all_or_nothing=True)
                     except CreditError as error:
                         yield error
+                    else:
+                        yield answer
                 continue
             receipts = iter(append(session, [c for one in together for c in one.checked], now, self.reception))
             for submission in together:
@@ -295,7 +299,10 @@ class Writer:
         try:
             with self._database.transaction() as session:
                 self._assess(session, subjects)
-        except Exception as error:  # noqa: BLE001  # said in the log, with the subject it belongs to
+        except Exception as error:  # said in the log, with the subject it belongs to
+            if is_passing_failure(error):
+                # It belongs to no subject: passed over, these would count as judged. The window is tried again.
+                raise
             if len(subjects) > 1:
                 for subject in subjects:
                     self._judge([subject])

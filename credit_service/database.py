@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Engine, bindparam, event, text
+from sqlalchemy import BigInteger, Dialect, Engine, bindparam, collate, event, text
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.types import TypeDecorator
@@ -19,8 +19,11 @@ from credit_service.errors import CreditError, Reason
 PAIRS_AT_ONCE = 1000
 KEYS_AT_ONCE = 1000
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
+PASSING = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+# The least whole number that a column holds: what a walk from the very beginning begins after.
+LEAST = -(2**63)
 # A stable number names the lock; any 64-bit value serves as long as every writer uses the same.
 LEDGER_LOCK = 0x6C656467
 AUDIT_LOCK = 0x61756474
@@ -99,6 +102,12 @@ class Database:
 def is_storage_failure(error: Exception) -> bool:
     """Says whether the database, not the data's own rules above it, refused; drivers used directly are not wrapped."""
     return any(kind.__module__.partition(".")[0] in DRIVERS for kind in type(error).__mro__)
+
+
+def is_passing_failure(error: Exception) -> bool:
+    """Says whether the database was not there, or had no room or lock: the same work may succeed in a moment."""
+    kinds = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__)
+    return any(module in DRIVERS and name in PASSING for module, name in kinds)
 
 
 def insert_rows(session: Session, model: Any, rows: list[dict[str, Any]]) -> None:
@@ -196,6 +205,11 @@ def _listed(texts: Sequence[str]) -> str:
     if any("\x1f" in text for text in texts):
         texts = [text.replace("\x1f", "\ufffd") for text in texts]
     return "\x1f".join(texts)
+
+
+def by_characters(session: Session, column: Any) -> Any:
+    """Orders texts by their characters' numbers, alike on every dialect and as Python does."""
+    return collate(column, "BINARY" if session.connection().dialect.name == "sqlite" else "C")
 
 
 def select_by_keys(

@@ -124,15 +124,35 @@ def problem_of(error: CreditError) -> Problem:
 
 
 # Resident ID numbers (GB 11643) must reach neither a message nor a log, whatever field they were put in.
-_ID_NUMBER = re.compile(r"(?<!\d)\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])\d{5}[\dXx](?![\dA-Za-z])")
+# Clerks write them in full width as well, and part place, birth and serial by blanks or hyphens.
+_HALF_WIDTH = {code + 0xFEE0: code for code in range(ord("!"), ord("~") + 1)}
+_PART = r"[\s\-]{0,2}"
+_ID_NUMBER = re.compile(
+    rf"(?<!\d)\d{{6}}{_PART}(?:18|19|20)\d{{2}}(?:0[1-9]|1[0-2])\d{{2}}{_PART}\d{{3}}[\dXx](?![\dA-Za-z])"
+)
+_BETWEEN = re.compile(r"[\s\-]")
 
 
 def without_id_numbers(text: str) -> str:
     """Returns a text with every resident ID number masked, also one that a slip of the pen made wrong.
 
-    A number that fits as an enterprise's code, and not as an ID number, is what it says.
+    A number that fits as an enterprise's code, and not as an ID number, is what it says; so is one in parts, such as a
+    document number with its day, whose check character is that of no ID number.
     """
-    return _ID_NUMBER.sub(lambda found: found[0] if _is_enterprise_code(found[0]) else "[ID]", text)
+    kept, end = list[str](), 0
+    # Character by character the same length, so that places found in one hold in the other.
+    for found in _ID_NUMBER.finditer(text if text.isascii() else text.translate(_HALF_WIDTH)):
+        if _is_somebody(found[0]):
+            kept += (text[end : found.start()], "[ID]")
+            end = found.end()
+    return "".join((*kept, text[end:]))
+
+
+def _is_somebody(written: str) -> bool:
+    number = _BETWEEN.sub("", written).upper()
+    if len(written) > len(number):
+        return _fits_as_id(number)
+    return not _is_enterprise_code(number)
 
 
 def _is_enterprise_code(number: str) -> bool:
@@ -142,10 +162,14 @@ def _is_enterprise_code(number: str) -> bool:
     """
     if number[:2] not in {"91", "92", "93"} or not number.isdecimal():
         return False
-    digits = [int(character) for character in number]
-    as_code = sum(digit * pow(3, place, 31) for place, digit in enumerate(digits[:17])) + digits[17]
-    as_id = sum(digit * pow(2, 17 - place, 11) for place, digit in enumerate(digits)) % 11
-    return as_code % 31 == 0 and as_id != 1
+    as_code = sum(int(digit) * pow(3, place, 31) for place, digit in enumerate(number[:17])) + int(number[17])
+    return as_code % 31 == 0 and not _fits_as_id(number)
+
+
+def _fits_as_id(number: str) -> bool:
+    """Says whether the check character of 18 is that of an ID number (GB 11643)."""
+    digits = [10 if character == "X" else int(character) for character in number]
+    return sum(digit * pow(2, 17 - place, 11) for place, digit in enumerate(digits)) % 11 == 1
 
 
 def shown(value: object, limit: int = 80) -> str:

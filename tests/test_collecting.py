@@ -1,5 +1,6 @@
 """The one writer: nobody suffers for another, time never runs back, and an earlier life's work is finished."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from credit_service import migrations, server
@@ -20,8 +22,9 @@ from credit_service.errors import CreditError
 from credit_service.ledger.append import Receipt, Reception
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.streams import StreamPlace, next_offset
-from credit_service.ledger.tables import LedgerHead, head, list_events
+from credit_service.ledger.tables import LedgerHead, head, keep_judged, list_events
 from credit_service.settings import Settings
+from credit_service.subjects.vault import SubjectKey
 from tests.api.street import a_code, a_record
 from tests.conftest import fresh_database
 
@@ -34,11 +37,15 @@ class Judge:
 
     asked: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
+    outages: int = 0
     meanwhile: Callable[[], None] = lambda: None
 
     def assess(self, session: Session, subject_ids: Sequence[str], now: datetime) -> int:
         if self.failing & set(subject_ids):
             raise ValueError("this subject cannot be judged")
+        if self.outages:
+            self.outages -= 1
+            raise OperationalError("judging", {}, sqlite3.OperationalError("database or disk is full"))
         self.meanwhile()
         self.asked += subject_ids
         return 0
@@ -111,6 +118,22 @@ def test_submission_that_fails_leaves_the_others_of_its_commit_unharmed(desk: De
     assert desk.head().position == 2
 
 
+def test_refused_whole_batch_leaves_nothing_of_its_persons(desk: Desk) -> None:
+    person = {"scheme": "PERSON", "kind": "PERSON", "code": "ab" * 32, "name": "某甲"}
+    one = a_record(a_code()) | {"subject": person}
+    faulty = a_record(a_code()) | {"domain": ""}
+    waiting = [
+        desk.writer.submit(Submission(desk.checked(*records), is_all_or_nothing=is_whole))
+        for records, is_whole in (([one, faulty], True), ([a_record(a_code())], False), ([a_record(a_code())], True))
+    ]
+    desk.writer.start()
+    with pytest.raises(CreditError, match="nothing was kept"):
+        waiting[0].result(20)
+    assert [future.result(20)[0].event_id for future in waiting[1:]] == [1, 2]
+    with desk.house.database.reading() as session:
+        assert session.get(SubjectKey, f"PERSON:{person['code']}") is None
+
+
 def test_subject_that_cannot_be_judged_never_holds_up_the_others(desk: Desk) -> None:
     codes = [a_code() for _ in range(3)]
     desk.judge.failing = {f"USCC:{codes[1]}"}
@@ -118,6 +141,15 @@ def test_subject_that_cannot_be_judged_never_holds_up_the_others(desk: Desk) -> 
     desk.collect(*(a_record(code) for code in codes))
     assert desk.until_judged().judged_position == 3
     assert set(desk.judge.asked) == {f"USCC:{codes[0]}", f"USCC:{codes[2]}"}
+
+
+def test_nobody_counts_as_judged_while_the_database_is_away(desk: Desk) -> None:
+    desk.judge.outages = 5
+    codes = [a_code(), a_code()]
+    desk.writer.start()
+    desk.collect(*map(a_record, codes))
+    desk.until_judged()
+    assert set(desk.judge.asked) == {f"USCC:{code}" for code in codes}
 
 
 def test_batch_that_cannot_be_judged_at_once_is_not_kept(desk: Desk) -> None:
@@ -146,6 +178,15 @@ def test_next_life_judges_what_the_last_one_left(desk: Desk) -> None:
     desk.writer.start()
     assert desk.until_judged().judged_position == 2
     assert set(desk.judge.asked) == {f"USCC:{moved['subject']['code']}", f"USCC:{record['subject']['code']}"}
+
+
+def test_window_that_ends_late_never_sets_another_server_back(desk: Desk) -> None:
+    with desk.house.database.transaction() as session:
+        append_outside(session, desk.checked(*(a_record(a_code()) for _ in range(3))), desk)
+        keep_judged(session, 3)
+    with desk.house.database.transaction() as session:
+        keep_judged(session, 2)
+    assert desk.head().is_level()
 
 
 def append_outside(session: Session, checked: Sequence[CheckedDraft], desk: Desk) -> None:

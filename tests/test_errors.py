@@ -34,3 +34,20 @@ def test_code_with_a_wrong_check_character_is_masked() -> None:
     code = _codes()[0]
     wrong = code[:17] + str((int(code[17]) + 1) % 10)
     assert without_id_numbers(wrong) == "[ID]"
+
+
+def full_width(text: str) -> str:
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [full_width("11010519491231002X"), f"1{full_width('1010519491231')}0021", "110105 19491231 002X",
+     "110105-19491231-002x", full_width("110105-19491231-002X"), f"{full_width('110105')}\u300019491231 002X"],
+)  # fmt: skip
+def test_id_number_is_masked_however_it_is_written(number: str) -> None:
+    assert shown(f"金额{number}元") == "金额[ID]元"
+
+
+def test_document_number_with_its_day_is_shown() -> None:
+    assert shown("110108-20260301-0012") == "110108-20260301-0012"

@@ -18,6 +18,8 @@ BATCH_LIMIT = 1000
 BYTES_LIMIT = 4 * 1024 * 1024
 WINDOW = 4
 STREAM_ID_LIMIT = 64
+# What an offset is kept in.
+TOP = 2**63
 _STATUS = {name.removeprefix("SUBMIT_STATUS_"): number for name, number in pb.SubmitStatus.items()}
 
 
@@ -40,16 +42,7 @@ class Collection:
 
     def admit(self, drafts: Sequence[pb.EventDraft], size: int, call: Call) -> None:
         """Refuses a whole batch before any change: size, who may speak for which source, and the quota."""
-        if not drafts:
-            raise CreditError(Reason.BATCH_EMPTY, f"events: got 0, want 1 to {BATCH_LIMIT}")
-        if len(drafts) > BATCH_LIMIT:
-            raise CreditError(
-                Reason.BATCH_TOO_LARGE, f"events: got {len(drafts)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
-            )
-        if size > BYTES_LIMIT:
-            raise CreditError(
-                Reason.BATCH_TOO_LARGE, f"events: got {size} bytes, want at most {BYTES_LIMIT}", limit=str(BYTES_LIMIT)
-            )
+        check_size(drafts, size)
         self.check_sources({d.source for d in drafts} & set(self.house.sources), call)
         self.house.quota.spend(call.caller.agency, len(drafts), self.house.clock())
 
@@ -59,6 +52,20 @@ class Collection:
         if forbidden := named - allowed:
             may = f"one that {shown(call.caller.agency)} may submit for: {', '.join(sorted(allowed)) or 'none'}"
             raise CreditError(Reason.SOURCE_FORBIDDEN, f"source: got {shown(min(forbidden))}, want {may}")
+
+
+def check_size(drafts: Sequence[pb.EventDraft], size: int) -> None:
+    """Fails with BATCH_EMPTY or BATCH_TOO_LARGE; `size` is that of the message in bytes."""
+    if not drafts:
+        raise CreditError(Reason.BATCH_EMPTY, f"events: got 0, want 1 to {BATCH_LIMIT}")
+    if len(drafts) > BATCH_LIMIT:
+        raise CreditError(
+            Reason.BATCH_TOO_LARGE, f"events: got {len(drafts)}, want 1 to {BATCH_LIMIT}", limit=str(BATCH_LIMIT)
+        )
+    if size > BYTES_LIMIT:
+        raise CreditError(
+            Reason.BATCH_TOO_LARGE, f"events: got {size} bytes, want at most {BYTES_LIMIT}", limit=str(BYTES_LIMIT)
+        )
 
 
 class EventStream:
@@ -99,7 +106,10 @@ class EventStream:
             await asyncio.gather(*left, return_exceptions=True)
 
     async def _begun(self, frame: pb.StreamEventsRequest) -> Coroutine[Any, Any, pb.StreamEventsResponse]:
-        """Places a frame in the stream; fails with OFFSET_GAP after everything before it was answered."""
+        """Places a frame in the stream; a wrong offset fails after everything before it was answered."""
+        if not 0 <= frame.offset < TOP - BATCH_LIMIT:
+            want = f"0 to {TOP - BATCH_LIMIT - 1}"
+            return _failed(CreditError(Reason.FIELD_OUT_OF_RANGE, f"offset: got {frame.offset}, want {want}"))
         if self._expected is None:
             self._stream_id = _stream_id(frame.stream_id)
             self._expected = await self._call.run(self._known_offset) if self._stream_id else frame.offset
@@ -107,7 +117,8 @@ class EventStream:
                 return _told(pb.StreamEventsResponse(next_offset=self._expected, window=WINDOW))
         is_behind = bool(self._stream_id) and frame.offset < self._expected
         if frame.offset != self._expected and not is_behind:
-            return self._gap(frame.offset, self._expected)
+            want = str(self._expected)
+            return _failed(CreditError(Reason.OFFSET_GAP, f"offset: got {frame.offset}, want {want}", want=want))
         place = StreamPlace(self._call.caller.agency, self._stream_id, frame.offset, frame.offset + len(frame.events))
         self._expected = max(self._expected, place.end)
         before, self._submitted = self._submitted, asyncio.get_running_loop().create_future()
@@ -132,9 +143,6 @@ class EventStream:
         submitted.set_result(None)
         receipts = await asyncio.wrap_future(writing)
         return pb.StreamEventsResponse(next_offset=place.end, results=results(receipts), window=WINDOW)
-
-    async def _gap(self, got: int, want: int) -> pb.StreamEventsResponse:
-        raise CreditError(Reason.OFFSET_GAP, f"offset: got {got}, want {want}", want=str(want))
 
     def _known_offset(self) -> int:
         with self._collection.house.database.reading() as session:
@@ -176,6 +184,10 @@ def _stream_id(name: str) -> str:
 
 async def _next(frames: AsyncIterator[pb.StreamEventsRequest]) -> pb.StreamEventsRequest | None:
     return await anext(frames, None)
+
+
+async def _failed(error: CreditError) -> pb.StreamEventsResponse:
+    raise error
 
 
 async def _told(answer: pb.StreamEventsResponse) -> pb.StreamEventsResponse:

@@ -6,10 +6,12 @@ from sqlmodel import Session
 
 from credit_service.api import wire
 from credit_service.api.calls import Call
-from credit_service.api.collection import Collection, EventStream, results
+from credit_service.api.collection import Collection, EventStream, check_size, results
 from credit_service.api.house import House
 from credit_service.errors import CreditError, Problem, Reason, shown
 from credit_service.ledger.append import Receipt
+from credit_service.ledger.drafts import ID_LIMIT, VERSION_LIMIT
+from credit_service.ledger.payloads import check_text
 from credit_service.ledger.quarantine import Key, count_quarantined, find_quarantined, list_quarantined, waiting_keys
 from credit_service.ledger.relations import bearers, givers
 from credit_service.ledger.streams import declare
@@ -45,7 +47,8 @@ class LedgerDoor:
     def GetReceipt(self, request: pb.GetReceiptRequest, call: Call) -> pb.GetReceiptResponse:
         """Returns what became of one submitted record."""
         self.collection.check_sources({request.source}, call)
-        key = (request.source, request.source_record_id, request.source_version or 1)
+        if problem := _key_fault(key := (request.source, request.source_record_id, request.source_version or 1)):
+            raise CreditError(problem.reason, str(problem))
         with self.house.database.reading() as session:
             event, waiting = find_event(session, *key), find_quarantined(session, *key)
             judged = head(session).judged_position
@@ -64,18 +67,19 @@ class LedgerDoor:
 
     def _waiting(self, keys: Sequence[Key]) -> set[Key]:
         with self.house.database.reading() as session:
-            return waiting_keys(session, keys)
+            return waiting_keys(session, [key for key in keys if _key_fault(key) is None])
 
     async def ReleaseQuarantined(
         self, request: pb.ReleaseQuarantinedRequest, call: Call
     ) -> pb.ReleaseQuarantinedResponse:
         """Appends mended records that wait in quarantine; others are rejected."""
+        # Before anything is looked up: a look for more would hold up the database.
+        check_size(request.events, request.ByteSize())
         keys = [(d.source, d.source_record_id, d.source_version or 1) for d in request.events]
         self.collection.check_sources({key[0] for key in keys}, call)
         waiting = await call.run(self._waiting, keys)
         chosen = [draft for draft, key in zip(request.events, keys, strict=True) if key in waiting]
-        is_empty = bool(keys) and not chosen
-        receipts = iter(() if is_empty else await self.collection.collect(chosen, request.ByteSize(), call))
+        receipts = iter(await self.collection.collect(chosen, request.ByteSize(), call) if chosen else ())
         answers = [next(receipts) if key in waiting else _not_waiting(key) for key in keys]
         call.facts = {"request": shown(request.request_id), "records": len(answers)}
         return pb.ReleaseQuarantinedResponse(results=results(answers))
@@ -167,6 +171,13 @@ class LedgerDoor:
             _event(e, is_superseded=e.position in old, marked=marked) for e in rows[:size] if e.occur_time <= as_of
         ]
         return pb.ListEventsResponse(events=events, next_page_token=token)
+
+
+def _key_fault(key: Key) -> Problem | None:
+    """Returns what is wrong with a key that no record can have; a database may choke on it."""
+    if not 0 < key[2] < VERSION_LIMIT:
+        return Problem("source_version", str(key[2]), "1 or more", Reason.FIELD_OUT_OF_RANGE)
+    return check_text("source_record_id", key[1], ID_LIMIT)
 
 
 def _not_waiting(key: Key) -> Receipt:

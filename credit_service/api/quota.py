@@ -19,10 +19,19 @@ class Quota:
         self._buckets: dict[str, tuple[float, datetime]] = {}
 
     def spend(self, agency: str, count: int, now: datetime) -> None:
-        """Fails with QUOTA_EXCEEDED, and spends nothing, when the agency has sent more than agreed."""
+        """Fails with QUOTA_EXCEEDED, and spends nothing, when the agency has sent more than agreed.
+
+        What never fits is BATCH_TOO_LARGE: whoever waited and tried again would do so for ever.
+        """
         if not self._rate:
             return
         most = float(self._rate * BURST_SECONDS)
+        if count > most:
+            raise CreditError(
+                Reason.BATCH_TOO_LARGE,
+                f"events: got {count}, want at most {int(most)}; {self._rate} events a second are agreed",
+                limit=str(int(most)),
+            )
         with self._lock:
             left, at = self._buckets.get(agency, (most, now))
             left = min(most, left + max(0.0, (now - at).total_seconds()) * self._rate)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -73,15 +73,17 @@ def record_of(draft: ledger_pb2.EventDraft) -> tuple[dict[str, Any], list[Proble
 
 def draft_of(record: Mapping[str, Any]) -> ledger_pb2.EventDraft:
     """Returns a plain record as the message of the contract; fails with the fault of the first bad field."""
-    subject = record.get("subject") or {}
+    subject, payload = _object("subject", record.get("subject")), _object("payload", record.get("payload"))
+    scheme, code = (_text(f"subject.{name}", subject.get(name)) for name in ("scheme", "code"))
+    source, record_id, document_no, basis, reference = (_text(name, record.get(name)) for name in _TEXTS)
     draft = ledger_pb2.EventDraft(
-        source=record.get("source") or "", source_record_id=record.get("source_record_id") or "",
+        source=source, source_record_id=record_id,
         source_version=_whole("source_version", record.get("source_version", 1)),
-        subject=subjects_pb2.SubjectRef(scheme=subject.get("scheme") or "", code=subject.get("code") or ""),
-        subject_name=subject.get("name") or "", document_no=record.get("document_no") or "",
-        legal_basis=record.get("legal_basis") or "", refers_to=record.get("refers_to") or "",
+        subject=subjects_pb2.SubjectRef(scheme=scheme, code=code),
+        subject_name=_text("subject.name", subject.get("name")), document_no=document_no, legal_basis=basis,
+        refers_to=reference,
     )  # fmt: skip
-    kind = record.get("kind") or ""
+    kind = _text("kind", record.get("kind"))
     if kind not in KINDS:
         raise CreditError(Reason.KIND_UNKNOWN, f"kind: got {shown(kind)}, want one of {', '.join(KINDS)}")
     draft.kind = events_pb2.EventKind.Value(f"EVENT_KIND_{KINDS[kind][0]}")
@@ -94,9 +96,33 @@ def draft_of(record: Mapping[str, Any]) -> ledger_pb2.EventDraft:
     if draft.op != events_pb2.EVENT_OPERATION_RETRACT:
         target = getattr(draft.payload, KINDS[kind][1])
         target.SetInParent()
-        for name, value in (record.get("payload") or {}).items():
+        for name, value in payload.items():
             _set(target, name, value)
     return draft
+
+
+_TEXTS = ("source", "source_record_id", "document_no", "legal_basis", "refers_to")
+
+
+def _text(path: str, value: Any) -> str:
+    """Returns a text, empty for none; a record from a file may hold anything in its place."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise CreditError(Reason.FIELD_INVALID, f"{path}: got {shown(value)}, want a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise CreditError(Reason.TEXT_INVALID, f"{path}: got {shown(value)}, want whole characters") from None
+    return value
+
+
+def _object(path: str, value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise CreditError(Reason.FIELD_INVALID, f"{path}: got {shown(value)}, want an object with its fields")
+    return value
 
 
 def _plain(message: Message, problems: list[Problem]) -> dict[str, Any]:
@@ -191,6 +217,9 @@ def _set(message: Message, name: str, value: Any) -> None:
     path = f"payload.{name}"
     if field is None:
         raise CreditError(Reason.FIELD_UNKNOWN, f"{path}: got {shown(value)}, want no such field")
+    if field.is_repeated and not isinstance(value, list | tuple):
+        # A text would be taken for a list of its characters.
+        raise CreditError(Reason.FIELD_INVALID, f"{path}: got {shown(value)}, want a list")
     try:
         if field.type == FieldDescriptor.TYPE_ENUM and field.is_repeated:
             enum: Any = field.enum_type
@@ -216,7 +245,9 @@ def _whole(path: str, value: Any) -> int:
 def _parsed_time(path: str, value: Any) -> datetime:
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        # Fails where the offset leads out of the years that a time can hold.
+        time.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         time = None
     if time is None or time.tzinfo is None:
         want = "a time with an offset, such as 2026-03-01T08:00:00+08:00"

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from credit_service.audit.tables import QueryRow, query_page
-from credit_service.database import Database, insert_rows, to_microseconds
+from credit_service.database import LEAST, Database, insert_rows, to_microseconds
 from credit_service.gathering import Gathering
 
 PAGE = 2000
@@ -99,7 +99,7 @@ def verify_queries(database: Database) -> int | None:
     """Walks the chain of queries; returns the number of the first broken link, None when it holds."""
     chain, number = GENESIS, 0
     with database.reading() as session:
-        while page := query_page(session, number, PAGE):
+        while page := query_page(session, number or LEAST, PAGE):
             for row in page:
                 chain = chain_hash(chain, number + 1, row)
                 if row.number != number + 1 or row.chain_hash != chain:

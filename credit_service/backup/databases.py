@@ -23,7 +23,7 @@ from credit_service.backup import shapes
 from credit_service.backup.archive import MANIFEST, Manifest, invalid
 from credit_service.backup.shapes import Shape
 from credit_service.changes import head_revision
-from credit_service.database import AUDIT_LOCK, Database, insert_rows
+from credit_service.database import AUDIT_LOCK, LEAST, Database, insert_rows
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.verify import Verified, verify
 
@@ -225,7 +225,7 @@ def proven(sessions: Sessions, manifest: Manifest, epoch: str) -> Verified:
 def _verified_queries(session: Session) -> tuple[int, bytes]:
     """Walks the query records inside the transaction that restores them; returns their head."""
     chain, number = GENESIS, 0
-    while page := query_page(session, number, PAGE):
+    while page := query_page(session, number or LEAST, PAGE):
         for row in page:
             chain = chain_hash(chain, number + 1, row)
             if row.number != number + 1 or row.chain_hash != chain:

@@ -7,6 +7,7 @@ changed back to what it first said, is understood whatever was sent before.
 from collections.abc import Sequence
 
 from credit_service.cli.connection import Connection
+from credit_service.errors import shown
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc, subjects_pb2
 
 DUPLICATE, CONFLICT = ledger_pb2.SUBMIT_STATUS_DUPLICATE, ledger_pb2.SUBMIT_STATUS_CONFLICT
@@ -17,6 +18,8 @@ def corrected(connection: Connection, drafts: Sequence[ledger_pb2.EventDraft], r
     """Returns the answers after every record that stands otherwise in the ledger was sent as its next version.
 
     A record that was withdrawn stays withdrawn: its answer names that, and a higher version must be sent on purpose.
+    So must one of a person: the persons of a document are numbered as they come in a file, and in another file the
+    same number may be another person's.
     """
     final = list(results)
     stands = {
@@ -26,10 +29,13 @@ def corrected(connection: Connection, drafts: Sequence[ledger_pb2.EventDraft], r
     told = _sent(connection, drafts, stands)
     changed = {n: stands[n] + 1 for n, result in told.items() if result.status == CONFLICT}
     final = [told.get(n, result) for n, result in enumerate(final)]
-    withdrawn = {n for n in changed if _is_withdrawn(connection, drafts[n], stands[n])}
-    for n in withdrawn:
-        final[n].problems[0].CopyFrom(_withdrawn(drafts[n], stands[n]))
-    told = _sent(connection, drafts, {n: version for n, version in changed.items() if n not in withdrawn})
+    held = {n: "of a person" for n in changed if drafts[n].subject.scheme == "PERSON"}
+    for n in changed.keys() - held.keys():
+        if _is_withdrawn(connection, drafts[n], stands[n]):
+            held[n] = f"withdrawn by version {stands[n]}"
+    for n, why in held.items():
+        final[n].problems[0].CopyFrom(_held(drafts[n], stands[n], why))
+    told = _sent(connection, drafts, {n: version for n, version in changed.items() if n not in held})
     return [told.get(n, result) for n, result in enumerate(final)]
 
 
@@ -54,8 +60,8 @@ def _is_withdrawn(connection: Connection, draft: ledger_pb2.EventDraft, version:
     return found
 
 
-def _withdrawn(draft: ledger_pb2.EventDraft, version: int) -> subjects_pb2.Problem:
+def _held(draft: ledger_pb2.EventDraft, version: int, why: str) -> subjects_pb2.Problem:
     return subjects_pb2.Problem(
-        field="source_record_id", got=f"{draft.source_record_id}, withdrawn by version {version}",
+        field="source_record_id", got=f"{shown(draft.source_record_id)}, {why}",
         want=f"version {version + 1} sent on purpose, as a JSON line", reason="KEY_CONFLICT",
     )  # fmt: skip

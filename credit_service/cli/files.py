@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -72,6 +74,8 @@ def open_records(path: Path, source: str, encoding: str = "") -> Opened:
         known = "; ".join(f"{x.id}: {' '.join(x.header)}" for x in load_layouts())
         raise _refused(path, f"the columns {shown(' '.join(table.header))}", f"those of a layout ({known})")
     columns = layout.named(table.header)
+    if twice := sorted(layout.columns().difference(layout.unread) & {c for c in columns if columns.count(c) > 1}):
+        raise _refused(path, f"{shown(' '.join(twice))} more than once", "each column once: only one could be read")
     ignored = [title for title, column in zip(table.header, columns, strict=True) if column not in layout.columns()]
     notes = [table.note, *([f"layout {layout.id}"] if layout.id else [])]
     notes += [f"columns not known and not read: {shown(' '.join(ignored))}"] if ignored and layout.id else []
@@ -134,16 +138,61 @@ def _delimited(path: Path, encoding: str) -> Iterator[Sequence[str] | Problem]:
         first = text.readline()
         delimiter = "\t" if first.count("\t") > first.count(",") else ","
         yield next(csv.reader([first], delimiter=delimiter), [])
-        rows = csv.reader(text, delimiter=delimiter)
+        lines = _Lines(text)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
+            lines.begin_row()
             try:
-                row = next(rows, None)
+                row: Sequence[str] | Problem | None = next(rows, None)
             except csv.Error as fault:
-                yield Problem("row", shown(str(fault)), "a row of delimited cells", Reason.FIELD_INVALID)
-                continue
+                row = _row_alone(lines.take_back(), delimiter, str(fault))
+                rows = csv.reader(lines, delimiter=delimiter, strict=True)
             if row is None:
                 return
             yield row
+
+
+class _Lines:
+    """Yields the lines of a table, and takes back what a faulty row swallowed: its neighbours are rows of their own."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text, self._again, self._row = iter(text), deque[str](), list[str]()
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._row.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        self._row.clear()
+
+    def take_back(self) -> str:
+        """Returns the first line of the row; the others are yielded again."""
+        first, *swallowed = self._row
+        self._again.extendleft(reversed(swallowed))
+        return first
+
+
+def _row_alone(line: str, delimiter: str, fault: str) -> Sequence[str] | Problem:
+    """Reads one line by itself, with quotation marks as clerks set them; one that stays open makes it no row."""
+    is_open = False
+
+    def once() -> Iterator[str]:
+        nonlocal is_open
+        yield line
+        is_open = True
+
+    try:
+        row = next(csv.reader(once(), delimiter=delimiter), [])
+    except csv.Error as other:
+        return Problem("row", shown(str(other)), "a row of delimited cells", Reason.FIELD_INVALID)
+    if is_open:
+        want = "a row of delimited cells, each quotation mark with its pair"
+        return Problem("row", f"a quotation mark without its pair ({fault})", want, Reason.FIELD_INVALID)
+    return row
 
 
 def _encoding(path: Path) -> str:
@@ -170,13 +219,46 @@ def _open_xlsx(path: Path) -> _Table:
         # Whatever a broken archive raises, it is the file's fault.
         raise _refused(path, shown(str(fault)) or "no workbook", "a readable .xlsx workbook") from fault
     sheet = book.worksheets[0]
+    # Programs that write row by row state a size before they know it; believed, it would cut off what stands outside.
+    sheet.reset_dimensions()
     rows = iter(sheet.iter_rows(values_only=True))
     header = [_text(cell) for cell in next(rows, ())]
     while header and not header[-1]:
         header.pop()
     if not header:
         raise _refused(path, "no header", "a first row of column names")
-    return _Table(header, _closing(rows, book.close), f"sheet {sheet.title}")
+    others = "".join(f"; not read: sheet {other.title}" for other in book.worksheets[1:])
+    whole = _unmerged(rows, _merged_rows(openpyxl, sheet))
+    return _Table(header, _closing(whole, book.close), f"sheet {sheet.title}{others}")
+
+
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
+_BLOCK = 1 << 20
+_LONGEST_TAG = 200
+
+
+def _merged_rows(openpyxl: Any, sheet: Any) -> dict[int, str]:
+    """Returns the rows in which a merged cell hides another one, with the cell's place; the header's is no matter."""
+    found: dict[int, str] = {}
+    tail = b""
+    with sheet._get_source() as source:
+        while block := source.read(_BLOCK):
+            for match in _MERGED.finditer(tail + block):
+                place = match[1].decode()
+                left, top, right, bottom = openpyxl.utils.range_boundaries(place)
+                found |= dict.fromkeys(range(top + (left == right), bottom + 1), place)
+            tail = block[-_LONGEST_TAG:]
+    return found
+
+
+def _unmerged(rows: Iterable[Any], merged: Mapping[int, str]) -> Iterator[Any]:
+    """Yields the rows; of a merged cell only the first is filled, and nobody can tell what the others were to say."""
+    for place, row in enumerate(rows, 2):
+        if place in merged and any(cell is not None for cell in row):
+            want = "a value of its own in every cell"
+            yield Problem("row", f"the merged cell {merged[place]}", want, Reason.FIELD_INVALID)
+        else:
+            yield row
 
 
 def _open_parquet(path: Path) -> _Table:
@@ -220,7 +302,7 @@ def _json_line(line: bytes) -> Record:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as fault:
         return Problem("line", f"byte {fault.start} is not UTF-8", "UTF-8 text", Reason.TEXT_INVALID)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         return Problem("line", shown(str(fault)), "one JSON object a line", Reason.FIELD_INVALID)
     if isinstance(value, dict):
         return value

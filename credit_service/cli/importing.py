@@ -30,9 +30,11 @@ from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import civil_day
 from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import load_editions
-from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
+from credit_service.v1 import ledger_pb2, ledger_pb2_grpc, sync_pb2, sync_pb2_grpc
 
 FRAME = 500
+# Half of what the service reads at once: the rest of a frame is small.
+FRAME_BYTES = 2 * 1024 * 1024
 WINDOW = 4
 KEPT = frozenset({"ACCEPTED", "DUPLICATE", "SUPERSEDED_LATE", "WELL_FORMED"})
 
@@ -119,8 +121,8 @@ class Importer:
     def _frames(self, records: Iterator[Read], under_way: "_UnderWay") -> Iterator[ledger_pb2.StreamEventsRequest]:
         offset = 0
         entries: list[Entry] = []
-        while chunk := list(islice(records, FRAME)):
-            entries += map(encoded, chunk)
+        for chunk in chunked(map(encoded, records)):
+            entries += chunk
             drafts = [draft for _, draft in entries if draft is not None]
             if not drafts:
                 # Nothing to send yet: these are settled with the next frame, so that the tally stays in order.
@@ -152,6 +154,21 @@ class Importer:
             if status not in KEPT:
                 self._report(Unkept(place, record_id(record), status, problems))
         self._on_ack(self.tally)
+
+
+def chunked(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yields entries as frames that the service takes: neither more records nor more bytes than it reads at once."""
+    chunk: list[Entry] = []
+    size = 0
+    for entry in entries:
+        length = entry[1].ByteSize() if entry[1] is not None else 0
+        if chunk and (len(chunk) == FRAME or size + length > FRAME_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += length
+    if chunk:
+        yield chunk
 
 
 def encoded(read: Read) -> Entry:
@@ -227,8 +244,10 @@ def import_file(  # noqa: PLR0913  # one per option of the command
 
     A table is read by the layout of its source, or by the 双公示 layout whose columns it has.
     """
-    fingerprint = _fingerprint(file, source, encoding)
+    _require_file(file)
     opened = open_records(file, source, encoding)
+    connection = None if dry_run else connect(profile)
+    fingerprint = _fingerprint(file, source, encoding, "" if connection is None else _life(connection), str(correct))
     target = report or file.with_name(f"{file.name}.report.{'csv' if opened.layout else 'jsonl'}")
     state = Path(f"{target}.state")
     done = Tally() if dry_run else _resume(state, fingerprint)
@@ -241,10 +260,10 @@ def import_file(  # noqa: PLR0913  # one per option of the command
             _save(state, fingerprint, tally)
             bar.update(task, completed=tally.submitted)
 
-        if dry_run:
+        if connection is None:
             tally = DryRun(faults.write, datetime.now(UTC)).run(bar.track(opened.records, task_id=task))
         else:
-            importer = Importer(connect(profile), faults.write, on_ack, is_correcting=correct)
+            importer = Importer(connection, faults.write, on_ack, is_correcting=correct)
             importer.tally = done
             tally = importer.run(islice(opened.records, done.submitted, None))
             state.unlink(missing_ok=True)
@@ -266,12 +285,21 @@ def _tell(tally: Tally, report: Path, opened: Opened, *, as_json: bool) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _fingerprint(file: Path, source: str, encoding: str) -> str:
-    """Names the file and the mapping by content, so that a changed file is never resumed halfway."""
+def _require_file(file: Path) -> None:
     if not file.is_file():
         got, want = (f"the folder {file}", "one file") if file.is_dir() else (str(file), "a file that exists")
         raise CreditError(Reason.FILE_INVALID, f"file: got {got}, want {want}", file=str(file))
-    digest = sha256(f"{source}\0{encoding}".encode())
+
+
+def _life(connection: Connection) -> str:
+    """Names the life of the ledger: another one, or one restored from a backup, may lack what was sent before."""
+    info = connection.call(sync_pb2_grpc.SyncServiceStub, "GetFeedInfo", sync_pb2.GetFeedInfoRequest())
+    return str(info.epoch)
+
+
+def _fingerprint(file: Path, *given: str) -> str:
+    """Names the file by its content, and how and where it is sent, so that nothing else is resumed halfway."""
+    digest = sha256("\0".join(given).encode())
     with file.open("rb") as content:
         while block := content.read(1 << 20):
             digest.update(block)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlmodel import Session
 
 from credit_service.database import from_microseconds, insert_rows, insert_stored, to_microseconds
-from credit_service.errors import CreditError, Problem, Reason
+from credit_service.errors import CreditError, Problem, Reason, shown
 from credit_service.ledger.doubt import Doubt
 from credit_service.ledger.drafts import CheckedDraft, Draft, record_of
 from credit_service.ledger.quarantine import any_waiting, put_aside, release
@@ -72,14 +72,18 @@ class _Batch:
 class _Known:
     """Knows the stored versions of the records of a batch, and those the batch itself adds."""
 
-    def __init__(self, session: Session, drafts: Sequence[Draft]) -> None:
-        self._versions: dict[tuple[str, str], list[StoredVersion]] = {(d.source, d.record_id): [] for d in drafts}
+    def __init__(self, session: Session, checked: Sequence[CheckedDraft]) -> None:
+        self._versions: dict[tuple[str, str], list[StoredVersion]] = {
+            (c.draft.source, c.draft.record_id) if c.draft else c.mended_key[:2]: []
+            for c in checked
+            if c.draft or c.is_mendable
+        }
         for row in stored_versions(session, self._versions):
             self._versions[row.source, row.record_id].append(row)
 
-    def of(self, draft: Draft) -> list[StoredVersion]:
-        """Returns the versions of the draft's record; what is appended to the list is known from then on."""
-        return self._versions[draft.source, draft.record_id]
+    def of(self, source: str, record_id: str) -> list[StoredVersion]:
+        """Returns the versions of a record; what is appended to the list is known from then on."""
+        return self._versions[source, record_id]
 
 
 def append(
@@ -97,7 +101,7 @@ def append(
     """
     row = head(session)
     batch = _Batch(row.position, row.chain_hash, now, to_microseconds(now))
-    known = _Known(session, [c.draft for c in checked if c.draft])
+    known = _Known(session, checked)
     doubt = Doubt(session, [c.draft for c in checked if c.draft], reception.strict_sources)
     receipts = [_receive(session, c, (known, doubt, reception.vault), batch) for c in checked]
     if is_all_or_nothing:
@@ -140,7 +144,8 @@ def _first_registrations(told: Sequence[tuple[Draft, Receipt]]) -> dict[str, Reg
     for subject_id in drafts.keys() - corrected:
         in_order = sorted(drafts[subject_id], key=lambda draft: draft.occur_time)
         merged = {name: value for draft in in_order for name, value in json.loads(draft.payload).items()}
-        found[subject_id] = (from_microseconds(in_order[-1].occur_time), merged)
+        name = next((draft.subject_name for draft in reversed(in_order) if draft.subject_name), "")
+        found[subject_id] = (from_microseconds(in_order[-1].occur_time), merged, name)
     return found
 
 
@@ -161,14 +166,13 @@ def _aside(checked: CheckedDraft, receipt: Receipt) -> CheckedDraft:
 def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt, Vault], batch: _Batch) -> Receipt:
     draft, (known, doubt, vault) = checked.draft, desk
     if draft is None:
-        status = "QUARANTINED" if checked.is_mendable else "REJECTED"
-        return Receipt(status, problems=checked.problems)
-    versions, status = known.of(draft), "ACCEPTED"
+        return _faulty(checked, known)
+    versions, status = known.of(draft.source, draft.record_id), "ACCEPTED"
     subjects: tuple[str, ...] = (draft.subject_id,)
     if versions:
         for stored in versions:
             if stored.version == draft.version:
-                return _replay(draft, stored, max(other.version for other in versions))
+                return _replay(draft, stored, versions)
         if any(other.version > draft.version for other in versions):
             status = "SUPERSEDED_LATE"
         subjects = tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in versions)]))
@@ -179,17 +183,34 @@ def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt,
     return Receipt(status, batch.position, batch.now, draft.content_hash, (), subjects)
 
 
-def _replay(draft: Draft, stored: StoredVersion, latest: int) -> Receipt:
-    first_time = from_microseconds(stored.collect_time)
-    if stored.content_hash == draft.content_hash:
-        told = latest if latest > draft.version else 0
-        return Receipt("DUPLICATE", stored.position, first_time, stored.content_hash, latest_version=told)
+def _faulty(checked: CheckedDraft, known: _Known) -> Receipt:
+    """Says what becomes of a record with faults; where its key is stored, no mended form could ever take its place."""
+    if not checked.is_mendable:
+        return Receipt("REJECTED", problems=checked.problems)
+    source, record_id, version = checked.mended_key
+    versions = known.of(source, record_id)
+    for stored in versions:
+        if stored.version == version:
+            return _conflict(stored, versions)
+    return Receipt("QUARANTINED", problems=checked.problems)
+
+
+def _replay(draft: Draft, stored: StoredVersion, versions: Sequence[StoredVersion]) -> Receipt:
+    if stored.content_hash != draft.content_hash:
+        return _conflict(stored, versions)
+    latest = max(other.version for other in versions)
+    told, first_time = latest if latest > draft.version else 0, from_microseconds(stored.collect_time)
+    return Receipt("DUPLICATE", stored.position, first_time, stored.content_hash, latest_version=told)
+
+
+def _conflict(stored: StoredVersion, versions: Sequence[StoredVersion]) -> Receipt:
     problem = Problem(
         "source_record_id",
-        f"{draft.record_id} version {draft.version} with another content",
+        f"{shown(stored.record_id)} version {stored.version} with another content",
         "the stored content, or a higher version that corrects it",
         Reason.KEY_CONFLICT,
     )
+    latest, first_time = max(other.version for other in versions), from_microseconds(stored.collect_time)
     return Receipt("CONFLICT", stored.position, first_time, stored.content_hash, [problem], latest_version=latest)
 
 

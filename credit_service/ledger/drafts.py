@@ -28,7 +28,6 @@ MENDABLE = frozenset(
     {Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING, Reason.CLAUSE_MISSING}
 )
 
-
 # Deaths, serious injuries, direct loss in fen (None: unknown) to the level of State Council Order 493.
 LevelOf = Callable[[int | None, int | None, int | None], str | None]
 # Kind of accident and its civil day to the last day whose casualties count.
@@ -116,6 +115,11 @@ class CheckedDraft(NamedTuple):
     def is_mendable(self) -> bool:
         """Says whether the record goes to quarantine instead of being rejected."""
         return bool(self.problems) and all(p.reason in MENDABLE for p in self.problems)
+
+    @property
+    def mended_key(self) -> tuple[str, str, int]:
+        """Names the version that a mendable record will be."""
+        return self.record["source"], self.record["source_record_id"], self.record.get("source_version") or 1
 
 
 class Checker:
@@ -291,7 +295,6 @@ def qualified(source: str, reference: str | None, sources: Container[str]) -> st
 _HEADER_LIMITS = (
     ("source_record_id", ID_LIMIT), ("document_no", ID_LIMIT), ("legal_basis", 4000), ("refers_to", 2 * ID_LIMIT)
 )  # fmt: skip
-
 
 _TIMES = ("occur_time", "source_publish_time")
 _NO_TIME: tuple[Any, ...] = (None, "")

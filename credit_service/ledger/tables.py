@@ -100,8 +100,11 @@ def start(session: Session, epoch: str) -> None:
 
 
 def keep_judged(session: Session, position: int) -> None:
-    """Notes that everything up to a position was judged."""
-    session.execute(update(LedgerHead).where(col(LedgerHead.head_id) == HEAD_ID).values(judged_position=position))
+    """Notes that everything up to a position was judged; another server may have come further and is never set back."""
+    is_behind = col(LedgerHead.judged_position) < position
+    session.execute(
+        update(LedgerHead).where(col(LedgerHead.head_id) == HEAD_ID, is_behind).values(judged_position=position)
+    )
 
 
 def last_collect_time(session: Session) -> datetime | None:
@@ -193,24 +196,28 @@ def superseded(session: Session, positions: Sequence[int], known: datetime) -> s
     return set(session.execute(statement).scalars())
 
 
-def registrations(session: Session, subject_ids: Sequence[str]) -> dict[str, tuple[datetime, dict[str, Any]] | None]:
-    """Returns (time, payload) of what the registrations of each subject say together; None without any.
+def registrations(
+    session: Session, subject_ids: Sequence[str]
+) -> dict[str, tuple[datetime, dict[str, Any], str] | None]:
+    """Returns (time, payload, name) of what the registrations of each subject say together; None without any.
 
     The latest fact wins field by field: a registration that leaves a field out says nothing of it. Superseded and
     retracted versions say nothing at all.
     """
-    found: dict[str, tuple[datetime, dict[str, Any]] | None] = dict.fromkeys(subject_ids)
+    found: dict[str, tuple[datetime, dict[str, Any], str] | None] = dict.fromkeys(subject_ids)
+    columns = [col(getattr(LedgerEvent, n)) for n in ("subject_id", "occur_time", "payload", "subject_name")]
     for start in range(0, len(subject_ids), REGISTRATIONS_AT_ONCE):
         part = subject_ids[start : start + REGISTRATIONS_AT_ONCE]
         statement = (
-            select(col(LedgerEvent.subject_id), col(LedgerEvent.occur_time), col(LedgerEvent.payload))
+            select(*columns)
             .where(col(LedgerEvent.subject_id).in_(part), col(LedgerEvent.kind) == "REG")
             .where(col(LedgerEvent.op) == "ASSERT", ~later_version_known(None))
             .order_by(col(LedgerEvent.occur_time), col(LedgerEvent.position))
         )
         for row in session.execute(statement):
-            former = found[row.subject_id]
-            found[row.subject_id] = (row.occur_time, {**(former[1] if former else {}), **json.loads(row.payload)})
+            _, payload, name = found[row.subject_id] or (None, {}, "")
+            told = {**payload, **json.loads(row.payload)}
+            found[row.subject_id] = (row.occur_time, told, row.subject_name or name)
     return found
 
 

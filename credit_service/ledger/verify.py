@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlmodel import Session, col
 
-from credit_service.database import to_microseconds
+from credit_service.database import LEAST, by_characters, to_microseconds
 from credit_service.ledger.append import chain_hash
 from credit_service.ledger.drafts import content_hash
 from credit_service.ledger.tables import GENESIS, EventKey, LedgerEvent, head, in_ledger_order
@@ -30,7 +30,8 @@ def verify(session: Session) -> Verified:
     """Recomputes every content and chain hash from the rows, in ledger order."""
     chain, position = GENESIS, 0
     while True:
-        rows = session.execute(in_ledger_order(position, PAGE)).scalars().all()
+        # From the very beginning, where nothing may stand before the first.
+        rows = session.execute(in_ledger_order(position or LEAST, PAGE)).scalars().all()
         for row in rows:
             content = stored_content_hash(row)
             linked = chain_hash(
@@ -47,8 +48,10 @@ def verify(session: Session) -> Verified:
     stored = head(session)
     if (stored.position, stored.chain_hash) != (position, chain):
         return Verified(position, chain, position + 1, b"")
-    broken = _first_without_partner(session, EventKey, LedgerEvent) or _first_without_partner(
-        session, LedgerEvent, EventKey
+    broken = (
+        _first_held_twice(session)
+        or _first_without_partner(session, EventKey, LedgerEvent)
+        or _first_without_partner(session, LedgerEvent, EventKey)
     )
     return Verified(position, chain, broken, content_root(session))
 
@@ -68,15 +71,24 @@ def stored_content_hash(row: LedgerEvent) -> bytes:
 def content_root(session: Session) -> bytes:
     """Digests all accepted contents in source order: equal for equal collections, whenever they were received."""
     digest = hashlib.sha256()
-    statement = select(col(EventKey.source), col(EventKey.record_id), col(EventKey.version), col(EventKey.content_hash))
-    # Sorted here: databases disagree on the order of texts.
-    keyed = sorted(tuple(row) for row in session.execute(statement).all())
-    for source, record_id, version, content in keyed:
+    texts = (col(EventKey.source), col(EventKey.record_id))
+    order = (*(by_characters(session, text) for text in texts), col(EventKey.version))
+    statement = select(*texts, col(EventKey.version), col(EventKey.content_hash)).order_by(*order)
+    # Page by page: the keys of a nation fit in no memory.
+    for source, record_id, version, content in session.execute(statement, execution_options={"yield_per": PAGE}):
         digest.update(f"{source}\x00{record_id}\x00{version}\x00".encode() + content)
     return digest.digest()
 
 
 _SHARED = ("position", "source", "record_id", "version", "subject_id", "collect_time", "content_hash")
+
+
+def _first_held_twice(session: Session) -> int | None:
+    """Returns the first position of two events: between two pages the walk meets only one of them."""
+    held = col(LedgerEvent.position)
+    statement = select(held).group_by(held).having(func.count() > 1).order_by(held).limit(1)
+    found: int | None = session.execute(statement).scalars().first()
+    return found
 
 
 def _first_without_partner(session: Session, one: Any, other: Any) -> int | None:

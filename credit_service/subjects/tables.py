@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Index, and_, bindparam, or_, select, update
+from sqlalchemy import Index, String, and_, bindparam, func, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime, insert_rows, select_by_keys
@@ -46,8 +46,8 @@ class Naming(Protocol):
     def kind(self) -> str: ...  # noqa: D102
 
 
-# When the latest registration of a subject took place, and what its registrations say together.
-Registration = tuple[datetime, Mapping[str, Any]]
+# When the latest registration of a subject took place, what its registrations say together, and the name they give.
+Registration = tuple[datetime, Mapping[str, Any], str]
 
 
 class Named(NamedTuple):
@@ -72,13 +72,9 @@ def note_subjects(
 ) -> None:
     """Adds subjects seen for the first time, with their registrations, and keeps the names of those known before.
 
-    A registered name changes by a registration alone; another one follows the newest record.
+    A registered name changes by the registrations that count alone, see `register`; another follows the newest record.
     """
-    newest: dict[str, Naming] = {}
-    for record in told:
-        former = newest.get(record.subject_id)
-        if former is None or former.kind != REGISTRATION or record.kind == REGISTRATION:
-            newest[record.subject_id] = record
+    newest = {record.subject_id: record for record in told}
     # The caller holds the write lock: what was not known a moment ago still is not.
     new = [_row(record, registrations.get(key), now) for key, record in newest.items() if key not in known]
     insert_rows(session, SubjectRow, new)
@@ -86,7 +82,7 @@ def note_subjects(
         {"key": key, "new_name": record.subject_name}
         for key, record in newest.items()
         if key in known and record.subject_name and record.subject_name != known[key].name
-        if record.kind == REGISTRATION or not known[key].is_registered
+        if not known[key].is_registered
     ]
     if renamed:
         session.connection().execute(_RENAME, renamed)
@@ -94,12 +90,12 @@ def note_subjects(
 
 def _row(record: Naming, registration: Registration | None, now: datetime) -> dict[str, Any]:
     scheme, code = split(record.subject_id)
-    time, payload = registration or (None, {})
+    time, payload, name = registration or (None, {}, "")
     return {
         "subject_id": record.subject_id,
         "scheme": scheme,
         "code": code,
-        "name": record.subject_name,
+        "name": name or record.subject_name,
         "kind": record.subject_kind,
         "first_collect_time": now,
         "registered_time": time,
@@ -116,6 +112,8 @@ _REGISTER = (
     .where(_SUBJECT.c.subject_id == bindparam("key"))
     .values(
         registered_time=bindparam("time", type_=UtcTime),
+        # Registrations that give no name, or none that counts any more, leave the one that was known.
+        name=func.coalesce(func.nullif(bindparam("name_given", type_=String), ""), _SUBJECT.c.name),
         **{name: bindparam(f"new_{name}", type_=_SUBJECT.c[name].type) for name in TOLD},
     )
 )
@@ -125,8 +123,10 @@ def register(session: Session, registrations: Mapping[str, Registration | None])
     """Keeps what the registration that counts says of each subject; None: none counts any more."""
     rows = []
     for subject_id, counted in registrations.items():
-        time, payload = counted or (None, {})
-        rows.append({"key": subject_id, "time": time} | {f"new_{name}": payload.get(name) for name in TOLD})
+        time, payload, name = counted or (None, {}, "")
+        rows.append(
+            {"key": subject_id, "time": time, "name_given": name} | {f"new_{name}": payload.get(name) for name in TOLD}
+        )
     if rows:
         session.connection().execute(_REGISTER, rows)
 

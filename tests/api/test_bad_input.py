@@ -309,6 +309,30 @@ def test_strange_texts_in_questions_are_answered_without_failing(street: Street,
     assert set(found.values()) <= {"NOT_FOUND", "INVALID_ARGUMENT"}, found
 
 
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [({"source_record_id": text}, "TEXT_INVALID") for text in TEXTS[:2]]
+    + [({"source_record_id": TEXTS[-1]}, "FIELD_OUT_OF_RANGE")]
+    + [({"source_record_id": "R", "source_version": version}, "FIELD_OUT_OF_RANGE") for version in (2**31, 2**62, -1)],
+    ids=range(6),
+)
+def test_key_that_no_record_can_have_is_refused_and_waits_for_nothing(
+    street: Street, key: dict[str, Any], reason: str
+) -> None:
+    receipt = pb.GetReceiptRequest(source=SOURCE, **key)
+    assert street.refused("source", "LedgerService/GetReceipt", receipt) == ("INVALID_ARGUMENT", reason)
+    release = pb.ReleaseQuarantinedRequest(events=[pb.EventDraft(source=SOURCE, **key)])
+    answer = street.ask("source", "LedgerService/ReleaseQuarantined", release)
+    assert [p.reason for p in answer.results[0].problems] == ["QUARANTINE_NOT_FOUND"]
+
+
+def test_release_of_more_than_a_batch_is_refused_before_it_is_looked_up(street: Street) -> None:
+    events = [pb.EventDraft(source=SOURCE, source_record_id=str(n)) for n in range(1001)]
+    release = pb.ReleaseQuarantinedRequest(events=events)
+    refused = street.refused("source", "LedgerService/ReleaseQuarantined", release)
+    assert refused == ("INVALID_ARGUMENT", "BATCH_TOO_LARGE")
+
+
 @pytest.mark.parametrize("purpose", ["核保\x00", "x" * 5000, "line\nbreak", "模拟\U0001f642"])
 def test_strange_purpose_is_recorded_in_a_plain_form(street: Street, purpose: str) -> None:
     code = a_code()

@@ -241,6 +241,8 @@ def test_quota_refuses_before_any_change_and_says_when_to_try_again(tmp_path: Pa
         assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")
         assert refused.facts["retry_seconds"] == "10"
         assert set(details_of(street, submit(street, *[record] * 20))) == {"ErrorInfo", "QuotaFailure", "RetryInfo"}
+        never = street.refusal("source", "LedgerService/SubmitEvents", submit(street, *[record] * 61))
+        assert (never.reason, never.facts) == ("BATCH_TOO_LARGE", {"limit": "60"})
         assert feed_info(street).event_count == 50
         street.clock.now = NOW + timedelta(seconds=10)
         assert status(street.collect(*[record] * 20)[0]) == "ACCEPTED"

@@ -201,6 +201,20 @@ def test_gap_in_offsets_ends_the_stream_after_what_was_committed(street: Street)
     assert len(listed(street, code).events) == 1
 
 
+@pytest.mark.parametrize("stream_id", ["", "named"])
+@pytest.mark.parametrize("offset", [-1, 2**63 - 1])
+def test_offset_that_no_stream_can_have_is_refused_before_any_change(
+    street: Street, offset: int, stream_id: str
+) -> None:
+    code = a_code()
+    (frame,) = frames([a_record(code)], start=offset)
+    frame.stream_id = stream_id
+    refused = street.refused("source", "LedgerService/StreamEvents", iter([frame]))
+    assert refused == ("INVALID_ARGUMENT", "FIELD_OUT_OF_RANGE")
+    with pytest.raises(grpc.RpcError):
+        listed(street, code)
+
+
 def test_broken_stream_resumes_without_loss_or_double(street: Street) -> None:
     code = a_code()
     batches = [[a_record(code), a_record(code)] for _ in range(3)]

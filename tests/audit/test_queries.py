@@ -106,6 +106,14 @@ def test_broken_link_is_named(database: Database) -> None:
     assert verify_queries(database) == 2
 
 
+def test_record_put_before_the_chain_is_found(database: Database) -> None:
+    keep(database, [a_query()])
+    with database.transaction() as session:
+        session.execute(text("UPDATE query_record SET number = -1"))
+    keep(database, [a_query()])
+    assert verify_queries(database) == 1
+
+
 def test_caller_that_leaves_takes_nothing_back_and_stops_nobody(database: Database) -> None:
     async def left() -> None:
         log = QueryLog(database)

@@ -3,6 +3,8 @@
 import csv
 import gzip
 import io
+import re
+import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -186,3 +188,68 @@ def test_every_shared_layout_is_told_apart_by_its_header() -> None:
     for layout in load_layouts():
         assert recognised([*layout.header], load_layouts()) == layout
         assert set(layout.header) <= layout.columns()
+
+
+@pytest.mark.parametrize("stated", ["A1", "A1:K1", "A1:K2"])
+def test_rows_outside_the_stated_size_of_a_sheet_are_read(tmp_path: Path, stated: str) -> None:
+    path, other = table(tmp_path / "a.xlsx", rows=[TITLES, ROW, ROW, ROW]), tmp_path / "stated.xlsx"
+    with zipfile.ZipFile(path) as book, zipfile.ZipFile(other, "w") as changed:
+        for name in book.namelist():
+            content = re.sub(rb'(?<=<dimension ref=")[^"]+', stated.encode(), book.read(name))
+            changed.writestr(name, content)
+    assert [read.place for read in open_records(other, "sim-city-em").records] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("spoiled", ['"见附件', '"见"附件', '见"附件"', '"见，附件'])
+@pytest.mark.parametrize("places", [{1}, {1, 3}, {3}])
+def test_stray_quotation_mark_swallows_no_neighbour(tmp_path: Path, spoiled: str, places: set[int]) -> None:
+    rows = [[*ROW[:3], f"罚{n}", *ROW[4:]] for n in range(5)]
+    path = table(tmp_path / "a.csv", rows=[TITLES, *rows])
+    lines = path.read_bytes().decode().split("\r\n")
+    for n in places:
+        lines[n + 1] = lines[n + 1].removesuffix(ROW[-1]) + spoiled
+    path.write_text("\r\n".join(lines), "utf-8", newline="")
+    read = list(open_records(path, "sim-city-em").records)
+    assert [one.place for one in read] == [2, 3, 4, 5, 6]
+    faulty = places if spoiled.count('"') == 1 else set()
+    for n, one in enumerate(read):
+        if n in faulty:
+            assert isinstance(one.record, Problem)
+            assert "a quotation mark without its pair" in one.record.got
+        else:
+            assert isinstance(one.record, dict)
+            assert one.record["document_no"] == f"罚{n}"
+
+
+def test_cell_of_several_lines_is_one_cell(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", rows=[TITLES, [*ROW[:-1], '第一行\r\n第二行 "引用" \r\n,第三行'], ROW])
+    assert [read.place for read in open_records(path, "sim-city-em").records] == [2, 3]
+
+
+def test_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", rows=[[*TITLES, "CF_WSH"], [*ROW, "另一文号"]])
+    with pytest.raises(CreditError, match="got CF_WSH more than once"):
+        open_records(path, "sim-city-em")
+    # What is not read may come as often as it likes.
+    only(table(tmp_path / "b.csv", rows=[[*TITLES, "备注"], [*ROW, "x"]]))
+
+
+def test_sheets_that_are_not_read_are_named(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.xlsx")
+    book = openpyxl.load_workbook(path)
+    book.create_sheet("二月").append(TITLES)
+    book.save(path)
+    assert open_records(path, "sim-city-em").notes[0] == "sheet Sheet; not read: sheet 二月"
+
+
+def test_row_behind_a_merged_cell_is_named_and_never_read_without_it(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.xlsx", rows=[TITLES, *[ROW] * 6])
+    book = openpyxl.load_workbook(path)
+    for place in ("G2:G4", "A6:B6"):
+        book.worksheets[0].merge_cells(place)
+    book.save(path)
+    read = list(open_records(path, "sim-city-em").records)
+    named = {one.place: one.record.got for one in read if isinstance(one.record, Problem)}
+    assert named == dict.fromkeys((3, 4), "the merged cell G2:G4") | {6: "the merged cell A6:B6"}
+    kept = [one.record for one in read if isinstance(one.record, dict)]
+    assert [record["payload"]["fine_fen"] for record in kept] == [3_500_000] * 3

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from credit_service.cli import importing
+from credit_service.cli.files import Read, open_records
+from credit_service.cli.importing import encoded
+from credit_service.errors import Problem
 from tests.cli.conftest import Command
+from tests.ledger.test_append import ric_number
 from tests.stories.processes import ServerProcess
 from training.tw_osh import COLUMNS
 
@@ -106,6 +113,30 @@ def test_place_of_a_changed_file_is_not_resumed(
     assert not state.exists()
 
 
+@pytest.mark.parametrize("changed", ["life", "correct"])
+def test_place_in_another_life_of_the_ledger_is_not_resumed(
+    command: Command, filled: ServerProcess, events: list[dict[str, Any]], lines_file: Write,
+    monkeypatch: pytest.MonkeyPatch, changed: str,
+) -> None:  # fmt: skip
+    """What was acknowledged before a restore, or by another server, may not be there."""
+    file = lines_file([{**event, "source_record_id": f"life-{n}"} for n, event in enumerate(events)])
+
+    def killed(_connection: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(importing, "wait_until_judged", killed)
+        command("import", str(file), "--profile", filled.profile("source"))
+    state = Path(f"{file}.report.jsonl.state")
+    assert json.loads(state.read_text("utf-8"))["submitted"] == len(events)
+    if changed == "life":
+        monkeypatch.setattr(importing, "_life", lambda _connection: "restored")
+    options = ["--correct"] if changed == "correct" else []
+    ended = command("import", str(file), "--profile", filled.profile("source"), "--json", *options)
+    assert "resuming" not in ended.err
+    assert ended.json()["statuses"]["DUPLICATE"] == len(events)
+
+
 def test_frames_without_a_sendable_record_keep_the_order(
     command: Command, filled: ServerProcess, events: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -118,3 +149,68 @@ def test_frames_without_a_sendable_record_keep_the_order(
     report = [json.loads(line)["record"] for line in Path(f"{file}.report.jsonl").read_text("utf-8").splitlines()]
     assert ended.json()["statuses"] == {"REJECTED": 2400, "ACCEPTED": 1}
     assert report == [*range(1, 1201), *range(1202, 2402)]
+
+
+MISSHAPEN: list[tuple[dict[str, Any], str]] = [
+    ({"subject": "91350100M000100Y43"}, "subject"),
+    ({"subject": {"code": 911100007109250324}}, "subject.code"),
+    ({"subject": {"code": "91350100M000100Y43", "name": ["某公司"]}}, "subject.name"),
+    ({"source": 5}, "source"),
+    ({"document_no": 7}, "document_no"),
+    ({"document_no": "\ud800"}, "document_no"),
+    ({"refers_to": True}, "refers_to"),
+    ({"kind": ["PEN"]}, "kind"),
+    ({"payload": "x"}, "payload"),
+    ({"payload": [1]}, "payload"),
+    ({"payload": {"articles": "安全生产法/99/2"}}, "payload.articles"),
+    ({"occur_time": "0001-01-01T00:00:00+08:00"}, "occur_time"),
+    ({"occur_time": "9999-12-31T23:59:59-08:00"}, "occur_time"),
+]
+
+
+@pytest.mark.parametrize(("spoiled", "field"), MISSHAPEN)
+def test_misshapen_record_is_named_by_its_field(spoiled: dict[str, Any], field: str) -> None:
+    record = {"source": "sim-city-em", "source_record_id": "R", "kind": "PEN", "domain": "WORK",
+              "subject": {"code": "91350100M000100Y43"}, "payload": {"articles": ["安全生产法/102"]}}  # fmt: skip
+    assert encoded(Read(1, record))[1] is not None
+    (_, fault), draft = encoded(Read(1, {**record, **spoiled}))
+    assert draft is None
+    assert isinstance(fault, Problem)
+    assert fault.field == field
+
+
+def test_line_that_nests_too_deep_is_named_and_the_next_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_text("[" * 200_000 + '\n{"source": "x"}\n', "utf-8")
+    deep, good = open_records(path, "").records
+    assert isinstance(deep.record, Problem)
+    assert good == Read(2, {"source": "x"})
+
+
+def test_long_records_are_sent_in_frames_that_the_service_takes(
+    command: Command, filled: ServerProcess, events: list[dict[str, Any]], lines_file: Write
+) -> None:
+    penalty = next(e for e in events if e["kind"] == "PEN")
+    payload = {**penalty["payload"], "facts": "违" * 4000}
+    long = [{**penalty, "source_record_id": f"LONG-{n}", "payload": payload} for n in range(400)]
+    ended = command("import", str(lines_file(long)), "--profile", filled.profile("source"), "--json")
+    assert ended.json()["statuses"] == {"ACCEPTED": 400}
+
+
+def test_correction_never_moves_a_penalty_from_one_person_to_another(
+    command: Command, filled: ServerProcess, tmp_path: Path
+) -> None:
+    """Persons of a document are numbered as they come: in a file with fewer of them the numbers are others'."""
+    columns = "CF_WSH,CF_XDR_MC,CF_XDR_LB,CF_XDR_SHXYM,CF_XDR_ZJHM,CF_CFLB,CF_JDRQ,CF_CFJG,CF_YJ,CF_NR_FK"
+    first, second = (
+        f"罚〔2026〕99号,某{name},自然人,,{ric_number(number)},罚款,2026/3/1,局,安全生产法第99条,1"
+        for name, number in (("甲", "11010119000101000"), ("乙", "11010119000101001"))
+    )
+    both, one = tmp_path / "both.csv", tmp_path / "one.csv"
+    both.write_text("\n".join([columns, first, second]), "utf-8")
+    one.write_text("\n".join([columns, second]), "utf-8")
+    sent = ("--source", "sim-city-em", "--profile", filled.profile("source"), "--json")
+    assert command("import", str(both), *sent).json()["statuses"] == {"ACCEPTED": 2}
+    assert command("import", str(one), *sent, "--correct").json()["statuses"] == {"CONFLICT": 1}
+    assert "of a person" in Path(f"{one}.report.csv").read_text("utf-8")
+    assert command("import", str(both), *sent, "--correct").json()["statuses"] == {"DUPLICATE": 2}

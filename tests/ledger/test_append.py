@@ -1,7 +1,9 @@
 """Appending is idempotent by key, answers every record, and chains what it stores."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from credit_service.ledger.quarantine import QuarantinedRecord
@@ -87,6 +89,27 @@ def test_mendable_record_waits_in_quarantine_until_it_is_mended(desk: Desk) -> N
         assert "check character" in row.problems
 
 
+def test_faulty_record_under_a_stored_key_conflicts_and_waits_for_nothing(desk: Desk) -> None:
+    """Its key is taken for ever; in quarantine it could never be released."""
+    desk.submit(a_record("A"))
+    receipts = desk.submit(a_record("A", subject=BAD_CHECK), a_record("B"), a_record("B", subject=BAD_CHECK))
+    assert [(r.status, r.event_id, r.latest_version) for r in receipts] == [
+        ("CONFLICT", 1, 1), ("ACCEPTED", 2, 0), ("CONFLICT", 2, 1),
+    ]  # fmt: skip
+    (later,) = desk.submit(a_record("A", 2, subject=BAD_CHECK))
+    assert later.status == "QUARANTINED"
+    with desk.database.reading() as session:
+        assert [row.version for row in session.execute(select(QuarantinedRecord)).scalars()] == [2]
+
+
+def test_id_number_in_a_record_id_is_shown_in_no_answer(desk: Desk) -> None:
+    """A conflict names the record, and masks what somebody put into its id."""
+    record_id = f"D-{ric_number('11010119000101000')}"
+    desk.submit(a_record(record_id))
+    (receipt,) = desk.submit(a_record(record_id, document_no="other"))
+    assert receipt.problems[0].got == "D-[ID] version 1 with another content"
+
+
 def test_same_clock_and_order_give_the_same_head(desk: Desk) -> None:
     """The chain depends on content, order and clock alone: one known value on both databases."""
     desk.submit(*(a_record(f"R{n}") for n in range(5)))
@@ -140,3 +163,45 @@ def test_registration_and_new_name_are_noted(desk: Desk) -> None:
         row = get_subject(session, f"USCC:{CODE}")
         assert row is not None
         assert (row.name, row.headcount, row.supervising_region) == ("模拟新名有限公司", 80, "110108")
+
+
+NEW, OLD = "模拟新名有限公司", "模拟旧名有限公司"
+
+
+def registered_as(record_id: str, name: str, day: str, version: int = 1, **named: Any) -> dict[str, Any]:
+    """Builds a registration under a name."""
+    given = {"payload": {"status": "ACTIVE"}, **named}
+    time = f"{day}T00:00:00+08:00"
+    return a_record(record_id, version, kind="REG", occur_time=time, subject={"code": CODE, "name": name}, **given)
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+@pytest.mark.parametrize(
+    "records",
+    [
+        [registered_as("G2", NEW, "2026-02-01"), registered_as("G1", OLD, "2025-02-01")],
+        [registered_as("G1", NEW, "2026-02-01", 2), registered_as("G1", OLD, "2026-02-01")],
+        [
+            registered_as("G2", NEW, "2026-02-01"),
+            registered_as("G1", OLD, "2025-02-01"),
+            registered_as("G1", OLD, "2025-02-01", 2, op="RETRACT", payload={}),
+        ],
+        [
+            registered_as("G1", NEW, "2025-02-01"),
+            registered_as("G2", OLD, "2026-02-01"),
+            registered_as("G2", OLD, "2026-02-01", 2, op="RETRACT", payload={}),
+        ],
+        [registered_as("G1", NEW, "2026-02-01"), registered_as("G2", "", "2026-03-01")],
+    ],
+    ids=["late", "late version", "withdrawn", "newest withdrawn", "nameless"],
+)
+def test_name_is_that_of_the_newest_registration_that_counts(
+    desk: Desk, records: list[dict[str, Any]], is_one_batch: bool
+) -> None:
+    """Neither what arrives late nor what is withdrawn renames a subject."""
+    for batch in [records] if is_one_batch else [[record] for record in records]:
+        desk.submit(*batch)
+    with desk.database.reading() as session:
+        row = get_subject(session, f"USCC:{CODE}")
+        assert row is not None
+        assert row.name == NEW
