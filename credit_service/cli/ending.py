@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import grpc
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from credit_service.api.status import reason_of
 from credit_service.cli.connection import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, explain_unreachable
@@ -53,6 +53,11 @@ def _ending(error: Exception) -> tuple[str, int]:
     if isinstance(error, ArgumentError):
         return "SETTING_INVALID: database_url: want sqlite:///FILE or postgresql://…", EXIT_USAGE
     said = database_fault(error)
+    if type(error) is DatabaseError:
+        return (
+            f"INTERNAL: database: got {said}, want one that can be read; check its address, or restore a backup",
+            EXIT_FAILED,
+        )
     return f"{type(error).__name__}: {said} (CREDIT_SERVICE_LOG_LEVEL=debug shows where)", EXIT_FAILED
 
 
