@@ -141,7 +141,7 @@ class Importer:
 
     def _settle(self, entries: list[Entry], results: list[ledger_pb2.SubmitResult]) -> None:
         answers = iter(results)
-        for (place, record), draft in entries:
+        for (place, record, cells), draft in entries:
             if draft is None and isinstance(record, Problem):
                 status, problems = "REJECTED", [record]
             else:
@@ -150,7 +150,7 @@ class Importer:
                 problems = [Problem(p.field, p.got, p.want, Reason(p.reason)) for p in answer.problems]
             self.tally.count(status, problems)
             if status not in KEPT:
-                self._report(Unkept(place, record_id(record), status, problems))
+                self._report(Unkept(place, record_id(record), status, problems, cells))
         self._on_ack(self.tally)
 
 
@@ -161,7 +161,7 @@ def encoded(read: Read) -> Entry:
     try:
         return read, draft_of(read.record)
     except CreditError as error:
-        return Read(read.place, problem_of(error)), None
+        return read._replace(record=problem_of(error)), None
 
 
 def record_id(record: Record) -> str:
@@ -188,7 +188,7 @@ class DryRun:
     def run(self, records: Iterable[Read]) -> Tally:
         """Checks all records."""
         for read in records:
-            place, record = encoded(read)[0]
+            place, record, cells = encoded(read)[0]
             if isinstance(record, Problem):
                 status, problems = "REJECTED", [record]
             else:
@@ -197,7 +197,7 @@ class DryRun:
                 status = "WELL_FORMED" if checked.draft else "QUARANTINED" if checked.is_mendable else "REJECTED"
             self.tally.count(status, problems)
             if problems:
-                self._report(Unkept(place, record_id(record), status, problems))
+                self._report(Unkept(place, record_id(record), status, problems, cells))
         return self.tally
 
 
