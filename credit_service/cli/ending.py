@@ -29,6 +29,8 @@ EXIT_OF_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.UNKNOWN: EXIT_FAILED,
 }
 LONGEST = 300
+# What the command line can do about a refusal.
+ADVICE: Mapping[str, str] = {Reason.PURPOSE_REQUIRED: "; say it with --purpose, or in the profile"}
 
 
 def ending_of(error: Exception) -> tuple[str, int]:
@@ -66,5 +68,8 @@ def _refused(error: grpc.RpcError) -> tuple[str, int]:
     code = EXIT_OF_STATUS.get(status, EXIT_REFUSED)
     if status is grpc.StatusCode.UNAVAILABLE and not reason:
         return explain_unreachable(str(error.details())), code
-    told = ", ".join(f"{key}={value}" for key, value in facts.items())
-    return f"{reason or status.name}: {error.details()}{f' ({told})' if told else ''}", code
+    said = str(error.details())
+    # What the sentence says already is not said twice.
+    told = ", ".join(f"{key}={value}" for key, value in facts.items() if value not in said)
+    advice = ADVICE.get(reason, "")
+    return f"{reason or status.name}: {said}{f' ({told})' if told else ''}{advice}", code

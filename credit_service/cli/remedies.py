@@ -173,8 +173,6 @@ def remedy_list(  # noqa: PLR0913  # a command takes each option as an argument
         for r in answer.remedies
     ]  # fmt: skip
     show_table(("last day", "", "state", "kind", "remedy", "subject", "against", "statement"), rows)
-    if not rows:
-        say("no remedies")
 
 
 @remedy_app.command("plan")
