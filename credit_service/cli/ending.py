@@ -30,7 +30,13 @@ EXIT_OF_STATUS: Mapping[grpc.StatusCode, int] = {
 }
 LONGEST = 300
 # What the command line can do about a refusal.
-ADVICE: Mapping[str, str] = {Reason.PURPOSE_REQUIRED: "; say it with --purpose, or in the profile"}
+ADVICE: Mapping[str, str] = {
+    Reason.PURPOSE_REQUIRED: "; say it with --purpose, or in the profile",
+    **dict.fromkeys(
+        (Reason.EPOCH_CHANGED, Reason.REVISION_AHEAD, Reason.REVISION_COMPACTED),
+        "; remove the file of --token, and the next watch begins with one",
+    ),
+}
 
 
 def ending_of(error: Exception) -> tuple[str, int]:

@@ -23,7 +23,7 @@ from credit_service.cli.correcting import corrected
 from credit_service.cli.files import Opened, Read, Record, open_records
 from credit_service.cli.output import print_json, say
 from credit_service.cli.reports import Report, Unkept
-from credit_service.cli.settling import wait_until_judged
+from credit_service.cli.settling import epoch_of, wait_until_judged
 from credit_service.errors import CreditError, Problem, Reason, problem_of
 from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import load_sources
@@ -229,6 +229,9 @@ def import_file(  # noqa: PLR0913  # one per option of the command
     """
     fingerprint = _fingerprint(file, source, encoding)
     opened = open_records(file, source, encoding)
+    connection = None if dry_run else connect(profile)
+    if connection is not None:
+        fingerprint += f"@{epoch_of(connection)}"
     target = report or file.with_name(f"{file.name}.report.{'csv' if opened.layout else 'jsonl'}")
     state = Path(f"{target}.state")
     done = Tally() if dry_run else _resume(state, fingerprint)
@@ -241,10 +244,10 @@ def import_file(  # noqa: PLR0913  # one per option of the command
             _save(state, fingerprint, tally)
             bar.update(task, completed=tally.submitted)
 
-        if dry_run:
+        if connection is None:
             tally = DryRun(faults.write, datetime.now(UTC)).run(bar.track(opened.records, task_id=task))
         else:
-            importer = Importer(connect(profile), faults.write, on_ack, is_correcting=correct)
+            importer = Importer(connection, faults.write, on_ack, is_correcting=correct)
             importer.tally = done
             tally = importer.run(islice(opened.records, done.submitted, None))
             state.unlink(missing_ok=True)
@@ -267,7 +270,10 @@ def _tell(tally: Tally, report: Path, opened: Opened, *, as_json: bool) -> None:
 
 
 def _fingerprint(file: Path, source: str, encoding: str) -> str:
-    """Names the file and the mapping by content, so that a changed file is never resumed halfway."""
+    """Names the file and the mapping by content, so that a changed file is never resumed halfway.
+
+    The epoch of the ledger is added: a ledger that was restored may lack what it had acknowledged before.
+    """
     if not file.is_file():
         got, want = (f"the folder {file}", "one file") if file.is_dir() else (str(file), "a file that exists")
         raise CreditError(Reason.FILE_INVALID, f"file: got {got}, want {want}", file=str(file))

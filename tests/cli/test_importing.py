@@ -3,9 +3,12 @@
 import gzip
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from credit_service.cli.connection import Connection, read_profile
+from credit_service.cli.settling import epoch_of
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
 from training.tw_osh import COLUMNS
@@ -104,6 +107,22 @@ def test_place_of_a_changed_file_is_not_resumed(
     ended = command("import", str(file), "--profile", filled.profile("source"), "--json")
     assert ended.json()["submitted"] == 5
     assert not state.exists()
+
+
+def test_place_in_another_life_of_the_ledger_is_not_resumed(
+    command: Command, filled: ServerProcess, events: list[dict[str, Any]], lines_file: Write
+) -> None:
+    """A restored ledger may lack what was acknowledged before: nothing may be left out by an old place."""
+    file, profile = lines_file(events[:20]), filled.profile("source")
+    connection = Connection(read_profile(profile))
+    told, epoch = sha256(b"\0" + file.read_bytes()).hexdigest(), epoch_of(connection)
+    connection.channel.close()
+    for life, is_resumed in ((epoch, True), ("0" * 32, False)):
+        place = {"fingerprint": f"{told}@{life}", "submitted": 15, "statuses": {"DUPLICATE": 15}, "reasons": {}}
+        Path(f"{file}.report.jsonl.state").write_text(json.dumps(place), "utf-8")
+        ended = command("import", str(file), "--profile", profile)
+        assert "20 submitted: 20 DUPLICATE" in ended.err
+        assert ("resuming after record 15" in ended.err) == is_resumed
 
 
 def test_frames_without_a_sendable_record_keep_the_order(
