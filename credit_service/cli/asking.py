@@ -142,7 +142,9 @@ def both(zh: str, en: str) -> str:
 
 
 def _proof(event_ids: Any) -> str:
-    return f" (events {', '.join(event_ids)})" if event_ids else ""
+    # Records that are only tried have no place in the ledger: their ids count down from -1.
+    named = [f"tried record {i.removeprefix('-')}" if i.startswith("-") else i for i in event_ids]
+    return f" (events {', '.join(named)})" if named else ""
 
 
 def readable(text: str, unit: str) -> str:
