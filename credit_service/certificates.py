@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from credit_service.errors import CreditError, Reason
+
 VALID_DAYS = 30
 # Certificates are valid a little before they are made, so that a slow clock does not refuse them.
 BACKDATE = timedelta(hours=1)
@@ -98,6 +100,24 @@ def write_secret(path: Path, content: bytes) -> None:
 def expiry(path: Path) -> datetime:
     """Returns when a certificate file ends."""
     return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+
+
+def check_pair(certificate: Path, key: Path) -> None:
+    """Fails with SETTING_INVALID, naming the file, unless both can be read and the key is the certificate's."""
+    try:
+        held = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    except (OSError, ValueError) as fault:
+        raise _unfit("certificate_file", certificate, "a certificate in PEM") from fault
+    try:
+        own = serialization.load_pem_private_key(key.read_bytes(), password=None).public_key()
+    except (OSError, ValueError, TypeError) as fault:
+        raise _unfit("key_file", key, "a private key in PEM without a password") from fault
+    if held != own:
+        raise _unfit("key_file", key, f"the key of {certificate}")
+
+
+def _unfit(name: str, path: Path, want: str) -> CreditError:
+    return CreditError(Reason.SETTING_INVALID, f"{name}: got {path}, want {want}")
 
 
 def _builder(name: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.CertificateBuilder:

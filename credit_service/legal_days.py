@@ -68,6 +68,11 @@ def civil_day(t: datetime) -> int:
     return t.astimezone(SHANGHAI).toordinal()
 
 
+def local_text(t: datetime) -> str:
+    """Returns a time as people in the jurisdiction read it."""
+    return t.astimezone(SHANGHAI).isoformat(sep=" ", timespec="seconds")
+
+
 def civil_day_at(count: int) -> int:
     """Returns the civil date in Shanghai of a time in microseconds since 1970 UTC, as an ordinal."""
     if count >= _STEADY_SINCE:

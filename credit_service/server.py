@@ -28,6 +28,7 @@ from credit_service.api.services import handlers, services
 from credit_service.assessment import Assessor
 from credit_service.audit.approvals import is_approved
 from credit_service.audit.queries import QueryLog
+from credit_service.certificates import check_pair
 from credit_service.changes import Feed
 from credit_service.collecting import Writer
 from credit_service.database import AUDIT_LOCK, Database
@@ -44,7 +45,7 @@ from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import SHIPPED, edition_for, load_editions
 from credit_service.rulebook.law import Edition
 from credit_service.settings import Settings
-from credit_service.subjects.vault import Vault
+from credit_service.subjects.vault import Vault, read_master_key
 
 OPTIONS = (
     # Two servers must never share a port unnoticed.
@@ -128,7 +129,9 @@ def _assessor(settings: Settings, database: Database) -> tuple[Assessor, Sequenc
 def _furnished(settings: Settings, clock: Callable[[], datetime], database: Database, audit: Database) -> House:
     assessor, installed, models = _assessor(settings, database)
     sources = load_sources(Path(settings.sources_dir) if settings.sources_dir else SHIPPED_SOURCES)
-    vault = Vault(_person_key(settings), os.urandom)
+    vault = Vault(read_master_key(settings.person_key_file), os.urandom)
+    with database.reading() as session:
+        vault.check(session)
     levels = edition_for(load_editions(SHIPPED), "USCC", civil_day(clock())).accidents
     schemes = {name: source.scheme for name, source in sources.items()}
     last_day = partial(last_casualty_day, levels)
@@ -228,21 +231,12 @@ def _credentials(settings: Settings) -> Any:
                 Reason.SETTING_INVALID, f"{name}: got {path or 'nothing'}, want a file; see `serve --demo`"
             )
         files[name] = Path(path).read_bytes()
+    check_pair(Path(settings.certificate_file), Path(settings.key_file))
     return grpc.ssl_server_credentials(
         [(files["key_file"], files["certificate_file"])],
         root_certificates=files["client_ca_file"],
         require_client_auth=True,
     )
-
-
-def _person_key(settings: Settings) -> bytes:
-    try:
-        return bytes.fromhex(Path(settings.person_key_file).read_text("ascii").strip())
-    except (OSError, ValueError) as fault:
-        want = "a file with 64 hexadecimal characters"
-        raise CreditError(
-            Reason.SETTING_INVALID, f"person_key_file: got {settings.person_key_file or 'nothing'}, want {want}"
-        ) from fault
 
 
 def _source_agencies(settings: Settings, sources: Mapping[str, Source]) -> dict[str, frozenset[str]]:

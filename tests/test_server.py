@@ -21,9 +21,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from credit_service import server
 from credit_service.api import wire
 from credit_service.cli.throwaway import prepare
+from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
 from credit_service.rulebook.edition import SHIPPED
 from credit_service.settings import Settings
+from credit_service.subjects.vault import Vault, read_master_key
 from credit_service.v1 import grades_pb2, ledger_pb2, listings_pb2, rulebook_pb2, sync_pb2
 from tests.api.street import (
     NOW,
@@ -47,6 +49,14 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 def prepared(tmp_path: Path) -> Settings:
     """Makes a folder that can be served from."""
     return prepare(Settings(listen="127.0.0.1:0", log_level="error"), tmp_path, datetime.now(UTC))
+
+
+def seal_somebody(settings: Settings) -> None:
+    """Keeps personal data under the key of the settings."""
+    vault, database = Vault(read_master_key(settings.person_key_file), os.urandom), Database(settings.database_url)
+    with database.transaction() as session:
+        vault.seal(session, "PERSON:" + "ab" * 32, "某甲")
+    database.close()
 
 
 def refusal(settings: Settings) -> CreditError:
@@ -87,6 +97,22 @@ def test_what_does_not_fit_is_refused_at_the_start(prepared: Settings, name: str
 def test_key_for_persons_of_another_form_is_refused(prepared: Settings, tmp_path: Path) -> None:
     (tmp_path / "person.key").write_text("not hexadecimal", "ascii")
     assert refusal(prepared).message.endswith("want a file with 64 hexadecimal characters")
+
+
+def test_another_key_for_persons_than_the_ledgers_is_refused(prepared: Settings, tmp_path: Path) -> None:
+    seal_somebody(prepared)
+    (tmp_path / "person.key").write_text("ab" * 32, "ascii")
+    error = refusal(prepared)
+    assert error.reason is Reason.SETTING_INVALID
+    assert error.message.startswith("person_key_file: got another key, want the one that sealed")
+
+
+def test_key_of_another_certificate_is_named_and_not_the_address(prepared: Settings, tmp_path: Path) -> None:
+    other = str(tmp_path / "regulator.key")
+    assert refusal(replace(prepared, key_file=other)).message.startswith(f"key_file: got {other}, want the key of")
+    (tmp_path / "text.pem").write_text("no certificate", "ascii")
+    error = refusal(replace(prepared, certificate_file=str(tmp_path / "text.pem")))
+    assert error.message.endswith("text.pem, want a certificate in PEM")
 
 
 def test_database_without_tables_is_refused_with_the_remedy(prepared: Settings, tmp_path: Path) -> None:
@@ -220,7 +246,7 @@ def test_nothing_is_answered_when_its_query_record_cannot_be_kept(street: Street
     with street.running.house.audit.transaction() as session:
         session.connection().exec_driver_sql("DROP TABLE query_record")
     refused = street.refusal("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
-    assert refused.code == "INTERNAL"
+    assert refused.code == "UNAVAILABLE"
     assert "query_record" not in refused.message
     assert status(street.collect(a_record(code))[0]) == "ACCEPTED"
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import grpc
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from credit_service import logs
@@ -176,6 +177,11 @@ def _public(error: Exception, call: Call) -> CreditError:
     if isinstance(error, PoolTimeout):
         return CreditError(Reason.OVERLOADED, "database: got no free connection, want a retry")
     logs.get().error("call failed", method=call.method, request_id=call.request_id, exc_info=error)
+    if isinstance(error, OperationalError):
+        # A full disk, a locked file, a database that went away: the operator's to mend, and worth a retry.
+        return CreditError(
+            Reason.STORAGE_UNAVAILABLE, f"storage: got a failure, want a retry; request id {call.request_id}"
+        )
     return CreditError(Reason.INTERNAL, f"internal error, request id {call.request_id}")
 
 

@@ -18,6 +18,7 @@ from credit_service.cli import (
     overrides,
     remedies,
     rulebooks,
+    sources,
     subjects,
     watching,
 )
@@ -33,6 +34,7 @@ for part in (
     operating,
     keeping,
     importing,
+    sources,
     subjects,
     asking,
     explaining,

@@ -26,6 +26,7 @@ from credit_service.cli.holder import read_identity
 from credit_service.cli.output import complain, plain, print_json, show, show_table, time_text
 from credit_service.cli.pages import LIMIT, collect
 from credit_service.errors import CreditError, Reason
+from credit_service.legal_days import local_text
 from credit_service.v1 import (
     audit_pb2,
     audit_pb2_grpc,
@@ -141,7 +142,9 @@ def both(zh: str, en: str) -> str:
 
 
 def _proof(event_ids: Any) -> str:
-    return f" (events {', '.join(event_ids)})" if event_ids else ""
+    # Records that are only tried have no place in the ledger: their ids count down from -1.
+    named = [f"tried record {i.removeprefix('-')}" if i.startswith("-") else i for i in event_ids]
+    return f" (events {', '.join(named)})" if named else ""
 
 
 def readable(text: str, unit: str) -> str:
@@ -179,7 +182,7 @@ def whoami(profile: ProfileOption = "", as_json: JsonOption = False) -> None:
     except grpc.RpcError as error:
         state, fault = str(error.code().name), explain_unreachable(str(error.details()))
     facts = {
-        "identity": identity.uri, "target": found.target, "until": identity.until.isoformat(), "service": state,
+        "identity": identity.uri, "target": found.target, "until": local_text(identity.until), "service": state,
     }  # fmt: skip
     if as_json:
         print_json(facts)

@@ -2,26 +2,31 @@
 
 import ctypes.util
 import platform
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 
 from credit_service import migrations
-from credit_service.certificates import expiry
+from credit_service.certificates import check_pair, expiry
 from credit_service.cli.databases import HINT, absent_file, check_ready
 from credit_service.cli.ending import database_fault
 from credit_service.database import Database
-from credit_service.errors import CreditError
-from credit_service.grades.artefact import load_champions, load_keys
+from credit_service.errors import CreditError, Reason
+from credit_service.grades.artefact import load_keys, sound_champions
 from credit_service.ledger.tables import head
 from credit_service.legal_days import civil_day
 from credit_service.rulebook.edition import SHIPPED, load_editions
 from credit_service.settings import Settings, mask_url
+from credit_service.subjects.vault import Vault, read_master_key
 
 SOON = timedelta(days=14)
 PACKAGES = ("grpcio", "protobuf", "sqlmodel", "SQLAlchemy", "structlog", "numpy", "cryptography")
 CALENDAR_MONTH = 11
+MEGABYTE = 1 << 20
+# Below the first nothing can be written soon; below the second it is time to make room.
+FULL_MEGABYTES, TIGHT_MEGABYTES = 64, 1024
 REMEDY = "mend the database first, then `credit-service verify-ledger`"
 
 
@@ -43,8 +48,9 @@ def examine(settings: Settings, now: datetime | None = None) -> list[Result]:
     """Returns every finding; never raises."""
     moment = now or datetime.now(UTC)
     return [
-        _versions(), _libgomp(), _migrations(settings), _ledger(settings), _models(settings, moment),
-        *_certificates(settings, moment), _person_key(settings), _calendar(moment),
+        _versions(), _libgomp(), _migrations(settings), _ledger(settings), *_room(settings),
+        *_models(settings, moment), *_certificates(settings, moment), *_key(settings), _person_key(settings),
+        _calendar(moment),
     ]  # fmt: skip
 
 
@@ -88,21 +94,33 @@ def _ledger(settings: Settings) -> Result:
     return Result("ok", "ledger", f"{row.position} events, head {row.chain_hash.hex()[:16]}, epoch {row.epoch[:8]}")
 
 
-def _models(settings: Settings, now: datetime) -> Result:
+def _room(settings: Settings) -> list[Result]:
+    """Looks at the disk below the files of SQLite; PostgreSQL keeps its own."""
+    urls = (settings.database_url, settings.audit_database_url())
+    folders = {Path(url.removeprefix("sqlite:///")).absolute().parent for url in urls if url.startswith("sqlite:///")}
+    results = []
+    for folder in sorted(filter(Path.is_dir, folders)):
+        free = shutil.disk_usage(folder).free // MEGABYTE
+        state = "fail" if free < FULL_MEGABYTES else "warn" if free < TIGHT_MEGABYTES else "ok"
+        remedy = "" if state == "ok" else "make room: what finds none is refused with STORAGE_UNAVAILABLE, never lost"
+        results.append(Result(state, "disk", f"{free} MB free in {folder}", remedy))
+    return results
+
+
+def _models(settings: Settings, now: datetime) -> list[Result]:
+    folder, remedy = Path(settings.models_dir), "put back from a trusted release, then start the server again"
+    trusted = frozenset(filter(None, settings.trusted_model_keys.split(","))) or None
     try:
-        folder = Path(settings.models_dir)
-        cards = load_champions(folder, load_keys(folder / "keys"))
+        sound, faults = sound_champions(folder, load_keys(folder / "keys", trusted))
         wanted = {e.grading.model for e in load_editions(SHIPPED) if e.is_in_force(civil_day(now))}
     except CreditError as error:
-        return Result("fail", "models", error.message, "restore models/ from a trusted release")
-    missing = wanted - set(cards)
+        return [Result("fail", "models", error.message, f"{folder}: {remedy}")]
+    results = [Result("fail", "models", f"{n}: {e.message}", f"{folder / n}: {remedy}") for n, e in faults.items()]
+    missing = ", ".join(sorted(wanted - set(sound) - set(faults)))
     if missing:
-        return Result(
-            "fail", "models", f"missing {', '.join(sorted(missing))}", "install the models that the editions name"
-        )
-    return Result(
-        "ok", "models", "signed and trusted: " + ", ".join(sorted(card.scorecard.model_id for card in cards.values()))
-    )
+        results.append(Result("fail", "models", f"missing {missing}", "install the models that the editions name"))
+    names = ", ".join(sorted(card.scorecard.model_id for card in sound.values()))
+    return [*results, Result("ok", "models", f"signed and trusted: {names}")] if sound else results
 
 
 def _certificates(settings: Settings, now: datetime) -> list[Result]:
@@ -112,23 +130,54 @@ def _certificates(settings: Settings, now: datetime) -> list[Result]:
         if not path.is_file():
             results.append(Result("warn", name, "not set", "set it, or use `credit-service serve --demo DIR`"))
             continue
-        until = expiry(path)
+        try:
+            until = expiry(path)
+        except (OSError, ValueError):
+            results.append(Result("fail", name, f"{path}: no certificate in PEM", "put back the certificate"))
+            continue
         state = "fail" if until <= now else "warn" if until - now < SOON else "ok"
         results.append(Result(state, name, f"valid until {until.isoformat()}", "" if state == "ok" else "renew it"))
     return results
 
 
+def _key(settings: Settings) -> list[Result]:
+    """Compares the server's key with its certificate, where both are set."""
+    if not settings.certificate_file or not settings.key_file:
+        return []
+    try:
+        check_pair(Path(settings.certificate_file), Path(settings.key_file))
+    except CreditError as error:
+        return [Result("fail", "key_file", error.message, "set the key and the certificate that were made together")]
+    return [Result("ok", "key_file", "the certificate's own")]
+
+
 def _person_key(settings: Settings) -> Result:
-    path = Path(settings.person_key_file or "missing")
+    name, path = "person_key_file", Path(settings.person_key_file or "missing")
     if not path.is_file():
-        return Result(
-            "warn", "person_key_file", "not set", "make one of 64 hexadecimal characters, mode 0600, and back it up"
-        )
-    is_open = bool(path.stat().st_mode & 0o077)
-    remedy = "chmod 600" if is_open else ""
-    return Result(
-        "warn" if is_open else "ok", "person_key_file", "readable by others" if is_open else "private", remedy
-    )
+        return Result("warn", name, "not set", "make one of 64 hexadecimal characters, mode 0600, and back it up")
+    try:
+        _check_master_key(settings)
+    except CreditError as error:
+        return Result("fail", name, error.message, "put back the key that was kept with the backups of its time")
+    if path.stat().st_mode & 0o077:
+        return Result("warn", name, "readable by others", "chmod 600")
+    return Result("ok", name, "private")
+
+
+def _check_master_key(settings: Settings) -> None:
+    """Fails unless the key is one, and the ledger's where a ledger can be asked."""
+    vault = Vault(read_master_key(settings.person_key_file), bytes)
+    try:
+        check_ready(settings)
+        database = Database(settings.database_url)
+        with database.reading() as session:
+            vault.check(session)
+        database.close()
+    except CreditError as error:
+        if error.reason is Reason.SETTING_INVALID:
+            raise
+    except Exception:  # noqa: BLE001  # what is wrong with the database is another finding
+        return
 
 
 def _calendar(now: datetime) -> Result:

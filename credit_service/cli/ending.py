@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import grpc
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from credit_service.api.status import reason_of
 from credit_service.cli.connection import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE, explain_unreachable
@@ -29,6 +29,14 @@ EXIT_OF_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.UNKNOWN: EXIT_FAILED,
 }
 LONGEST = 300
+# What the command line can do about a refusal.
+ADVICE: Mapping[str, str] = {
+    Reason.PURPOSE_REQUIRED: "; say it with --purpose, or in the profile",
+    **dict.fromkeys(
+        (Reason.EPOCH_CHANGED, Reason.REVISION_AHEAD, Reason.REVISION_COMPACTED),
+        "; remove the file of --token, and the next watch begins with one",
+    ),
+}
 
 
 def ending_of(error: Exception) -> tuple[str, int]:
@@ -53,6 +61,11 @@ def _ending(error: Exception) -> tuple[str, int]:
     if isinstance(error, ArgumentError):
         return "SETTING_INVALID: database_url: want sqlite:///FILE or postgresql://…", EXIT_USAGE
     said = database_fault(error)
+    if type(error) is DatabaseError:
+        return (
+            f"INTERNAL: database: got {said}, want one that can be read; check its address, or restore a backup",
+            EXIT_FAILED,
+        )
     return f"{type(error).__name__}: {said} (CREDIT_SERVICE_LOG_LEVEL=debug shows where)", EXIT_FAILED
 
 
@@ -61,5 +74,8 @@ def _refused(error: grpc.RpcError) -> tuple[str, int]:
     code = EXIT_OF_STATUS.get(status, EXIT_REFUSED)
     if status is grpc.StatusCode.UNAVAILABLE and not reason:
         return explain_unreachable(str(error.details())), code
-    told = ", ".join(f"{key}={value}" for key, value in facts.items())
-    return f"{reason or status.name}: {error.details()}{f' ({told})' if told else ''}", code
+    said = str(error.details())
+    # What the sentence says already is not said twice.
+    told = ", ".join(f"{key}={value}" for key, value in facts.items() if value not in said)
+    advice = ADVICE.get(reason, "")
+    return f"{reason or status.name}: {said}{f' ({told})' if told else ''}{advice}", code

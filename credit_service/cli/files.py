@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import count
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -27,10 +26,14 @@ LINES = (".jsonl", ".ndjson", ".json")
 
 
 class Read(NamedTuple):
-    """Holds one record and its place: the line, or the row as a spreadsheet counts, the header being row 1."""
+    """Holds one record and its place: the line, or the row as a spreadsheet counts, the header being row 1.
+
+    `cells` are those of a table's row, by column, as they were written.
+    """
 
     place: int
     record: Record
+    cells: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class _Table:
 
 def placed(records: Iterable[dict[str, Any]]) -> Iterator[Read]:
     """Numbers records that come from no file."""
-    return map(Read, count(1), records)
+    return (Read(place, record) for place, record in enumerate(records, 1))
 
 
 def open_records(path: Path, source: str, encoding: str = "") -> Opened:
@@ -71,8 +74,7 @@ def open_records(path: Path, source: str, encoding: str = "") -> Opened:
     table = _open_table(path, name, encoding)
     layout = sources[source].layout or recognised(table.header, load_layouts())
     if layout is None:
-        known = "; ".join(f"{x.id}: {' '.join(x.header)}" for x in load_layouts())
-        raise _refused(path, f"the columns {shown(' '.join(table.header))}", f"those of a layout ({known})")
+        raise _unrecognised(path, table.header)
     columns = layout.named(table.header)
     if twice := sorted(layout.columns().difference(layout.unread) & {c for c in columns if columns.count(c) > 1}):
         raise _refused(path, f"{shown(' '.join(twice))} more than once", "each column once: only one could be read")
@@ -80,6 +82,20 @@ def open_records(path: Path, source: str, encoding: str = "") -> Opened:
     notes = [table.note, *([f"layout {layout.id}"] if layout.id else [])]
     notes += [f"columns not known and not read: {shown(' '.join(ignored))}"] if ignored and layout.id else []
     return Opened(_table_records(table, columns, layout, sources[source]), layout, tuple(notes))
+
+
+def _unrecognised(path: Path, header: Sequence[str]) -> CreditError:
+    """Names what the header lacks to be that of the nearest shared layout."""
+    layouts = load_layouts()
+    lacking = {layout.id: [c for c in layout.header if c not in layout.named(header)] for layout in layouts}
+    nearest = min(layouts, key=lambda layout: len(lacking[layout.id]) / len(layout.header))
+    if len(lacking[nearest.id]) == len(nearest.header):
+        known = ", ".join(layout.id for layout in layouts)
+        want = f"the names of columns there, those of a layout ({known})"
+        return _refused(path, f"the first row {shown(' '.join(header))}", want)
+    titles = {column: title for title, column in nearest.aliases.items()}
+    named = ", ".join(f"{column} {titles.get(column, '')}".strip() for column in lacking[nearest.id])
+    return _refused(path, f"no column {named}", f"every column of the layout {nearest.id}")
 
 
 def _table_records(table: _Table, columns: Sequence[str], layout: Layout, source: Source) -> Iterator[Read]:
@@ -101,7 +117,7 @@ def _table_records(table: _Table, columns: Sequence[str], layout: Layout, source
             got, want = "bytes that are no text", "text in the encoding of the file"
             yield Read(place, Problem(broken, got, want, Reason.TEXT_INVALID))
         elif (event := reader.event(row)) is not None:
-            yield Read(place, event)
+            yield Read(place, event, row)
 
 
 def _text(cell: Any) -> str:
@@ -227,9 +243,11 @@ def _open_xlsx(path: Path) -> _Table:
         header.pop()
     if not header:
         raise _refused(path, "no header", "a first row of column names")
-    others = "".join(f"; not read: sheet {other.title}" for other in book.worksheets[1:])
+    # A month that a clerk put on a second sheet must not be lost without a word.
+    others = [other.title for other in book.worksheets[1:] if any(map(any, other.iter_rows(values_only=True)))]
+    note = f"sheet {sheet.title}" + (f"; sheets not read: {shown(', '.join(others))}" if others else "")
     whole = _unmerged(rows, _merged_rows(openpyxl, sheet))
-    return _Table(header, _closing(whole, book.close), f"sheet {sheet.title}{others}")
+    return _Table(header, _closing(whole, book.close), note)
 
 
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')

@@ -23,14 +23,14 @@ from credit_service.cli.correcting import corrected
 from credit_service.cli.files import Opened, Read, Record, open_records
 from credit_service.cli.output import print_json, say
 from credit_service.cli.reports import Report, Unkept
-from credit_service.cli.settling import wait_until_judged
+from credit_service.cli.settling import epoch_of, wait_until_judged
 from credit_service.errors import CreditError, Problem, Reason, problem_of
 from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import civil_day
 from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import load_editions
-from credit_service.v1 import ledger_pb2, ledger_pb2_grpc, sync_pb2, sync_pb2_grpc
+from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
 
 FRAME = 500
 # Half of what the service reads at once: the rest of a frame is small.
@@ -143,7 +143,7 @@ class Importer:
 
     def _settle(self, entries: list[Entry], results: list[ledger_pb2.SubmitResult]) -> None:
         answers = iter(results)
-        for (place, record), draft in entries:
+        for (place, record, cells), draft in entries:
             if draft is None and isinstance(record, Problem):
                 status, problems = "REJECTED", [record]
             else:
@@ -152,7 +152,7 @@ class Importer:
                 problems = [Problem(p.field, p.got, p.want, Reason(p.reason)) for p in answer.problems]
             self.tally.count(status, problems)
             if status not in KEPT:
-                self._report(Unkept(place, record_id(record), status, problems))
+                self._report(Unkept(place, record_id(record), status, problems, cells))
         self._on_ack(self.tally)
 
 
@@ -178,7 +178,7 @@ def encoded(read: Read) -> Entry:
     try:
         return read, draft_of(read.record)
     except CreditError as error:
-        return Read(read.place, problem_of(error)), None
+        return read._replace(record=problem_of(error)), None
 
 
 def record_id(record: Record) -> str:
@@ -205,7 +205,7 @@ class DryRun:
     def run(self, records: Iterable[Read]) -> Tally:
         """Checks all records."""
         for read in records:
-            place, record = encoded(read)[0]
+            place, record, cells = encoded(read)[0]
             if isinstance(record, Problem):
                 status, problems = "REJECTED", [record]
             else:
@@ -214,7 +214,7 @@ class DryRun:
                 status = "WELL_FORMED" if checked.draft else "QUARANTINED" if checked.is_mendable else "REJECTED"
             self.tally.count(status, problems)
             if problems:
-                self._report(Unkept(place, record_id(record), status, problems))
+                self._report(Unkept(place, record_id(record), status, problems, cells))
         return self.tally
 
 
@@ -247,7 +247,7 @@ def import_file(  # noqa: PLR0913  # one per option of the command
     _require_file(file)
     opened = open_records(file, source, encoding)
     connection = None if dry_run else connect(profile)
-    fingerprint = _fingerprint(file, source, encoding, "" if connection is None else _life(connection), str(correct))
+    fingerprint = _fingerprint(file, source, encoding, "" if connection is None else epoch_of(connection), str(correct))
     target = report or file.with_name(f"{file.name}.report.{'csv' if opened.layout else 'jsonl'}")
     state = Path(f"{target}.state")
     done = Tally() if dry_run else _resume(state, fingerprint)
@@ -289,12 +289,6 @@ def _require_file(file: Path) -> None:
     if not file.is_file():
         got, want = (f"the folder {file}", "one file") if file.is_dir() else (str(file), "a file that exists")
         raise CreditError(Reason.FILE_INVALID, f"file: got {got}, want {want}", file=str(file))
-
-
-def _life(connection: Connection) -> str:
-    """Names the life of the ledger: another one, or one restored from a backup, may lack what was sent before."""
-    info = connection.call(sync_pb2_grpc.SyncServiceStub, "GetFeedInfo", sync_pb2.GetFeedInfoRequest())
-    return str(info.epoch)
 
 
 def _fingerprint(file: Path, *given: str) -> str:

@@ -27,7 +27,8 @@ def backup(
     url: UrlOption = "",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     only_verify: Annotated[
-        bool, typer.Option("--verify", help="Write nothing: check that FILE is whole; needs no database.")
+        bool,
+        typer.Option("--verify", help="Write nothing: check that FILE is whole; its chains are proven by restore."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,6 +47,8 @@ def backup(
         return
     say(f"{verb}: {file}, {_rows(found)} rows in {len(found.members)} tables, by {found.version} at {found.made_time}")
     say(f"{found.position} events, head {found.chain_hash}; {found.query_number} query records; epoch {found.epoch}")
+    if only_verify:
+        say("as it was written; that its chains hold is proven by `credit-service restore` into an empty database")
 
 
 def restore(

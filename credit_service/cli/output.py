@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from credit_service.legal_days import SHANGHAI
+from credit_service.legal_days import local_text
 
 WIDE = 300
 
 
 def time_text(time: Timestamp) -> str:
     """Returns a time as people in the jurisdiction read it."""
-    return time.ToDatetime(UTC).astimezone(SHANGHAI).isoformat(sep=" ", timespec="seconds")
+    return local_text(time.ToDatetime(UTC))
 
 
 def date_text(time: Timestamp) -> str:
@@ -58,7 +58,10 @@ def show(message: Message, rows: Sequence[tuple[str, Any]], *, as_json: bool) ->
 
 
 def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
-    """Prints rows as a table."""
+    """Prints rows as a table; none are words, not an empty frame."""
+    if not rows:
+        say("none")
+        return
     table = Table(title=title or None, title_justify="left")
     for header in headers:
         table.add_column(header, overflow="fold")

@@ -18,13 +18,14 @@ from credit_service.cli.connection import (
     ProfileOption,
     connect,
     frame_of,
+    read_text,
     subject_of,
 )
 from credit_service.cli.listing_moves import digest_of
 from credit_service.cli.output import plain, print_json, say, show, show_table
 from credit_service.cli.pages import LIMIT, collect
-from credit_service.errors import CreditError, Reason
-from credit_service.v1 import digests_pb2, grades_pb2_grpc
+from credit_service.errors import CreditError, Reason, shown
+from credit_service.v1 import digests_pb2, grades_pb2_grpc, ledger_pb2
 from credit_service.v1 import grades_pb2 as pb
 
 override_app = typer.Typer(
@@ -180,15 +181,31 @@ def try_grade(  # noqa: PLR0913  # a command takes each option as an argument
     as_json: JsonOption = False,
 ) -> None:
     """Grade a subject as if records had been sent or withdrawn; nothing is kept."""
-    lines = Path(events).read_text("utf-8").splitlines() if events else []
     request = pb.TryGradeRequest(
         subject=subject_of(subject), time_frame=frame_of(as_of, known), without_event_ids=without or [],
-        events=[draft_of(json.loads(line)) for line in lines if line.strip()],
+        events=_tried(Path(events)) if events else [],
     )  # fmt: skip
     answer = connect(profile).call(Stub, "TryGrade", request)
     if not as_json:
         say(f"grade {letter(answer.grade_before)} → {letter(answer.grade)}")
     show(answer, grade_rows(answer.grade), as_json=as_json)
+
+
+def _tried(file: Path) -> list[ledger_pb2.EventDraft]:
+    """Reads records, a JSON object a line; fails with FILE_INVALID naming the line."""
+    drafts = []
+    for number, line in enumerate(read_text("events", file).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            text = f"events: got {shown(line, 40)} in line {number} of {file}, want a JSON object a line"
+            raise CreditError(Reason.FILE_INVALID, text, file=str(file))
+        drafts.append(draft_of(record))
+    return drafts
 
 
 def _digest(document: str) -> digests_pb2.Digest | None:

@@ -116,13 +116,17 @@ def remedy_decide(  # noqa: PLR0913  # a command takes each option as an argumen
     """Decide an objection, a repair or an early removal; whatever is granted takes effect at once."""
     method = DECIDED.get(remedy_id.partition("-")[0], EARLY_REMOVAL)
     fields = getattr(pb, f"{method}Request").DESCRIPTOR.fields_by_name
+    options = {
+        "is_penalty_performed": "--performed", "is_conduct_corrected": "--corrected",
+        "is_harm_removed": "--harm-removed", "is_amended_by_source": "--amended", "event_ids": "--event",
+    }  # fmt: skip
     said = {
         "is_penalty_performed": performed, "is_conduct_corrected": corrected, "is_harm_removed": removed,
         "is_amended_by_source": amended, "event_ids": event or [],
     }  # fmt: skip
     if wrong := [name for name, value in said.items() if value and name not in fields]:
         raise CreditError(
-            Reason.SETTING_INVALID, f"{wrong[0]}: got a value, want none: {remedy_id} does not ask for it"
+            Reason.SETTING_INVALID, f"{options[wrong[0]]}: got a value, want none: {remedy_id} does not ask for it"
         )
     given = {
         name: value for name, value in {**said, "is_upheld": outcome, "is_granted": outcome}.items() if name in fields
@@ -173,8 +177,6 @@ def remedy_list(  # noqa: PLR0913  # a command takes each option as an argument
         for r in answer.remedies
     ]  # fmt: skip
     show_table(("last day", "", "state", "kind", "remedy", "subject", "against", "statement"), rows)
-    if not rows:
-        say("no remedies")
 
 
 @remedy_app.command("plan")

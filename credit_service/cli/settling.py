@@ -1,4 +1,4 @@
-"""Waits until candidates, grades and feed have followed what was collected."""
+"""How far the service is: in which life of its database, and whether all that was collected has been judged."""
 
 import time
 
@@ -6,6 +6,12 @@ from credit_service.cli.connection import Connection
 from credit_service.v1 import sync_pb2, sync_pb2_grpc
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+
+
+def epoch_of(connection: Connection) -> str:
+    """Returns the life of the database; a restore begins another."""
+    info = connection.call(sync_pb2_grpc.SyncServiceStub, "GetFeedInfo", sync_pb2.GetFeedInfoRequest())
+    return str(info.epoch)
 
 
 def wait_until_judged(connection: Connection) -> None:

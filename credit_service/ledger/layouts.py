@@ -69,11 +69,16 @@ class Layout:
         """Returns the column behind a field of the contract, empty when none is; a key is named by its columns."""
         if path == "source_record_id":
             return " ".join(self.key)
+        found = self.map_of(path)
+        return found.column if found else ""
+
+    def map_of(self, path: str) -> FieldMap | None:
+        """Returns what fills a field of the contract; None when nothing of the layout does."""
         part, _, name = path.rpartition(".")
         name = "name" if path == "subject_name" else name
         maps = {"": self.event, "subject": self.subject, "payload": self.payload}
         found = self.subject if path == "subject_name" else maps.get(part, ())
-        return next((m.column for m in found if m.name == name), "")
+        return next((m for m in found if m.name == name), None)
 
     def named(self, header: Sequence[str]) -> list[str]:
         """Returns the columns of a header by their codes, in order."""
@@ -180,7 +185,10 @@ def _day(text: str, calendar: Calendar = "ce") -> str:
 
 def _day_start(text: str, calendar: Calendar = "ce") -> str:
     """Reads a civil date as midnight at the sources' common offset, UTC+8."""
-    return f"{_day(text, calendar)}T00:00:00+08:00"
+    try:
+        return f"{civil_date(text, calendar)}T00:00:00+08:00"
+    except CreditError:
+        return text
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {

@@ -16,7 +16,7 @@ from credit_service.audit.acts import Ask, note_act
 from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.facts import Fact
-from credit_service.legal_days import civil_day, day_start
+from credit_service.legal_days import civil_day, day_start, local_text
 from credit_service.listings.guards import GUARDS, Ground, basis_fault
 from credit_service.listings.joint_action import follow
 from credit_service.listings.moves import (
@@ -136,10 +136,13 @@ def _check_officer(row: ListingRow, move: Move, ask: Ask, acts: Sequence[Act], n
             raise CreditError(Reason.FIELD_MISSING, f"{name}: got nothing, want it for {ask.name}", move=ask.name)
     legal_time = ask.legal_time or now
     if legal_time > now:
-        raise CreditError(Reason.TIME_IN_FUTURE, f"legal_time: got {legal_time}, want at most {now}")
+        raise CreditError(
+            Reason.TIME_IN_FUTURE, f"legal_time: got {local_text(legal_time)}, want at most {local_text(now)}"
+        )
     before = acts[-1].legal_time if acts else legal_time
     if legal_time < before:
-        raise CreditError(Reason.TIME_ORDER, f"legal_time: got {legal_time}, want at least {before}, the last move")
+        want = f"{local_text(before)}, the last move, or later"
+        raise CreditError(Reason.TIME_ORDER, f"legal_time: got {local_text(legal_time)}, want {want}")
     if move.second_of is not None:
         _check_second(move, move.second_of, ask, acts)
 

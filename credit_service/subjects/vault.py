@@ -9,10 +9,11 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import BigInteger, LargeBinary, delete
+from sqlalchemy import BigInteger, LargeBinary, delete, select
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.errors import CreditError, Reason
@@ -84,13 +85,32 @@ class Vault:
         cipher = AESGCM(self._unwrap(subject_id, key.wrapped))
         return cipher.decrypt(value.sealed[:NONCE_BYTES], value.sealed[NONCE_BYTES:], value.salt).decode()
 
+    def check(self, session: Session) -> None:
+        """Fails when the ledger holds personal data that was sealed under another master key.
+
+        Without it a lost key would be noticed only when persons of old are no longer found.
+        """
+        row = session.execute(select(SubjectKey).limit(1)).scalar_one_or_none()
+        if row is not None:
+            self._unwrap(row.subject_id, row.wrapped)
+
     def _unwrap(self, subject_id: str, wrapped: bytes) -> bytes:
         try:
             return self._wrapper.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], subject_id.encode())
         except InvalidTag:
             raise CreditError(
-                Reason.SETTING_INVALID, "person_key_file: got a key that did not wrap this subject's data"
+                Reason.SETTING_INVALID,
+                "person_key_file: got another key, want the one that sealed this ledger's persons",
             ) from None
+
+
+def read_master_key(path: str) -> bytes:
+    """Reads the master key of a file; fails with SETTING_INVALID when it is none."""
+    try:
+        return bytes.fromhex(Path(path).read_text("ascii").strip())
+    except (OSError, ValueError) as fault:
+        want = "a file with 64 hexadecimal characters"
+        raise CreditError(Reason.SETTING_INVALID, f"person_key_file: got {path or 'nothing'}, want {want}") from fault
 
 
 def person_code(key: bytes, id_number: str) -> str:

@@ -169,7 +169,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NAME_DISAGREES: _ErrorReason.ValueType  # 70
     """Name and code belong to different subjects."""
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 71
-    """The database refused the write, for lack of space or connection; nothing was acknowledged. Status
+    """The database refused a write or a read, for lack of space or connection; nothing was acknowledged. Status
     UNAVAILABLE with RetryInfo.
     """
     ERROR_REASON_CLAUSE_MISSING: _ErrorReason.ValueType  # 72
@@ -331,7 +331,7 @@ ERROR_REASON_SUBJECT_UNKNOWN: ErrorReason.ValueType  # 69
 ERROR_REASON_NAME_DISAGREES: ErrorReason.ValueType  # 70
 """Name and code belong to different subjects."""
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 71
-"""The database refused the write, for lack of space or connection; nothing was acknowledged. Status
+"""The database refused a write or a read, for lack of space or connection; nothing was acknowledged. Status
 UNAVAILABLE with RetryInfo.
 """
 ERROR_REASON_CLAUSE_MISSING: ErrorReason.ValueType  # 72

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from sqlalchemy.exc import ArgumentError, OperationalError
 
+from credit_service.api.status import DETAILS_KEY, STATUS, details
 from credit_service.cli.connection import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE
 from credit_service.cli.ending import ending_of
 from credit_service.errors import CreditError, Reason
@@ -58,6 +59,27 @@ def test_every_failure_is_one_line_and_one_code(error: Exception, code: int) -> 
     assert line
     assert "\n" not in line
     assert "SELECT" not in line
+
+
+class Told(Refusal):
+    """Is a refusal with its reason and facts, as the service sends them."""
+
+    def __init__(self, error: CreditError) -> None:
+        super().__init__(STATUS[error.reason][0])
+        self.error = error
+
+    def details(self) -> str:
+        return self.error.message
+
+    def trailing_metadata(self) -> tuple[Any, ...]:
+        return ((DETAILS_KEY, details(self.error)),)
+
+
+def test_refusal_says_nothing_twice_and_what_can_be_done() -> None:
+    error = CreditError(Reason.MOVE_ILLEGAL, "move: got FILE, want 2027-06-01", move="FILE", guard="TERM")
+    assert ending_of(Told(error)) == ("MOVE_ILLEGAL: move: got FILE, want 2027-06-01 (guard=TERM)", EXIT_REFUSED)
+    line, _ = ending_of(Told(CreditError(Reason.PURPOSE_REQUIRED, "x-purpose: got nothing")))
+    assert line.endswith("; say it with --purpose, or in the profile")
 
 
 def test_readme_lists_the_exit_codes() -> None:

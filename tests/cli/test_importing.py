@@ -130,7 +130,7 @@ def test_place_in_another_life_of_the_ledger_is_not_resumed(
     state = Path(f"{file}.report.jsonl.state")
     assert json.loads(state.read_text("utf-8"))["submitted"] == len(events)
     if changed == "life":
-        monkeypatch.setattr(importing, "_life", lambda _connection: "restored")
+        monkeypatch.setattr(importing, "epoch_of", lambda _connection: "restored")
     options = ["--correct"] if changed == "correct" else []
     ended = command("import", str(file), "--profile", filled.profile("source"), "--json", *options)
     assert "resuming" not in ended.err
@@ -173,7 +173,8 @@ def test_misshapen_record_is_named_by_its_field(spoiled: dict[str, Any], field: 
     record = {"source": "sim-city-em", "source_record_id": "R", "kind": "PEN", "domain": "WORK",
               "subject": {"code": "91350100M000100Y43"}, "payload": {"articles": ["安全生产法/102"]}}  # fmt: skip
     assert encoded(Read(1, record))[1] is not None
-    (_, fault), draft = encoded(Read(1, {**record, **spoiled}))
+    read, draft = encoded(Read(1, {**record, **spoiled}))
+    fault = read.record
     assert draft is None
     assert isinstance(fault, Problem)
     assert fault.field == field

@@ -31,6 +31,10 @@ def test_candidate_is_led_into_force_by_two_officers(
     served = command("listing", "serve-notice", candidate, *common, "--by", "当场交付", "--json").json()["listing"]
     assert served["state"] == "LISTING_STATE_NOTICED"
     assert candidate in command("listing", "due").out
+    early = command("listing", "waive", candidate, *common, "--on", "2026-01-05")
+    assert early.code == 3
+    assert "TIME_ORDER: legal_time: got 2026-01-05 23:59:59+08:00, want 20" in early.err
+    assert "+08:00, the last move, or later" in early.err
     assert command("listing", "waive", candidate, *common).code == 0
     assert command("listing", "decide", candidate, *common, "--reason", "依据充分").code == 0
     same = command("listing", "confirm", candidate)

@@ -2,17 +2,23 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
 
 from credit_service import migrations
+from credit_service.cli.throwaway import prepare
 from credit_service.database import Database
+from credit_service.settings import Settings
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
+from tests.test_server import seal_somebody
 
 
 def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Path) -> None:
@@ -147,6 +153,74 @@ def test_doctor_is_content_with_a_served_house(
     assert ended.code == 0
     assert {line["state"] for line in ended.lines()} <= {"ok", "warn"}
     assert "valid until" in command("doctor").out
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Makes a house that could be served, and names it in the environment."""
+    settings = prepare(Settings(), tmp_path, datetime.now(UTC))
+    for name in ("database_url", "certificate_file", "key_file", "client_ca_file", "person_key_file"):
+        monkeypatch.setenv(f"CREDIT_SERVICE_{name.upper()}", getattr(settings, name))
+    return settings
+
+
+def failing(command: Command) -> dict[str, str]:
+    """Returns what the doctor finds broken, with its words."""
+    ended = command("doctor", "--json")
+    found = {line["what"]: line["found"] for line in ended.lines() if line["state"] == "fail"}
+    assert ended.code == int(bool(found))
+    return found
+
+
+def test_doctor_notices_another_key_for_persons(command: Command, house: Settings) -> None:
+    assert failing(command) == {}
+    seal_somebody(house)
+    assert failing(command) == {}
+    Path(house.person_key_file).write_text("cd" * 32, "ascii")
+    assert failing(command)["person_key_file"].startswith("person_key_file: got another key")
+    Path(house.person_key_file).write_text("cd", "ascii")
+    assert "32 bytes" in failing(command)["person_key_file"]
+
+
+def test_doctor_notices_a_key_that_is_not_the_certificates(
+    command: Command, house: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(house.key_file).with_name("regulator.key")
+    monkeypatch.setenv("CREDIT_SERVICE_KEY_FILE", str(other))
+    assert failing(command)["key_file"].startswith(f"key_file: got {other}")
+    Path(house.certificate_file).write_text("no certificate", "ascii")
+    assert set(failing(command)) == {"certificate_file", "key_file"}
+
+
+def test_doctor_names_the_model_that_is_damaged(
+    command: Command, house: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree("models", tmp_path / "models")
+    monkeypatch.setenv("CREDIT_SERVICE_MODELS_DIR", str(folder))
+    table = next((folder / "cn_sim_pd").glob("*/table.json"))
+    table.write_text(table.read_text("utf-8").replace("1", "2", 1), "utf-8")
+    ended = command("doctor", "--json")
+    models = [(line["state"], line["found"]) for line in ended.lines() if line["what"] == "models"]
+    assert ended.code == 1
+    assert models[0] == ("fail", "cn_sim_pd: table.json: got another content, want the signed content")
+    assert (models[1][0], "tw_osh_pd/" in models[1][1], "cn_sim_pd" in models[1][1]) == ("ok", True, False)
+
+
+@pytest.mark.parametrize(("free", "state"), [(63, "fail"), (1000, "warn"), (2000, "ok")])
+def test_doctor_looks_for_room(
+    command: Command, house: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=free << 20))
+    found = [line for line in command("doctor", "--json").lines() if line["what"] == "disk"]
+    assert [(line["state"], line["found"].partition(" in ")[0]) for line in found] == [(state, f"{free} MB free")]
+
+
+def test_file_that_is_no_database_is_one_line_with_advice(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "noise.db").write_bytes(b"noise" * 1000)
+    ended = command("verify-ledger", "--url", f"sqlite:///{tmp_path / 'noise.db'}")
+    assert (ended.code, len(ended.err.splitlines())) == (1, 1)
+    assert "file is not a database" in ended.err
+    assert "restore a backup" in ended.err
 
 
 def test_settings_are_printed_with_secrets_masked(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

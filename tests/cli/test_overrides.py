@@ -81,7 +81,20 @@ def test_try_shows_the_grade_as_if(
         "payload": {"articles": ["安全生产法/102"], "severity": "SERIOUS", "fine_fen": 50_000_000},
     }  # fmt: skip
     tried = command("try", code, "--events", str(lines_file([record])))
-    assert (tried.code, "→" in tried.err) == (0, True)
+    assert (tried.code, "→" in tried.err, "events -1" in tried.out) == (0, True, False)
     told = json.loads(command("try", code, "--events", str(lines_file([record])), "--json").out)
     assert int(told["grade"]["score"]) <= int(told["grade_before"]["score"])
     assert "EVENT_NOT_FOUND" in command("try", code, "--without", "999999999").err
+
+
+@pytest.mark.parametrize("content", ["not json", "[1]", None])
+def test_file_of_records_to_try_that_is_none_is_told_in_words(
+    command: Command, as_regulator: ServerProcess, code: str, tmp_path: Path, content: str | None
+) -> None:
+    assert as_regulator
+    file = tmp_path / "tried.jsonl"
+    if content:
+        file.write_text(f"\n{content}\n", "utf-8")
+    ended = command("try", code, "--events", str(file))
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    assert (f"got {content} in line 2 of" if content else "which is not there") in ended.err

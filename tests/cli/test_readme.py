@@ -31,7 +31,8 @@ def commands() -> set[str]:
 
 def test_readme_calls_only_commands_that_exist() -> None:
     called = re.findall(
-        r"credit-service ((?:subject |listing |obligation |override |remedy |review |event |rulebook )?[a-z-]+)", README
+        r"credit-service ((?:(?:subject|listing|obligation|override|remedy|review|event|rulebook|source) )?[a-z-]+)",
+        README,
     )
     assert set(called) - commands() - {"service"} == set()
 

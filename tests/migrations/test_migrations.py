@@ -130,7 +130,8 @@ def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: st
             marks = ", ".join(f":{name}" for name in columns)
             session.execute(text(f"INSERT INTO listing_move ({names}) VALUES ({marks})"), given)  # as above
         session.execute(text("DROP TABLE act"))
-        session.execute(text("DROP TABLE override_move"))
+        for table in ("override_move", "timeline"):
+            session.execute(text(f"DROP TABLE {table}"))
         session.execute(text("DROP INDEX ix_current_grade_review"))
         for name in ("is_review_open", "basis"):
             session.execute(text(f"ALTER TABLE current_grade DROP COLUMN {name}"))
