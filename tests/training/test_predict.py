@@ -133,7 +133,7 @@ def test_level_lies_between_the_share_and_the_number_of_the_past() -> None:
     number = 0.25 * 30 + 0.75 * 20
     share, among_all = number / (0.25 * 100 + 0.75 * 200), number / 400
     log_share, log_all = logit(np.array([share, among_all]))
-    for name in ("tw-a", "tw-c"):
+    for name in ("tw-a", "msha-b"):
         growth = SETTINGS["level"][name]["growth"]
         shift, base_rate = leveled(TASKS[name], lambda features: features[:, 0], past, weights, now)
         assert shift == pytest.approx(growth * log_share + (1 - growth) * log_all)
