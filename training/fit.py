@@ -170,12 +170,13 @@ def _plain(cut: float, values: Floats) -> float:
     return next((short for n in range(1, 12) if low <= (short := round(cut, n)) < high), cut)
 
 
-def level(raw: Floats, positives: float) -> float:
-    """Finds the shift after which so many positives are expected, by halving."""
+def level(raw: Floats, positives: float, weights: Floats | None = None) -> float:
+    """Finds the shift after which so many positives are expected, each row counting by its weight, by halving."""
     low, high = -20.0, 20.0
     for _ in range(100):
         middle = (low + high) / 2
-        low, high = (middle, high) if sigmoid(raw + middle).sum() < positives else (low, middle)
+        chances = sigmoid(raw + middle) if weights is None else weights * sigmoid(raw + middle)
+        low, high = (middle, high) if chances.sum() < positives else (low, middle)
     return (low + high) / 2
 
 

@@ -14,9 +14,12 @@ import pytest
 from credit_service.legal_days import parse_day
 from tests.training.made_up import MSHA_COLUMNS, TW_COLUMNS, Row, msha_row, msha_rows, tw_row, tw_rows, write
 from training.__main__ import main
+from training.fit import fit_signed
+from training.metrics import auc, logit, sigmoid
 from training.predict import predicted
-from training.tasks.model import Learned, grades, learn
-from training.tasks.task import TASKS
+from training.tasks.model import Learned, grades, learn, leveled, unseen, weighed
+from training.tasks.settings import SETTINGS
+from training.tasks.task import TASKS, Sample
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,62 @@ def test_more_of_what_is_worse_never_lowers_the_chance(task: str, learned: Learn
         assert (np.diff(steps, axis=0) >= 0).all(), measure.name
 
 
-def test_level_is_the_count_or_the_rate_of_the_last_matured_years(task: str, learned: Learned) -> None:
-    counts = [int(year.labels.sum()) for year in learned.years]
-    reference = learned.population if task == "tw-a" else learned.years[0]
-    assert len(counts) == (3 if task == "tw-a" else 1)
-    assert min(counts) > 0
-    assert learned.probability(reference.features).sum() == pytest.approx(np.mean(counts), rel=1e-6)
-    assert learned.base_rate == pytest.approx(np.mean(counts) / len(reference))
+def test_level_lies_between_the_share_and_the_number_of_the_past() -> None:
+    labels = [np.arange(100) < 30, np.arange(200) < 20]
+    past = [Sample(np.arange(len(one)), np.zeros((len(one), 1)), one) for one in labels]
+    now = Sample(np.arange(400), np.zeros((400, 1)), np.zeros(400, dtype=np.bool_))
+    weights = np.array([0.25, 0.75])
+    number = 0.25 * 30 + 0.75 * 20
+    share, among_all = number / (0.25 * 100 + 0.75 * 200), number / 400
+    log_share, log_all = logit(np.array([share, among_all]))
+    for name in ("tw-a", "msha-b"):
+        growth = SETTINGS["level"][name]["growth"]
+        shift, base_rate = leveled(TASKS[name], lambda features: features[:, 0], past, weights, now)
+        assert shift == pytest.approx(growth * log_share + (1 - growth) * log_all)
+        assert base_rate == pytest.approx(sigmoid(np.array(shift)))
+        assert base_rate == pytest.approx(share) or 0 < growth < 1
+
+
+def test_later_cutoffs_count_more_for_the_level() -> None:
+    days = [parse_day(day) for day in ("2015-12-31", "2018-12-31", "2021-12-31")]
+    lasting, last = weighed(TASKS["tw-a"], days), weighed(TASKS["msha-b"], days)
+    assert SETTINGS["level"]["tw-a"]["half_life_years"] == 3
+    assert lasting == pytest.approx(np.array([1, 2, 4]) / 7, rel=1e-3)
+    assert last == pytest.approx([0, 0, 1])
+
+
+def test_model_expects_what_its_past_tells(learned: Learned, task: str) -> None:
+    weights = weighed(TASKS[task], learned.cutoffs)
+    among = np.array([learned.probability(one.features).sum() for one in (*learned.past, learned.population)])
+    came = np.array([one.labels.sum() for one in learned.past])
+    if task == "tw-a":
+        # Between as many and as large a share: here fewer firms than before are on file at the end.
+        expected = sorted([(came * weights).sum(), (came * weights).sum() * among[-1] / (among[:-1] * weights).sum()])
+        assert expected[0] <= among[-1] <= expected[1]
+    else:
+        assert among[-2] == pytest.approx(came[-1], rel=1e-6)
+        assert learned.base_rate == pytest.approx(learned.past[-1].labels.mean())
+
+
+def test_log_odds_of_a_row_come_from_a_fit_without_its_entity() -> None:
+    random = np.random.default_rng(4)
+    subject = np.repeat(np.arange(600), 4)
+    # Noise alone, the same in all rows of an entity: whoever saw the entity seems to know its label.
+    features = np.repeat(random.random((600, 1)), 4, axis=0)
+    labels = np.repeat(random.random(600) < 0.3, 4)
+    seen = fit_signed(features, labels, {"noise": 0}, SETTINGS["booster"], 1).log_odds(features)
+    left_out = unseen(Sample(subject, features, labels), labels, {"noise": 0})
+    assert auc(labels, seen) > 0.6
+    assert auc(labels, left_out) < 0.55
+    moved = unseen(Sample(subject * 7 + 3, features, labels), labels, {"noise": 0})
+    assert np.array_equal(moved, left_out)
+
+
+def test_chances_are_drawn_together_as_far_as_the_fit_was_too_sure(learned: Learned) -> None:
+    assert 0 < learned.slope < 1
+    log_odds = learned.fitted.log_odds(learned.population.features)
+    found = logit(learned.probability(learned.population.features))
+    assert found == pytest.approx(learned.slope * log_odds + learned.shift, abs=1e-6)
 
 
 def test_cutoffs_that_teach_had_matured_and_been_published(learned: Learned, task: str) -> None:
@@ -143,7 +195,7 @@ def test_years_after_the_end_of_the_records_do_not_count_as_years_without_harm(f
     records = TASKS["tw-a"].read([made.write(folder / "ended.csv", early)])
     found = learn(TASKS["tw-a"], records, parse_day("2022-03-31"))
     assert found.cutoffs[-1] == parse_day("2020-02-29")
-    assert found.years[0].labels.sum() > 0
+    assert found.past[-1].labels.sum() > 0
 
 
 def test_grade_depends_on_the_odds_beside_those_of_the_base_rate() -> None:

@@ -97,6 +97,19 @@ def test_measures_of_a_firm_by_hand(tmp_path: Path) -> None:
     assert found["months_since_ordinary"] == pytest.approx(12 / 365.25)
     assert found["construction_days"] == found["joint_work_days"] == pytest.approx(fades**0.5)
     assert (found["other_notices_36m"], found["accidents_60m"], found["provisions_60m"]) == (3, 0, 3)
+    # Two notices published on one day are one day: 671 days ago, and on the cut-off itself.
+    assert found["published_days_6m"] == pytest.approx(1 + 0.5 ** (671 / 365.25 / 0.5))
+    assert found["published_days_1y"] == pytest.approx(1 + 0.5 ** (671 / 365.25))
+    assert found["is_company"] == 1
+
+
+def test_sole_trader_is_no_company(tmp_path: Path) -> None:
+    records = held(
+        tmp_path,
+        tw_row("firm", "2020-06-01", "2020-08-01"),
+        tw_row("trader", "2020-06-01", "2020-08-01", entity_kind="trade"),
+    )
+    assert tw.is_company(records.seen(T), T).tolist() == [1, 0]
 
 
 def test_measures_of_a_mine_by_hand(tmp_path: Path) -> None:

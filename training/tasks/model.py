@@ -1,7 +1,7 @@
 """Learns a task from what was known on a cut-off: earlier cut-offs whose year had matured by then."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +13,8 @@ from credit_service.grades.columns import Floats
 from credit_service.grades.windows import cutoff as months_before
 from credit_service.legal_days import add_months, day_text
 from training.fit import Fitted, calibrate, fit_signed, level
+from training.metrics import Labels
+from training.tasks.measure import YEAR
 from training.tasks.records import Records
 from training.tasks.settings import SETTINGS
 from training.tasks.task import TASKS, Sample, Task, join, sample
@@ -26,16 +28,20 @@ _DIGITS = 10  # significant
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Holds a model, the rows it learned from, the years that set its level, and the population of its cut-off."""
+    """Holds a model, the cut-offs it learned from with the sample of each, and the population of its own cut-off."""
 
     fitted: Fitted
     slope: float
     shift: float
     base_rate: float
     cutoffs: tuple[int, ...]
-    learned_from: Sample
-    years: tuple[Sample, ...]
+    past: tuple[Sample, ...]
     population: Sample
+
+    @property
+    def learned_from(self) -> Sample:
+        """Returns all rows that it learned from."""
+        return join(self.past)
 
     def probability(self, features: Floats) -> Floats:
         """Returns the probability of the label within 12 months; equal rows have equal ones in every batch."""
@@ -48,8 +54,10 @@ class Learned:
 def learn(task: Task, records: Records, cutoff: int) -> Learned:
     """Fits a task for a cut-off by nothing but what was known on it.
 
-    A rare label is ranked by a frequent one, where the settings name it, and brought to its own chances after.
-    The level is that of the last matured years: as large a share, or as many, as came true in them.
+    A rare label is ranked by a frequent one, where the settings name it, and brought to its own chances after:
+    log-odds are drawn together as far as they were too wide for entities that the fit had not seen.
+    The level is that of the matured cut-offs, later ones counting more: as large a share as came true
+    after them, or as many, or between the two.
     """
     known = records.known(cutoff)
     cutoffs = matured(task, known, cutoff)
@@ -62,14 +70,22 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     proxy = TASKS[SETTINGS["ranked_by"].get(task.name, task.name)]
     frequent = np.concatenate([proxy.label(known, day)[one.subject] for day, one in zip(cutoffs, past, strict=True)])
     fitted = fit_signed(together.features, frequent, signs, SETTINGS["booster"], SETTINGS["seed"])
-    raw = fitted.log_odds(together.features)
-    slope = 1.0 if proxy is task else calibrate(raw, together.labels, 1).slope
+    slope = calibrate(unseen(together, frequent, signs), together.labels, 1).slope
     now = sample(task, known, cutoff)
-    by_cutoff = dict(zip(cutoffs, past, strict=True))
-    ends = [months_before(cutoffs[-1], HORIZON_MONTHS * n) for n in range(SETTINGS["level"][task.name]["years"])]
-    years = tuple(by_cutoff[day] for day in ends if day in by_cutoff)
-    shift, base_rate = leveled(task, lambda features: slope * fitted.log_odds(features), years, now)
-    return Learned(fitted, slope, shift, base_rate, cutoffs, together, years, now)
+    weights = weighed(task, cutoffs)
+    shift, base_rate = leveled(task, lambda features: slope * fitted.log_odds(features), past, weights, now)
+    return Learned(fitted, slope, shift, base_rate, cutoffs, tuple(past), now)
+
+
+def unseen(together: Sample, labels: Labels, signs: Mapping[str, int]) -> Floats:
+    """Returns the log-odds of each row by a fit without its entity."""
+    _, entity = np.unique(together.subject, return_inverse=True)
+    found = np.empty(len(together))
+    for turn in range(SETTINGS["folds"]):
+        left_out = entity % SETTINGS["folds"] == turn
+        rest = fit_signed(together.features[~left_out], labels[~left_out], signs, SETTINGS["booster"], SETTINGS["seed"])
+        found[left_out] = rest.log_odds(together.features[left_out])
+    return found
 
 
 def matured(task: Task, known: Records, cutoff: int) -> tuple[int, ...]:
@@ -98,16 +114,30 @@ def month_end(day: int) -> int:
     return add_months(first, 1) - 1
 
 
+def weighed(task: Task, cutoffs: Sequence[int]) -> Floats:
+    """Returns how much each cut-off counts for the level: half as much so many years before the last."""
+    years = (cutoffs[-1] - np.array(cutoffs)) / YEAR
+    weights = 0.5 ** (years / SETTINGS["level"][task.name]["half_life_years"])
+    found: Floats = weights / weights.sum()
+    return found
+
+
 def leveled(
-    task: Task, log_odds: Callable[[Floats], Floats], years: Sequence[Sample], now: Sample
+    task: Task, log_odds: Callable[[Floats], Floats], past: Sequence[Sample], weights: Floats, now: Sample
 ) -> tuple[float, float]:
-    """Returns the shift of log-odds and the base rate for what stays the same from year to year."""
-    positives = sum(int(year.labels.sum()) for year in years)
-    if SETTINGS["level"][task.name]["same"] == "count":
-        reference, expected = now, min(positives / len(years), len(now) - 1)
-    else:
-        reference, expected = join(years), float(positives)
-    return level(log_odds(reference.features), expected), expected / len(reference)
+    """Returns the shift of log-odds and the base rate that keep the share of the past, its number, or between."""
+    growth, found = SETTINGS["level"][task.name]["growth"], []
+    number = float((np.array([one.labels.sum() for one in past]) * weights).sum())
+    if growth > 0:
+        together, each = join(past), np.repeat(weights, [len(one) for one in past])
+        share = level(log_odds(together.features), number, each)
+        found.append((growth, share, number / float(each.sum())))
+    if growth < 1:
+        as_many = min(number, len(now) - 1.0)
+        found.append((1 - growth, level(log_odds(now.features), as_many), as_many / len(now)))
+    shift = sum(part * one for part, one, _ in found)
+    odds = sum(part * math.log(rate / (1 - rate)) for part, _, rate in found)
+    return shift, 1 / (1 + math.exp(-odds))
 
 
 def grades(probability: Floats, base_rate: float) -> NDArray[np.str_]:

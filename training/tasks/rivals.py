@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from credit_service.grades.columns import Floats
 from training.metrics import sigmoid
-from training.tasks.model import Learned, leveled
+from training.tasks.model import Learned, leveled, weighed
 from training.tasks.records import Records
 from training.tasks.settings import SETTINGS
 from training.tasks.task import Task
@@ -42,7 +42,8 @@ def rivals(task: Task, seen: Records, cutoff: int, learned: Learned) -> Mapping[
 
 
 def _level(task: Task, learned: Learned, log_odds: Callable[[Floats], Floats]) -> Rival:
-    shift, _ = leveled(task, log_odds, learned.years, learned.population)
+    weights = weighed(task, learned.cutoffs)
+    shift, _ = leveled(task, log_odds, learned.past, weights, learned.population)
     chances = sigmoid(log_odds(learned.population.features) + shift)
     return Rival(chances, chances)
 

@@ -33,6 +33,7 @@ _VALUES: Mapping[str, Callable[[Row], bool]] = {
     "related": lambda row: row["kind"] == "penalty" and row["severity"] == "accident-related",
     "judged": lambda row: row["entity_kind"] in JUDGED,
     "construction": lambda row: _CONSTRUCTION.search(row["legal_basis"] or "") is not None,
+    "company": lambda row: row["entity_kind"] == "company",
     "joint_work": lambda row: _JOINT_WORK.search(row["legal_basis"] or "") is not None,
 }
 
@@ -151,6 +152,17 @@ def years_with_notices(seen: Records, cutoff: int) -> Floats:
     return seen.count(seen.once(seen.marked("notice"), years))
 
 
+def published_days(seen: Records, cutoff: int, years: float) -> Floats:
+    """Adds up the days on which a notice was published, fading by half in so many years."""
+    weights = 0.5 ** ((cutoff - seen.known_day) / (years * YEAR))
+    return seen.total(seen.once(seen.marked("notice"), seen.known_day) * weights)
+
+
+def is_company(seen: Records, _: int) -> Floats:
+    """Says whether the firm is a company and no sole trader: with how many workers, and so how much there is to see."""
+    return seen.has(seen.marked("company")).astype(np.float64)
+
+
 def construction_days(seen: Records, cutoff: int) -> Floats:
     """Adds up the days with a notice under the construction standard, fading by half in two years."""
     rows = seen.once(_ordinary(seen) & seen.marked("construction"), seen.day)
@@ -199,4 +211,7 @@ MEASURES = (
     Measure("construction_days", 1, construction_days),
     Measure("joint_work_days", 1, joint_work_days),
     Measure("other_notices_36m", 1, other_notices_36m),
+    Measure("published_days_6m", 1, lambda seen, cutoff: published_days(seen, cutoff, 0.5)),
+    Measure("published_days_1y", 1, lambda seen, cutoff: published_days(seen, cutoff, 1.0)),
+    Measure("is_company", 0, is_company),
 )  # fmt: skip
