@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, Text, func, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, insert_rows
+from credit_service.database import UtcTime, insert_tuples
 
 
 class FeedHead(SQLModel, table=True):
@@ -60,7 +60,7 @@ class Recorder:
     def __init__(self, now: datetime) -> None:
         """Begins empty; `now` becomes the commit time."""
         self._now = now
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[tuple[Any, ...]] = []
 
     def upsert(self, kind: str, key: str, subject: tuple[str, str], document: Mapping[str, Any] | str) -> None:
         """Notes that an entry now stands as the document, or its text, says; `subject` is (subject id, kind)."""
@@ -75,24 +75,23 @@ class Recorder:
     def _add(
         self, kind: str, key: str, subject: tuple[str, str], change_type: str, *, reason: str = "", document: str = ""
     ) -> None:
-        self._rows.append(
-            {
-                "entry_key": f"{kind}/{key}", "kind": kind, "subject_id": subject[0], "subject_kind": subject[1],
-                "type": change_type, "reason": reason, "commit_time": self._now, "document": document,
-            }
-        )  # fmt: skip
+        self._rows.append((f"{kind}/{key}", kind, *subject, change_type, reason, self._now, document))
 
     def write(self, session: Session) -> int:
         """Writes the gathered changes and returns the last revision."""
         revision = head_revision(session)
-        for row in self._rows:
-            revision += 1
-            row["revision"] = revision
         if self._rows:
-            insert_rows(session, ChangeRow, self._rows)
+            numbered = [(number, *row) for number, row in enumerate(self._rows, revision + 1)]
+            insert_tuples(session, ChangeRow, _WRITTEN, numbered)
+            revision += len(numbered)
             session.execute(update(FeedHead).values(revision=revision))
             self._rows = []
         return revision
+
+
+_WRITTEN = (
+    "revision", "entry_key", "kind", "subject_id", "subject_kind", "type", "reason", "commit_time", "document",
+)  # fmt: skip
 
 
 def read_changes(

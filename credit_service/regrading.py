@@ -24,7 +24,7 @@ from credit_service.legal_days import civil_day
 from credit_service.memory import spare_collections
 from credit_service.subjects.tables import all_subject_ids
 
-SUBJECTS_AT_ONCE = 1_000
+SUBJECTS_AT_ONCE = 2_000
 # Pages that each process may be ahead of the writer.
 AHEAD = 2
 # What judges, and what opens it anew in another process.

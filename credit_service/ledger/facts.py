@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import islice
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -76,50 +75,43 @@ def _own_facts(
 
 
 def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Row]]:
-    """Reads rows of the ledger, in the order of the fields of a timeline."""
+    """Reads rows of the ledger with the fields of a timeline, by day and position."""
     found: dict[str, list[Row]] = {}
     for start in range(0, len(subject_ids), CHUNK):
         given = {"subject_ids": list(subject_ids[start : start + CHUNK]), "as_of": as_of, "known": known}
         # Beside the mapper, which costs as much as the facts themselves.
         rows = session.connection().execute(_statement(), given).all()
         if rows:
-            subjects, *told, payloads = zip(*rows, strict=True)
+            # Column by column: thousands a batch, so nothing is looked at one by one.
+            subjects, *told, number, refers, payloads, occurred, collected = zip(*rows, strict=True)
             read = orjson.loads(f"[{','.join(payloads)}]")
-            for subject, row in zip(subjects, zip(*told, read, strict=True), strict=True):
+            known_days = map(civil_day_at, collected)
+            whole = zip(*told, known_days, number, refers, read, occurred, collected, strict=True)
+            for subject, row in zip(subjects, whole, strict=True):
                 found.setdefault(subject, []).append(row)
+    for mine in found.values():
+        # The index gives them by position already.
+        mine.sort(key=_DAY)
     return found
 
 
 def _made(subject_ids: Sequence[str], rows: Mapping[str, Sequence[Row]], latest_day: int) -> dict[str, list[Fact]]:
-    """Makes facts of rows, column by column: thousands a batch, so nothing is looked at one by one."""
-    every = [row for subject_id in subject_ids for row in rows.get(subject_id, ())]
-    if not every:
-        return {subject_id: [] for subject_id in subject_ids}
-    event, source, record, version, kind, domain, number, refers, _, collected, days, payload = zip(*every, strict=True)
-    happened = [day if day < latest_day else latest_day for day in days]
-    told = (
-        event,
-        source,
-        record,
-        version,
-        kind,
-        domain,
-        happened,
-        map(civil_day_at, collected),
-        number,
-        refers,
-        payload,
-    )
-    made = tuple.__new__
-    facts = iter([made(Fact, values) for values in zip(*told, strict=True)])
-    # Rows come by position; the sort keeps that order within a day.
-    return {i: sorted(islice(facts, len(rows.get(i, ()))), key=_DAY) for i in subject_ids}
+    """Makes facts of rows; a day that the clock of a source set ahead is the latest."""
+    made, width = tuple.__new__, len(Fact._fields)
+    found = {}
+    for subject_id in subject_ids:
+        mine = rows.get(subject_id, ())
+        found[subject_id] = facts = [made(Fact, row[:width]) for row in mine]
+        if facts and facts[-1].day > latest_day:
+            clamped = [fact._replace(day=min(fact.day, latest_day)) for fact in facts]
+            found[subject_id] = sorted(clamped, key=lambda fact: (fact.day, fact.event_id))
+    return found
 
 
 @cache
 def _statement() -> Select[Any]:
     """Returns the question, built once: building it costs more than asking it for one subject."""
-    names = ("subject_id", *FIELDS)
+    names = ("subject_id", *(name for name in FIELDS if name != "known_day"))
     # Times as they are kept: a time object for every fact would cost more than the fact.
     columns: list[Any] = [
         type_coerce(col(getattr(LedgerEvent, n)), BigInteger) if n in _TIMES else col(getattr(LedgerEvent, n))
@@ -143,7 +135,7 @@ def _statement() -> Select[Any]:
 CHUNK = 500
 _TIMES = frozenset({"occur_time", "collect_time"})
 _OCCUR, _COLLECT = FIELDS.index("occur_time"), FIELDS.index("collect_time")
-_DAY = attrgetter("day")
+_DAY = itemgetter(FIELDS.index("occur_day"))
 
 
 def fact_of(draft: Draft, event_id: int, known_day: int) -> Fact:

@@ -29,9 +29,10 @@ class Timeline(SQLModel, table=True):
 
 
 TABLES: list[Any] = [Timeline]
+# What a fact holds, in its order, and two times in microseconds.
 FIELDS = (
-    "position", "source", "record_id", "version", "kind", "domain", "document_no", "refers_to", "occur_time",
-    "collect_time", "occur_day", "payload",
+    "position", "source", "record_id", "version", "kind", "domain", "occur_day", "known_day", "document_no",
+    "refers_to", "payload", "occur_time", "collect_time",
 )  # fmt: skip
 
 

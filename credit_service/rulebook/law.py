@@ -263,7 +263,9 @@ class Edition:
     repair: tuple[RepairCondition, ...]
     digest: str = field(compare=False)
     document: str = field(compare=False, repr=False)
+    # The patterns of every condition, and those of the law alone, without the rule score.
     sieve: Sieve = field(init=False, compare=False, repr=False)
+    law_sieve: Sieve = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Sorts the patterns of every condition."""
@@ -272,6 +274,7 @@ class Edition:
         clauses = (*self.rules, *grading.vetoes, *grading.a_conditions, *grading.pending)
         laws = [*(clause.when for clause in clauses), *self.scopes.values()]
         laws += [] if grading.hard_record is None else [grading.hard_record]
+        object.__setattr__(self, "law_sieve", Sieve(laws, []))
         object.__setattr__(self, "sieve", Sieve(laws, [case.when for line in lines for case in line.cases]))
 
     def is_in_force(self, day: int) -> bool:

@@ -58,7 +58,7 @@ class Screen:
         self._happened: Bools = crowd.day <= as_of_day
         self._passing: dict[int, Ints] = {}
         for name, kind in crowd.kinds.items():
-            self._sort(kind, *edition.sieve.groups(name, kind.facts))
+            self._sort(kind, *edition.law_sieve.groups(name, kind.facts))
         self._spans: dict[int, Spans] = {}
         self._bounds: dict[int, Bounds] = {}
 
@@ -97,7 +97,7 @@ class Screen:
     def _turning(self) -> Iterable[tuple[Condition, Bools]]:
         """Returns the parts of laws, each with the subjects whose facts can meet one of its laws."""
         wanted: dict[int, tuple[Condition, Bools]] = {}
-        for needed, parts in self.edition.sieve.laws:
+        for needed, parts in self.edition.law_sieve.laws:
             met = np.ones(self.subjects, dtype=np.bool_)
             for pattern in needed:
                 met &= self.marked(self._passing.get(pattern, _NO_ROWS))
