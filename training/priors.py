@@ -52,7 +52,7 @@ def newcomers(edition_id: str, held: History, samples: Sequence[Sample]) -> Newc
         day = int(one.cutoff[0]) if len(one) else 0
         known = held.facts_known_on(day) if len(one) else []
         for row, subject in enumerate(one.subject.tolist()):
-            facts = [fact for fact in known[subject] if fact.day <= day]
+            facts = known[subject]
             if subject in seen or not _is_pending(edition, held.subject_ids[subject], facts, day):
                 continue
             seen.add(subject)

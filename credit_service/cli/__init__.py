@@ -10,6 +10,7 @@ from credit_service.cli import (
     asking,
     events,
     explaining,
+    extracting,
     importing,
     keeping,
     listings,
@@ -32,6 +33,7 @@ app = typer.Typer(
 for part in (
     operating,
     keeping,
+    extracting,
     importing,
     subjects,
     asking,
