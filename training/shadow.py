@@ -23,19 +23,17 @@ from credit_service.grades.features import matrix
 from credit_service.grades.grading import Graded
 from credit_service.legal_days import add_months, day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
-from training.dataset import HORIZON_MONTHS, TASKS, sample
+from training.dataset import HORIZON_MONTHS, MATURITY_MONTHS, TASKS, sample
 from training.evaluate import rounded
 from training.extract import Extract, graded, is_scored, read_extract
+from training.grouping import groups_of
 from training.metrics import Labels, auc, bootstrap, brier, observed_to_expected
 from training.monitoring import LETTERS, Letters, by_grade, drift, migration, stability_index
 from training.publish import json_text
 from training.registry import ALIASES, CHAMPION, read
-from training.watching import groups_of
 
 SHADOW = "shadow"
 TIMES, SEED = 400, 20261123
-# What time a label needs to become known after its year: liability is settled up to nine months after an accident.
-MATURITY_MONTHS = 9
 # A pair of grades is told by the outcomes of fewer subjects only as a count.
 LEAST_PAIR = 30
 
