@@ -20,6 +20,7 @@ from credit_service.rulebook.edition import SHIPPED, load_editions
 from credit_service.settings import Settings, mask_url
 
 SOON = timedelta(days=14)
+STALE = timedelta(minutes=2)
 PACKAGES = ("grpcio", "protobuf", "sqlmodel", "SQLAlchemy", "structlog", "numpy", "cryptography")
 CALENDAR_MONTH = 11
 REMEDY = "mend the database first, then `credit-service verify-ledger`"
@@ -44,7 +45,7 @@ def examine(settings: Settings, now: datetime | None = None) -> list[Result]:
     moment = now or datetime.now(UTC)
     return [
         _versions(), _libgomp(), _migrations(settings), _ledger(settings), _models(settings, moment),
-        *_certificates(settings, moment), _person_key(settings), _calendar(moment),
+        *_certificates(settings, moment), _person_key(settings), _calendar(moment), *_metrics(settings, moment),
     ]  # fmt: skip
 
 
@@ -116,6 +117,19 @@ def _certificates(settings: Settings, now: datetime) -> list[Result]:
         state = "fail" if until <= now else "warn" if until - now < SOON else "ok"
         results.append(Result(state, name, f"valid until {until.isoformat()}", "" if state == "ok" else "renew it"))
     return results
+
+
+def _metrics(settings: Settings, now: datetime) -> list[Result]:
+    """Looks at the file of the metrics where one is wanted: a server that stopped leaves an old one."""
+    if not settings.metrics_file:
+        return []
+    path = Path(settings.metrics_file)
+    if not path.is_file():
+        return [Result("warn", "metrics", f"not there: {path}", "start the server, or mend the folder's permissions")]
+    age = now - datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    if age > STALE:
+        return [Result("warn", "metrics", f"written {age.total_seconds():.0f} seconds ago", "is the server running?")]
+    return [Result("ok", "metrics", f"fresh: {path}")]
 
 
 def _person_key(settings: Settings) -> Result:
