@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ from tests.cli.test_explaining import changed, telling, verify
 from tests.training.test_dataset import LIVE, NAMES, T, an_event
 from training.data import gather
 from training.dataset import TASKS, history, sample
-from training.evaluate import Report, measured
-from training.inputs import load as load_held
+from training.evaluate import Report
 from training.making import Held
 from training.priors import CONFIDENCE, LEAST_SUBJECTS, Newcomers, newcomers, priors_of
 from training.publish import new_key, publish, read_key
-from training.recipe import RECIPES, Recipe, load_recipe
+from training.recipe import Recipe
 
 EDITION, TASK = "cn-2026-04", "cn-main"
 
@@ -86,24 +84,6 @@ def test_newcomer_counts_once_and_only_while_pending() -> None:
     assert found.industries == ("C2611", "C2611")
     assert found.labels[TASK].tolist() == [True, False], "by the first cut-off: the accident lay ahead"
     assert len(newcomers(EDITION, held, samples[:1])) == 1
-
-
-@pytest.fixture(scope="module")
-def recipe() -> Recipe:
-    """A recipe of seconds, of a version that has been published by nobody."""
-    found = load_recipe(RECIPES / "cn_sim_pd.toml")
-    data: dict[str, Any] = {**found.data, "subjects": 4_000}
-    return replace(found, version="2026.12.0", data=data, bootstrap=5, booster={**found.booster, "rounds": 20})
-
-
-@pytest.fixture(scope="module")
-def held(recipe: Recipe) -> Held:
-    return load_held(recipe)
-
-
-@pytest.fixture(scope="module")
-def report(recipe: Recipe, held: Held) -> Report:
-    return measured(recipe, held)
 
 
 @pytest.fixture(scope="module")
