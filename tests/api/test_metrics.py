@@ -15,7 +15,7 @@ from credit_service.cli.doctor import examine
 from credit_service.ledger.tables import keep_judged
 from credit_service.legal_days import civil_day, parse_day
 from credit_service.v1 import grades_pb2, listings_pb2, sync_pb2
-from tests.api.life import a_candidate
+from tests.api.life import NOTICE, a_candidate, move
 from tests.api.street import NOW, SOURCE, Clock, Street, a_code, a_record, ref, registered, serving
 
 SAMPLE = re.compile(r"(safety_credit_[a-z_]+)(?:\{([a-z]+=\"[^\"]*\"(?:,[a-z]+=\"[^\"]*\")*)\})? (-?[0-9.e+]+)")
@@ -91,11 +91,12 @@ def test_conversation_is_counted_and_has_no_latency(house: Street, read: Read) -
 
 def test_grades_ledger_deadlines_sources_and_models_are_told(house: Street, read: Read) -> None:
     young, (_, listing) = a_code(), a_candidate(house)
+    a_candidate(house)
     house.must_collect(registered(young, founded_date="2026-09-01"))
     found = read()
     assert found['safety_credit_grades{grade="PENDING"}'] == 1
-    assert found['safety_credit_grades{grade="D"}'] == 1
-    assert found["safety_credit_events"] == 4
+    assert found['safety_credit_grades{grade="D"}'] == 2
+    assert found["safety_credit_events"] == 7
     assert found["safety_credit_events_not_judged"] == 0
     assert found["safety_credit_deadlines_overdue"] == 0
     assert found[f'safety_credit_source_silent{{source="{SOURCE}"}}'] == 0
@@ -104,11 +105,13 @@ def test_grades_ledger_deadlines_sources_and_models_are_told(house: Street, read
     wanted = parse_day("2028-01-23") - civil_day(NOW)
     assert found['safety_credit_model_days_left{model="cn_sim_pd/2026.11.0"}'] == wanted
     assert found["safety_credit_written_timestamp_seconds"] == NOW.timestamp()
+    move(house, "NotifyListing", listing)
+    move(house, "RecordService", listing, document=NOTICE)
     house.clock.now = NOW + timedelta(days=200)
     due = house.ask("regulator", "ListingService/ListDeadlines", listings_pb2.ListDeadlinesRequest()).deadlines
-    overdue = [one for one in due if one.is_overdue and one.listing_id == listing]
     found = read()
-    assert found["safety_credit_deadlines_overdue"] == len(overdue) > 0
+    # The enterprise's right to be heard has ended too, and is no duty of anybody.
+    assert found["safety_credit_deadlines_overdue"] == sum(one.is_overdue for one in due) > 0
     assert found['safety_credit_model_age_days{model="cn_sim_pd/2026.11.0"}'] == 200
     assert found[f'safety_credit_source_silent{{source="{SOURCE}"}}'] == 1
 
@@ -141,7 +144,7 @@ def test_file_that_cannot_be_written_never_ends_the_service(tmp_path: Path, monk
         street.ask("operator", "SyncService/GetFeedInfo", sync_pb2.GetFeedInfoRequest())
         file.parent.mkdir()
         limit = time.monotonic() + 20
-        while not file.is_file() and time.monotonic() < limit:
+        while not (file.is_file() and "GetFeedInfo" in file.read_text("utf-8")) and time.monotonic() < limit:
             time.sleep(0.02)
         assert "GetFeedInfo" in file.read_text("utf-8")
 
