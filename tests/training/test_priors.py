@@ -1,6 +1,7 @@
 """Rates of classes from the simulated city: who is counted, what is published, and what a caller is told in the end."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,7 @@ def test_command_line_shows_it_and_the_bundle_proves_it(
     for name in ("grade", "explain"):
         shown = command(name, young, *profile)
         assert (shown.code, f"预期概率{rate}%" in shown.out, f"{rate} % expected" in shown.out) == (0, True, True)
+        assert not re.search(r"\bscore\b|\bbase\b", shown.out), "a pending subject has none"
     bundle, sheet = tmp_path / "bundle.zip", tmp_path / "sheet.html"
     assert command("explain", young, *profile, "--bundle", str(bundle), "--sheet", str(sheet)).code == 0
     assert f"预期概率{rate}%" in sheet.read_text("utf-8")
