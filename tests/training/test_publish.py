@@ -157,10 +157,14 @@ def test_commands_evaluate_key_and_publish(tmp_path: Path, snapshot: Path, capsy
     recipe.write_text(text, "utf-8")
     report, key, models, page = (tmp_path / name for name in ("report.json", "key.pem", "models", "page.html"))
     given = ["--recipe", str(recipe), "--input", str(snapshot), "--out", str(report), "--page", str(page)]
-    assert main(["evaluate", *given]) == 0
+    ledger = tmp_path / "events.jsonl"
+    events = list(tw_osh.events(tw_osh.read(snapshot)))
+    ledger.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events), "utf-8")
+    assert main(["evaluate", *given, "--extract", str(ledger)]) == 0
     told = json.loads(report.read_text("utf-8"))
     assert set(told["tasks"]) == {"tw-b", "tw-c"}
-    assert "ledger" not in told
+    assert set(told["ledger"]["sources"]) == {event["source"] for event in events}
+    assert "overrides" not in told["ledger"]
     kinds = told["tasks"]["tw-b"]["monitoring"]["with_exposure"]["kind"]
     assert {kind: one["n"] for kind, one in kinds.items()} == {
         kind: one["n"] for kind, one in told["tasks"]["tw-b"]["monitoring"]["by_group"]["kind"].items()
