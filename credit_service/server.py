@@ -22,6 +22,8 @@ from credit_service import logs, migrations
 from credit_service.api.calls import Around
 from credit_service.api.checking import Checking
 from credit_service.api.house import House
+from credit_service.api.meter import Meter
+from credit_service.api.metrics import keep_writing
 from credit_service.api.quota import Quota
 from credit_service.api.rulebook import ADOPT
 from credit_service.api.services import handlers, services
@@ -75,12 +77,17 @@ class Running:
     queries: QueryLog
     executor: ThreadPoolExecutor
     health: HealthServicer
+    meter: Meter
+    metrics: "asyncio.Task[None] | None" = None
 
     async def stop(self, grace: float) -> None:
         """Says not serving, lets calls end within the grace, then closes everything."""
         await self.health.enter_graceful_shutdown()
         await self.server.stop(grace)
         loop = asyncio.get_running_loop()
+        if self.metrics is not None:
+            self.metrics.cancel()
+            await asyncio.gather(self.metrics, return_exceptions=True)
         await loop.run_in_executor(None, self.house.writer.close)
         await loop.run_in_executor(None, self.house.checking.close)
         await self.queries.close()
@@ -153,14 +160,17 @@ async def start(settings: Settings, clock: Callable[[], datetime] = system_clock
     house = build_house(settings, clock)
     executor = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="door")
     server = grpc.aio.server(options=OPTIONS)
-    running = Running(server, 0, house, QueryLog(house.audit), executor, HealthServicer())
+    running = Running(server, 0, house, QueryLog(house.audit), executor, HealthServicer(), Meter())
     try:
-        server.add_generic_rpc_handlers(tuple(handlers(house, Around(clock, executor, running.queries))))
+        around = Around(clock, executor, running.queries, running.meter)
+        server.add_generic_rpc_handlers(tuple(handlers(house, around)))
         await _serve_health(running, settings)
         running.port = _listen(server, settings.listen, credentials)
         house.writer.start()
         house.checking.start()
         await server.start()
+        if settings.metrics_file:
+            running.metrics = asyncio.create_task(keep_writing(Path(settings.metrics_file), house, running.meter))
         logs.get().info("serving", listen=settings.listen, port=running.port, models=sorted(house.assessor.scorecards))
     except BaseException:
         await running.stop(0)

@@ -33,6 +33,8 @@ class Settings:
     reflection: bool = False
     log_level: str = "info"
     grace_seconds: int = 10
+    # File for the metrics in the text form of Prometheus; empty: none are written.
+    metrics_file: str = ""
     # Events a second that each agency may keep up; 0 means no limit.
     quota_events_per_second: int = 0
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 # Each module adds its own subcommands; one that is not installed is left out.
 MODULES = (
     *("training.commands", "training.predict", "training.backtest", "training.simulate", "training.spreading"),
-    "training.demo",
+    *("training.shadow", "training.demo"),
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from credit_service.grades.prior import EVERYBODY, Priors
 from credit_service.grades.scorecard import Line
 from credit_service.legal_days import day_text
 from training.dataset import TASKS
@@ -81,11 +82,24 @@ def _figures(made: Made, metrics: Mapping[str, Any]) -> dict[str, str]:
         "figures": _table(COLUMNS, [_row(name, found) for name, found in metrics["tasks"].items()]),
         "bands": _bands(task),
         "observed_to_expected": f"{task['observed_to_expected']:.2f}",
+        "pending": _pending(made.scorecard.priors),
         "by_kind": "; ".join(
             f"{kind} O/E {found['observed_to_expected']:.2f} (n {found['n']:,}, {found['positives']:,} positives)"
             for kind, found in task["by_kind"].items()
         ),
     }
+
+
+def _pending(priors: Priors | None) -> str:
+    """Says what is published of their classes."""
+    if priors is None:
+        return "Nothing is published of their classes."
+    one = priors.classes[EVERYBODY]
+    low, rate, high = (_percent(value) for value in (one.low, one.probability, one.high))
+    return (
+        f"Of {one.subjects:,} such subjects of the cut-offs before the test, {one.positives:,} came to harm: expected"
+        f" {rate} ({low} to {high}), by industry in `priors.json`. That is a rate of a class, never of one subject."
+    )
 
 
 def _row(name: str, found: Mapping[str, Any]) -> list[str]:

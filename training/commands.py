@@ -10,8 +10,10 @@ from typing import Any
 
 from credit_service.grades.table import table_document
 from credit_service.legal_days import day_text, parse_day
+from credit_service.rulebook.edition import SHIPPED, load_edition
 from training import tw_osh
 from training.evaluate import measured, rounded
+from training.extract import read_extract
 from training.inputs import load
 from training.making import make, sets
 from training.pages import page
@@ -37,6 +39,7 @@ def add_parser(subparsers: Subparsers) -> None:
         parser.add_argument("--out", type=Path, help="file or folder to write to")
         if name == "evaluate":
             parser.add_argument("--page", type=Path, help="file of a page that people read")
+            parser.add_argument("--extract", type=Path, help="folder of `credit-service extract`: sources, overrides")
         parser.set_defaults(run=run)
     parser.add_argument("--key", type=Path, required=True, help="private key file, outside the repository")
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the artefacts")
@@ -108,7 +111,9 @@ def _fit(given: argparse.Namespace) -> int:
 def _evaluate(given: argparse.Namespace) -> int:
     recipe = _recipe(given)
     held = load(recipe, given.input)
-    document = rounded(watched(recipe, measured(recipe, held), held))
+    edition = load_edition(SHIPPED / f"{recipe.edition}.toml")
+    extract = read_extract(given.extract, edition) if given.extract else None
+    document = rounded(watched(recipe, measured(recipe, held), held, extract))
     text = json_text(document)
     if given.page:
         given.page.parent.mkdir(parents=True, exist_ok=True)

@@ -77,9 +77,13 @@ def _population(held: Mapping[str, list[tuple[Fact, int]]], kinds: Mapping[str, 
 def known_day(event: Event, source: Source) -> int | None:
     """Returns the day from which an event was known, or None when that is before it happened.
 
-    It is the later of the publication and the source's declared lag after the fact.
+    Where a source reports live and the event tells of its receipt, that is the day. Else it is the later of the
+    publication and the source's declared lag after the fact.
     """
     day = civil_day(datetime.fromisoformat(event["occur_time"]))
+    if source.registration == "live" and "collect_time" in event:
+        # As in the ledger: the clock of a source may be minutes ahead.
+        return max(day, civil_day(datetime.fromisoformat(event["collect_time"])))
     known = day + source.declared_lag_days
     if "source_publish_time" not in event:
         return known

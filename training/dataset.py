@@ -15,6 +15,8 @@ from training.metrics import Labels
 Rows = Callable[[Columns], Bools]
 
 HORIZON_MONTHS = 12
+# How long the labels of a year go on becoming known: liability is settled up to nine months after an accident.
+MATURITY_MONTHS = 9
 RULE_MONTHS = 36
 GRADED_KINDS = frozenset({"ENTERPRISE", "SOLE_TRADER", "INSTITUTION"})
 

@@ -27,6 +27,7 @@ from training.metrics import (
     ece,
     observed_to_expected,
 )
+from training.priors import figures
 from training.recipe import Recipe
 
 TOP_SHARE = 0.05
@@ -94,6 +95,7 @@ def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str
         },
         "bands": _bands(recipe, labels, score, chance),
         "by_kind": _by_kind(held, test, labels, chance),
+        **_of_pending(made, given, chance),
     }
 
 
@@ -172,6 +174,13 @@ def _bands(recipe: Recipe, labels: Labels, score: NDArray[np.int64], chance: Flo
             "observed": float(labels[rows].mean()) if size else None,
         }
     return found
+
+
+def _of_pending(made: Made, given: Sets, chance: Floats) -> dict[str, Any]:
+    """Returns how the rates of classes held for the pending subjects of the test, where there are any."""
+    if made.scorecard.priors is None or not len(given.pending_test):
+        return {}
+    return {"pending": figures(made.scorecard.priors, given.pending_test, made.task, chance)}
 
 
 def _by_kind(held: History, test: Sample, labels: Labels, chance: Floats) -> dict[str, Any]:

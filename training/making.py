@@ -1,7 +1,7 @@
 """Makes a model by its recipe: sets by cut-off, fit, calibration, points. Measures nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from credit_service.grades.scorecard import Calibrator, Line, Scorecard
 from credit_service.legal_days import add_months, day_text
 from training.dataset import HORIZON_MONTHS, TASKS, History, Sample, join, sample
 from training.fit import Calibration, Fitted, calibrate, fit, points
+from training.priors import Newcomers, newcomers, priors_of
 from training.recipe import Recipe
 
 EVER = 2**29
@@ -30,11 +31,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """Holds the three sets of a recipe; no row of one tells of the time of the next."""
+    """Holds the three sets of a recipe; no row of one tells of the time of the next.
+
+    Of the pending subjects, who is not scored, those to learn rates of classes from, and those of the test.
+    """
 
     fitting: Sample
     calibration: Sample
     test: Sample
+    pending: Newcomers
+    pending_test: Newcomers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +62,14 @@ def sets(recipe: Recipe, held: Held) -> Sets:
             raise ValueError(f"cut-off {day_text(cutoff)}: matured on {day_text(matured)}, want by known_by")
     known_by, names = recipe.known_by, recipe.columns
     past = [sample(held.past, tasks, day, known_by, names) for day in recipe.fit_cutoffs]
+    calibration = sample(held.past, tasks, recipe.calibration_cutoff, known_by, names)
+    test = sample(held.test, tasks, recipe.test_cutoff, EVER, names)
     return Sets(
         fitting=join(past),
-        calibration=sample(held.past, tasks, recipe.calibration_cutoff, known_by, names),
-        test=sample(held.test, tasks, recipe.test_cutoff, EVER, names),
+        calibration=calibration,
+        test=test,
+        pending=newcomers(recipe.edition, held.past, [*past, calibration]),
+        pending_test=newcomers(recipe.edition, held.test, [test]),
     )
 
 
@@ -77,7 +87,8 @@ def make(recipe: Recipe, task: str, given: Sets) -> Made:
     raw = fitted.log_odds(later.features)
     calibration = calibrate(raw, later.labels[task], recipe.least_positives_for_slope)
     base, lines = points(fitted, calibration, recipe.scale, recipe.controls, fitting.features)
-    return Made(task, fitted, calibration, scorecard(recipe, base, lines))
+    card = replace(scorecard(recipe, base, lines), priors=priors_of(given.pending, task))
+    return Made(task, fitted, calibration, card)
 
 
 def scorecard(recipe: Recipe, base: int, lines: Sequence[Line]) -> Scorecard:

@@ -16,7 +16,7 @@ SIDE, MARGIN = 340, 40
 
 
 def page(document: Mapping[str, Any]) -> str:
-    """Returns the page of a report: one section a task, then drift, moves and groups."""
+    """Returns the page of a report: one section a task, then drift, moves and groups, then what a ledger tells."""
     parts = [f"<h1>{escape(document['model'])}</h1>"]
     if document["is_simulated"]:
         parts.append("<p><b>SIMULATED 模拟数据</b>: these figures say nothing of real enterprises.</p>")
@@ -27,6 +27,8 @@ def page(document: Mapping[str, Any]) -> str:
         parts.append(capture(found["capture"]))
         if "monitoring" in found:
             parts += _monitoring(found["monitoring"])
+    if "ledger" in document:
+        parts += _ledger(document["ledger"])
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(document['model'])}</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
@@ -86,6 +88,7 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
             f"{way} {name}",
             g["n"],
             _number(g["observed_to_expected"]),
+            _number(m["with_exposure"][way][name]["observed_to_expected"]),
             _number(g["clean_at_c_or_d"]),
             "alarm" if g["is_alarm"] else "",
         )
@@ -102,8 +105,59 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
         f"<h3>From {escape(m['from'])} to {escape(m['to'])}, the same subjects</h3>",
         table(("from \\ to", "A", "B", "C", "D", "stayed"), heat),
         f"<p>Changed: {_number(moves['changed'])}; by two grades or more: {_number(moves['jumped'])}</p>",
-        "<h3>Groups</h3>", table(("", "n", "observed / expected", "clean at C or D", ""), groups),
+        "<h3>Groups</h3>",
+        table(("", "n", "observed / expected", "with size and visits", "clean at C or D", ""), groups),
+        *_reporting(m["reporting"]),
     ]  # fmt: skip
+
+
+def _reporting(found: Mapping[str, Any]) -> list[str]:
+    """Shows light accidents against three things that let expect them."""
+    rows = [
+        (
+            f"{way} {name}", one["n"], one["light"], one["fatal"], one["claims"],
+            *(_number(one.get(measure, {}).get("observed_to_expected")) for measure in MEASURES),
+            ", ".join(measure for measure in MEASURES if one.get(measure, {}).get("is_alarm")),
+        )
+        for way in ("size", "district", "industry")
+        for name, one in found[way].items()
+    ]  # fmt: skip
+    heads = ("", "n", "light accidents", "fatal", "claims", "by exposure", "by fatal", "by claims", "too few by")
+    return [f"<h3>Reported from {escape(found['from'])} to {escape(found['to'])}</h3>", table(heads, rows)]
+
+
+MEASURES = ("by_exposure", "by_fatal", "by_claims")
+STATES = {True: "silent", False: "", None: "nothing agreed"}
+
+
+def _ledger(found: Mapping[str, Any]) -> list[str]:
+    """Shows sources, reporting and overrides of a ledger."""
+    sources = [
+        (
+            name, one["quarter"], _number(one.get("expected")), _number(one.get("observed_to_expected")),
+            one["days_since_last"], _number(one["interval_days"]), STATES[one["is_silent"]],
+        )
+        for name, one in found["sources"].items()
+    ]  # fmt: skip
+    heads = ("source", "last quarter", "expected", "observed / expected", "days since", "agreed days", "")
+    parts = [f"<h2>Ledger on {escape(found['as_of'])}</h2>", table(heads, sources), *_reporting(found["reporting"])]
+    if "overrides" in found:
+        parts += _overrides(found["overrides"])
+    return parts
+
+
+def _overrides(found: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (
+            f"{way} {name}", one["n"], one["known"], one["harmed"], _number(one.get("agreed")),
+            _number(one.get("agreed_expected")),
+        )
+        for way in ("by_reason", "by_direction")
+        for name, one in found[way].items()
+    ]  # fmt: skip
+    heads = ("", "overrides", "year is over", "harmed", "agreed by what came", "agreed if the machine is right")
+    share = f"<p>In force: {found['in_force']} ({_number(found['share'])} of the graded)</p>"
+    return ["<h3>Overrides</h3>", share, table(heads, rows)]
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], lights: Sequence[str] = ()) -> str:

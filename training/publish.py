@@ -34,6 +34,8 @@ from credit_service.grades.artefact import (
 )
 from credit_service.grades.columns import Floats
 from credit_service.grades.features import describe, set_hash
+from credit_service.grades.prior import FILE as PRIORS
+from credit_service.grades.prior import priors_document
 from credit_service.grades.table import table_document
 from credit_service.legal_days import day_text
 from training.card import card_text
@@ -104,7 +106,8 @@ def _files(recipe: Recipe, made: Made, given: Sets, report: Mapping[str, Any]) -
     card = made.scorecard
     metrics = rounded(dict(report))
     test = scored(recipe, given.test.features)
-    return {
+    priors = {PRIORS: json_text(priors_document(card.priors))} if card.priors else {}
+    return priors | {
         "table.json": json_text(table_document(card.base_points, card.lines)),
         "features.json": json_text({"features": [describe(line.feature) for line in card.lines]}),
         "scale.json": json_text(

@@ -1,7 +1,6 @@
 """What an evaluation tells beyond its figures: drawings' points, drift, moves between two days, groups."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,28 +8,44 @@ from numpy.typing import NDArray
 
 from credit_service.grades.columns import Floats
 from credit_service.legal_days import day_text
-from training.dataset import TASKS, History, Sample, sample
+from credit_service.rulebook.edition import SHIPPED, load_edition
+from training.completeness import reporting, silence
+from training.dataset import TASKS, Sample, sample
 from training.evaluate import LETTERS, Report
+from training.extract import Extract
+from training.grouping import groups_of
 from training.making import EVER, Held, Made, Sets, scored
-from training.metrics import Labels, captured
+from training.metrics import Labels, captured, sigmoid
 from training.monitoring import by_grade, by_group, drift, migration, reference
+from training.officers import overrides
 from training.recipe import Recipe
 
 RELIABILITY_BINS = 15
-# Bands of headcount 从业人数: name, and the number that is no longer in it.
-SIZES = (("under 10", 10), ("10 to 49", 50), ("50 to 299", 300))
-LARGEST, UNKNOWN = "300 and more", "unknown"
 
 
-def watched(recipe: Recipe, report: Report, held: Held) -> dict[str, Any]:
-    """Returns the figures of a report with everything that its page shows."""
+def watched(recipe: Recipe, report: Report, held: Held, extract: Extract | None = None) -> dict[str, Any]:
+    """Returns the figures of a report with everything that its page shows; of a ledger only where one was given."""
     document = dict(report.document)
     document["tasks"] = {
         task: {**found, **_drawn(recipe, report.made[task], report.sets)} for task, found in document["tasks"].items()
     }
     served = report.made[recipe.served_task]
     document["tasks"][recipe.served_task]["monitoring"] = _monitoring(recipe, served, report.sets, held)
+    if extract is not None:
+        document["ledger"] = _of_ledger(recipe, served, extract)
     return document
+
+
+def _of_ledger(recipe: Recipe, made: Made, extract: Extract) -> dict[str, Any]:
+    """Returns what a ledger tells of its sources and of what officers set, on the last day that it knows."""
+    day, edition = extract.last_known_day, load_edition(SHIPPED / f"{recipe.edition}.toml")
+    found = {
+        "as_of": day_text(day), "reporting": reporting(extract.held, day),
+        "sources": silence(extract.held, extract.sources, day, extract.signs),
+    }  # fmt: skip
+    if extract.overrides:
+        found["overrides"] = overrides(extract, edition, made.scorecard, made.task, day)
+    return found
 
 
 def _drawn(recipe: Recipe, made: Made, given: Sets) -> dict[str, Any]:
@@ -70,36 +85,17 @@ def _monitoring(recipe: Recipe, made: Made, given: Sets, held: Held) -> dict[str
     before, after = _both(earlier, test)
     then = card.score(scored(recipe, earlier.features[before]))
     groups = groups_of(held.test, test.subject.tolist(), recipe.test_cutoff)
+    # The points leave exposure out; the whole fit knows the controls, so that it shows what exposure explains of a gap.
+    whole = sigmoid(made.calibration.intercept + made.calibration.slope * made.fitted.log_odds(test.features))
     return {
         "drift": drift(reference(card, scored(recipe, given.calibration.features)), card, rows, score),
         "by_grade": by_grade(letters, labels, chance),
         "migration": migration(_letters(recipe, then), letters[after]),
         "by_group": {name: by_group(of, letters, labels, chance) for name, of in groups.items()},
+        "with_exposure": {name: by_group(of, letters, labels, whole) for name, of in groups.items()},
+        "reporting": reporting(held.test, recipe.test_cutoff),
         "from": day_text(recipe.calibration_cutoff), "to": day_text(recipe.test_cutoff),
     }  # fmt: skip
-
-
-def groups_of(held: History, subjects: Sequence[int], day: int) -> dict[str, list[str]]:
-    """Returns the group of each subject in every way of grouping, by what its registrations said by a day.
-
-    Size, district and industry are never inputs of a model: they are looked at to see whom it serves worse.
-    """
-    known = held.facts_known_on(day)
-    found: dict[str, list[str]] = {"kind": [], "size": [], "district": [], "industry": []}
-    for subject in subjects:
-        told = {n: v for f in known[subject] if f.kind == "REG" and f.day <= day for n, v in f.payload.items()}
-        found["kind"].append(held.kinds[subject])
-        found["size"].append(_size(told.get("headcount")))
-        found["district"].append(told.get("supervising_region") or UNKNOWN)
-        found["industry"].append(told["industry_code"][0] if told.get("industry_code") else UNKNOWN)
-    return found
-
-
-def _size(headcount: int | None) -> str:
-    """Returns the size band of a number of people."""
-    if headcount is None:
-        return UNKNOWN
-    return next((name for name, below in SIZES if headcount < below), LARGEST)
 
 
 def _both(one: Sample, other: Sample) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

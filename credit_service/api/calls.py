@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from credit_service import logs
 from credit_service.api.access import Access, check_access
 from credit_service.api.identity import Caller, read_caller
+from credit_service.api.meter import Meter
 from credit_service.api.status import DETAILS_KEY, STATUS, details
 from credit_service.audit.queries import Query, QueryLog
 from credit_service.errors import CreditError, Reason, shown
@@ -59,6 +60,7 @@ class Around:
     clock: Callable[[], datetime]
     executor: Executor
     queries: QueryLog
+    meter: Meter = field(default_factory=Meter)
 
     def unary(self, method: str, door: Callable[[Any, Call], Any]) -> Callable[[Any, Any], Awaitable[Any]]:
         """Wraps a door that answers once: a blocking one runs beside the event loop, an async one within it."""
@@ -112,6 +114,7 @@ class Around:
 
         async def handle(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
             opened = await self._open(method, context)
+            opened.is_conversation = True
             opened.call.record = partial(self._record, opened.call, opened.access)
             try:
                 async with aclosing(door(_each_readable(requests), opened.call)) as answers:
@@ -134,7 +137,7 @@ class Around:
         purpose = shown(metadata.get("x-purpose-bin", metadata.get("x-purpose", "")).strip(), MUST_KEEP)
         nobody = Caller("", "", "")
         call = Call(nobody, method, self.clock(), request_id, purpose, self.executor)
-        opened = _Opened(call, Access(frozenset()), begun)
+        opened = _Opened(call, Access(frozenset()), begun, self.meter)
         try:
             call.caller = read_caller(context.auth_context())
             opened.access = check_access(method, call.caller, purpose)
@@ -207,12 +210,16 @@ class _Opened:
     call: Call
     access: Access
     begun: float
+    meter: Meter
+    is_conversation: bool = False
 
     def log(self, code: str, reason: str) -> None:
-        """Writes the one line of the call; subjects stay out, they are in the query record."""
+        """Counts the call and writes its one line; subjects stay out, they are in the query record."""
+        seconds = time.monotonic() - self.begun
+        self.meter.note(self.call.method, code, None if self.is_conversation else seconds)
         logs.get().info(
             "call", method=self.call.method, code=code, reason=reason, role=self.call.caller.role,
             agency=shown(self.call.caller.agency), officer=self.call.caller.officer,
-            request_id=self.call.request_id, milliseconds=round(1000 * (time.monotonic() - self.begun), 1),
+            request_id=self.call.request_id, milliseconds=round(1000 * seconds, 1),
             subjects=len(self.call.asked), **self.call.facts,
         )  # fmt: skip

@@ -24,6 +24,8 @@ def grade_message(document: dict, frame: tuple[datetime, datetime]) -> pb.GradeR
     )  # fmt: skip
     if "earned_grade" in document:
         record.earned_grade = pb.Grade.Value(f"GRADE_{document['earned_grade']}")
+    if "class_prior" in document:
+        record.class_prior.CopyFrom(pb.ClassPrior(**document["class_prior"]))
     if "override" in document:
         override = document["override"]
         record.override.CopyFrom(

@@ -10,6 +10,7 @@ from credit_service.cli import (
     asking,
     events,
     explaining,
+    extracting,
     importing,
     keeping,
     listings,
@@ -33,6 +34,7 @@ app = typer.Typer(
 for part in (
     operating,
     keeping,
+    extracting,
     importing,
     sources,
     subjects,

@@ -127,6 +127,8 @@ def grade_rows(g: grades_pb2.GradeRecord, name: str = "") -> list[tuple[str, obj
     if g.HasField("score"):
         rows += [("score", g.score), ("probability", f"{100 * g.probability:.2f} % in 12 months")]
     rows += [("pending", both(g.pending_zh, g.pending_en))]
+    if g.HasField("class_prior"):
+        rows += [("its class", both(g.class_prior.text_zh, g.class_prior.text_en))]
     rows += [("review", "open: an officer has to look" if g.is_review_open else "")]
     rows += [(f"veto {v.veto_id}", f"{both(v.text_zh, v.text_en)}{_proof(v.event_ids)}") for v in g.vetoes]
     rows += [

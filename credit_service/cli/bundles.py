@@ -46,8 +46,8 @@ def make_bundle(connection: Connection, answer: grades_pb2.ExplainGradeResponse)
         "verify.py": Path(bundle_verifier.__file__).read_bytes(),
         "说明 README.txt": READ_ME.encode(),
     }
-    if told.get("model_id"):
-        request = models_pb2.GetModelRequest(model_id=told["model_id"])
+    if model_id := told.get("model_id") or told.get("class_prior", {}).get("model_id"):
+        request = models_pb2.GetModelRequest(model_id=model_id)
         model = connection.call(models_pb2_grpc.ModelServiceStub, "GetModel", request)
         files |= {f"model/{file.name}": file.content for file in model.files}
         files["model/key.pub"] = model.public_key
@@ -99,7 +99,8 @@ def make_sheet(answer: grades_pb2.ExplainGradeResponse, name: str, plan: remedie
     ]  # fmt: skip
     parts = [_table((), [(escape(label), escape(str(value))) for label, value in heads])]
     if g.pending_zh:
-        parts.append(_section("待评定", f"<p>{escape(g.pending_zh)}</p>"))
+        texts = (g.pending_zh, g.class_prior.text_zh)
+        parts.append(_section("待评定", "".join(f"<p>{escape(text)}</p>" for text in texts if text)))
     if g.held_zh:
         parts.append(_section("等级与得分", f"<p>{escape(g.held_zh)}</p>"))
     if g.HasField("override"):

@@ -22,6 +22,7 @@ from credit_service.settings import Settings, mask_url
 from credit_service.subjects.vault import Vault, read_master_key
 
 SOON = timedelta(days=14)
+STALE = timedelta(minutes=2)
 PACKAGES = ("grpcio", "protobuf", "sqlmodel", "SQLAlchemy", "structlog", "numpy", "cryptography")
 CALENDAR_MONTH = 11
 MEGABYTE = 1 << 20
@@ -50,7 +51,7 @@ def examine(settings: Settings, now: datetime | None = None) -> list[Result]:
     return [
         _versions(), _libgomp(), _migrations(settings), _ledger(settings), *_room(settings),
         *_models(settings, moment), *_certificates(settings, moment), *_key(settings), _person_key(settings),
-        _calendar(moment),
+        _calendar(moment), *_metrics(settings, moment),
     ]  # fmt: skip
 
 
@@ -149,6 +150,19 @@ def _key(settings: Settings) -> list[Result]:
     except CreditError as error:
         return [Result("fail", "key_file", error.message, "set the key and the certificate that were made together")]
     return [Result("ok", "key_file", "the certificate's own")]
+
+
+def _metrics(settings: Settings, now: datetime) -> list[Result]:
+    """Looks at the file of the metrics where one is wanted: a server that stopped leaves an old one."""
+    if not settings.metrics_file:
+        return []
+    path = Path(settings.metrics_file)
+    if not path.is_file():
+        return [Result("warn", "metrics", f"not there: {path}", "start the server, or mend the folder's permissions")]
+    age = now - datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    if age > STALE:
+        return [Result("warn", "metrics", f"written {age.total_seconds():.0f} seconds ago", "is the server running?")]
+    return [Result("ok", "metrics", f"fresh: {path}")]
 
 
 def _person_key(settings: Settings) -> Result:

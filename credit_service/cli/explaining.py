@@ -52,13 +52,8 @@ def explain(  # noqa: PLR0913  # a command takes each option as an argument
         print_json(plain(answer))
         return
     show(answer, grade_rows(answer.grade, name_at(connection, subject)), as_json=False)
-    rows = [("base", answer.base_points, "", "")]
-    rows += [
-        (both(f.text_zh, readable(f.text_en, f.unit)), f.points, f.best_points, " ".join(f.event_ids))
-        for f in answer.features
-    ]
-    rows.append(("score", sum(row[1] for row in rows), "", ""))
-    show_table(("feature", "points", "best", "events"), rows)
+    if answer.grade.HasField("score"):
+        _show_points(answer)
     if answer.findings:
         found = [
             (f.rule_id, f.effect, f.found_date, both(f.text_zh, f.text_en), " ".join(f.event_ids))
@@ -70,6 +65,16 @@ def explain(  # noqa: PLR0913  # a command takes each option as an argument
     unmet += [("used then, not now", f"event {event_id}") for event_id in answer.lapsed_event_ids]
     if unmet:
         show(answer, unmet, as_json=False)
+
+
+def _show_points(answer: grades_pb2.ExplainGradeResponse) -> None:
+    rows: list[tuple[str, int, object, str]] = [("base", answer.base_points, "", "")]
+    rows += [
+        (both(f.text_zh, readable(f.text_en, f.unit)), f.points, f.best_points, " ".join(f.event_ids))
+        for f in answer.features
+    ]
+    rows.append(("score", sum(row[1] for row in rows), "", ""))
+    show_table(("feature", "points", "best", "events"), rows)
 
 
 def _plan(connection: Connection, asked: grades_pb2.ExplainGradeRequest) -> remedies_pb2.PlanRepairResponse | None:

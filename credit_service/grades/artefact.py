@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.grades.features import set_hash
+from credit_service.grades.prior import FILE as PRIORS
+from credit_service.grades.prior import read_priors
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.table import read_scorecard
 from credit_service.legal_days import parse_day
@@ -32,8 +34,10 @@ FILES = (
     "booster.txt", "calibrator.json", "card.md", "features.json", "golden.csv", "metrics.json",
     "reference.json", "scale.json", "table.json",
 )  # fmt: skip
-# What a score can be computed again from.
-REPLAYED = ("calibrator.json", "features.json", "scale.json", "table.json")
+# The files that an artefact may have: older ones publish no priors.
+OPTIONAL = (PRIORS,)
+# What an answer can be computed again from.
+REPLAYED = (PRIORS, "calibrator.json", "features.json", "scale.json", "table.json")
 SIZE_LIMIT = 8 * 1024 * 1024
 MANIFEST_LIMIT = 64 * 1024
 
@@ -89,13 +93,14 @@ def load(directory: Path, keys: Keys) -> Artefact:
     try:
         documents = {name: parse(name, files[name]) for name in files if name.endswith(".json")}
         model_id = f"{manifest['model']}/{manifest['version']}"
-        scorecard = replace(read_scorecard(model_id, documents), expires_day=_expiry(manifest))
+        priors = read_priors(documents[PRIORS]) if PRIORS in documents else None
+        scorecard = replace(read_scorecard(model_id, documents), expires_day=_expiry(manifest), priors=priors)
         if set_hash(scorecard.feature_names) != manifest["feature_set"]:
             raise invalid("features.json", "another meaning of a feature", "the features of this service")
         _check_golden(scorecard, files["golden.csv"].decode())
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, csv.Error) as fault:
         raise invalid(directory.name, f"{type(fault).__name__} {fault}", "a well-formed artefact") from fault
-    replayed = {name: files[name] for name in REPLAYED} | {
+    replayed = {name: files[name] for name in REPLAYED if name in files} | {
         name: _bounded(directory / name, MANIFEST_LIMIT) for name in (MANIFEST, SIGNATURE)
     }
     signer = str(parse(SIGNATURE, replayed[SIGNATURE])["key_id"])
@@ -194,10 +199,10 @@ def _expiry(manifest: Mapping[str, Any]) -> int:
 
 def _files(directory: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
     listed = manifest.get("files")
-    if not isinstance(listed, dict) or sorted(listed) != list(FILES):
+    if not isinstance(listed, dict) or sorted(set(listed) - set(OPTIONAL)) != list(FILES):
         raise invalid(MANIFEST, listed, "exactly the files of an artefact")
     present = sorted(path.name for path in directory.iterdir())
-    if present != sorted([*FILES, MANIFEST, SIGNATURE]):
+    if present != sorted([*listed, MANIFEST, SIGNATURE]):
         raise _tampered(directory.name, ", ".join(present), "exactly the signed files")
     return {name: _listed(directory / name, entry) for name, entry in listed.items()}
 

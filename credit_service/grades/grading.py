@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from credit_service.errors import CreditError
+from credit_service.grades.prior import ClassPrior
 from credit_service.grades.scorecard import Contribution, ReasonLine, Scorecard
 from credit_service.grades.scoring import RULES, Scores, scores_of
 from credit_service.grades.stability import LETTERS, Held, cycle_days, held, letter_of, settle
@@ -85,6 +86,8 @@ class Graded:
     is_retired: bool = False
     held: Held | None = None
     override: Override | None = None
+    # What is expected of the class of a subject that shows PENDING.
+    class_prior: ClassPrior | None = None
     problem: CreditError | None = field(default=None, compare=False)
 
     def document(self) -> dict[str, Any]:
@@ -117,6 +120,8 @@ class Graded:
             }  # fmt: skip
         if self.pending is not None:
             found |= {"pending_zh": self.pending.text_zh, "pending_en": self.pending.text_en}
+        if self.class_prior is not None:
+            found["class_prior"] = self.class_prior.document()
         if self.next_review_day is not None:
             found["next_review_date"] = day_text(self.next_review_day)
         return found
@@ -199,8 +204,9 @@ def _judged(
         )  # fmt: skip
         if law.pending is not None:
             # A cap beats PENDING: too little evidence never hides a hard fact.
-            letter = max((veto.cap for veto in law.vetoes), default=PENDING)
-            graded.append(common(grade=_overridden(case, law, letter), next_review_day=day))
+            letter = _overridden(case, law, max((veto.cap for veto in law.vetoes), default=PENDING))
+            prior = _class_prior(mode, scorecard, case) if letter == PENDING else None
+            graded.append(common(grade=letter, class_prior=prior, next_review_day=day))
             continue
         stays = settled[i]
         letter, is_review_open = _letter(law, stays.letter)
@@ -231,6 +237,13 @@ def _settled(edition: Edition, scores: Scores, laws: Sequence[_Law], as_of_day: 
         if letter != earned[i]:
             found[i] = _Stays(letter, held(stability, earned[i], letter, as_of_day))
     return found
+
+
+def _class_prior(mode: str, scorecard: Scorecard | None, case: Case) -> ClassPrior | None:
+    """Returns what the model that speaks on the day publishes of the subject's class, if anything."""
+    if mode == RULES or scorecard is None or scorecard.priors is None:
+        return None
+    return ClassPrior(scorecard.priors.of(case.facts), scorecard.priors.confidence, scorecard.model_id)
 
 
 def _is_reviewed(case: Case) -> bool:

@@ -5,7 +5,7 @@ no veto is lifted.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -188,6 +188,12 @@ def search(
         statement = statement.where(tuple_(*place) < before)
     firsts = session.execute(statement.order_by(*(one.desc() for one in place)).limit(limit)).scalars().all()
     return [of_override(session, first.override_id) for first in firsts]
+
+
+def all_moves(session: Session) -> Iterator[OverrideMoveRow]:
+    """Yields every move of every override and review, by subject."""
+    keys = (col(getattr(OverrideMoveRow, name)) for name in ("subject_id", "override_id", "number"))
+    yield from session.execute(select(OverrideMoveRow).order_by(*keys)).scalars()
 
 
 def _check_term(last_day: int, grounds: Grounds) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.columns import Floats, Ints
 from credit_service.grades.feature import Feature
+from credit_service.grades.prior import Priors
 
 REASON_LIMIT = 4
 FEW_CUTS = 40
@@ -126,6 +127,8 @@ class Scorecard:
     calibrator: Calibrator
     # The last day of its service; none: it never expires.
     expires_day: int | None = None
+    # What it publishes of classes; none: nothing is said of who is pending.
+    priors: Priors | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, delete, select, tuple_
+from sqlalchemy import Index, Text, delete, func, select, tuple_
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime, insert_rows
@@ -267,6 +267,13 @@ def duties_of(session: Session, listing: ListingRow) -> Sequence[DutyRow]:
     """Returns the open deadlines of a listing."""
     mine = (col(DutyRow.subject_id) == listing.subject_id, col(DutyRow.listing_id) == listing.listing_id)
     return session.execute(select(DutyRow).where(*mine).order_by(col(DutyRow.number))).scalars().all()
+
+
+def overdue_duties(session: Session, today: int) -> int:
+    """Counts open deadlines of authorities whose last day is over; a right that ended is no duty."""
+    statement = select(func.count()).where(~col(DutyRow.is_right), col(DutyRow.last_day) < today)
+    found: int = session.execute(statement.select_from(DutyRow)).scalar_one()
+    return found
 
 
 def open_duties(

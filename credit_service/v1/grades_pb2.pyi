@@ -193,6 +193,7 @@ class GradeRecord(_message.Message):
     HELD_EN_FIELD_NUMBER: _builtins.int
     OVERRIDE_FIELD_NUMBER: _builtins.int
     RESTATEMENT_FIELD_NUMBER: _builtins.int
+    CLASS_PRIOR_FIELD_NUMBER: _builtins.int
     grade: Global___Grade.ValueType
     """The letter."""
     score: _builtins.int
@@ -251,6 +252,12 @@ class GradeRecord(_message.Message):
     def restatement(self) -> Global___GradeRestatement:
         """What is known now of a recorded grade, where that makes it another one. In ListGradeHistory alone."""
 
+    @_builtins.property
+    def class_prior(self) -> Global___ClassPrior:
+        """What is expected of the class of a subject that shows PENDING. Never a score. Absent for every other grade, and where
+        the model publishes nothing of classes or has expired.
+        """
+
     def __init__(
         self,
         *,
@@ -275,11 +282,14 @@ class GradeRecord(_message.Message):
         held_en: _builtins.str | None = ...,
         override: Global___AppliedOverride | None = ...,
         restatement: Global___GradeRestatement | None = ...,
+        class_prior: Global___ClassPrior | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "held_en", b"held_en", "held_zh", b"held_zh", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "restatement", b"restatement", "score", b"score", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_class_prior", b"_class_prior", "_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "class_prior", b"class_prior", "earned_grade", b"earned_grade", "held_en", b"held_en", "held_zh", b"held_zh", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "restatement", b"restatement", "score", b"score", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "earned_grade", b"earned_grade", "edition_id", b"edition_id", "grade", b"grade", "held_en", b"held_en", "held_zh", b"held_zh", "is_model_retired", b"is_model_retired", "is_review_open", b"is_review_open", "known_time", b"known_time", "mode", b"mode", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "restatement", b"restatement", "score", b"score", "subject", b"subject", "vetoes", b"vetoes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_class_prior", b"_class_prior", "_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "class_prior", b"class_prior", "earned_grade", b"earned_grade", "edition_id", b"edition_id", "grade", b"grade", "held_en", b"held_en", "held_zh", b"held_zh", "is_model_retired", b"is_model_retired", "is_review_open", b"is_review_open", "known_time", b"known_time", "mode", b"mode", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "restatement", b"restatement", "score", b"score", "subject", b"subject", "vetoes", b"vetoes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__class_prior: _TypeAlias = _typing.Literal["class_prior"]  # noqa: Y015
+    _WhichOneofArgType__class_prior: _TypeAlias = _typing.Literal["_class_prior", b"_class_prior"]  # noqa: Y015
     _WhichOneofReturnType__earned_grade: _TypeAlias = _typing.Literal["earned_grade"]  # noqa: Y015
     _WhichOneofArgType__earned_grade: _TypeAlias = _typing.Literal["_earned_grade", b"_earned_grade"]  # noqa: Y015
     _WhichOneofReturnType__held_en: _TypeAlias = _typing.Literal["held_en"]  # noqa: Y015
@@ -302,6 +312,8 @@ class GradeRecord(_message.Message):
     _WhichOneofArgType__restatement: _TypeAlias = _typing.Literal["_restatement", b"_restatement"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__class_prior) -> _WhichOneofReturnType__class_prior | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__earned_grade) -> _WhichOneofReturnType__earned_grade | None: ...
     @_typing.overload
@@ -326,6 +338,62 @@ class GradeRecord(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___GradeRecord: _TypeAlias = GradeRecord  # noqa: Y015
+
+@_typing.final
+class ClassPrior(_message.Message):
+    """What is expected of a class of subjects of which nothing but their class is known. It says nothing of one subject, and
+    moves no grade, ratio or factor.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    CLASS_CODE_FIELD_NUMBER: _builtins.int
+    SUBJECT_COUNT_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    TEXT_ZH_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    probability: _builtins.float
+    """Expected probability of the model's label in the next 12 months."""
+    low: _builtins.float
+    """Lower end of the interval of `probability`."""
+    high: _builtins.float
+    """Upper end of the interval of `probability`."""
+    confidence: _builtins.float
+    """Chance with which the interval holds the rate of the class, such as 0.9."""
+    class_code: _builtins.str
+    """Industry by GB/T 4754: division such as `C26`, or section such as `C`. Empty: all subjects, of whatever industry."""
+    subject_count: _builtins.int
+    """Subjects of the class behind it."""
+    model_id: _builtins.str
+    """Model that published it, as `name/version`."""
+    text_zh: _builtins.str
+    """Text in Chinese."""
+    text_en: _builtins.str
+    """Text in English."""
+    def __init__(
+        self,
+        *,
+        probability: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+        class_code: _builtins.str = ...,
+        subject_count: _builtins.int = ...,
+        model_id: _builtins.str = ...,
+        text_zh: _builtins.str = ...,
+        text_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_code", b"class_code", "confidence", b"confidence", "high", b"high", "low", b"low", "model_id", b"model_id", "probability", b"probability", "subject_count", b"subject_count", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassPrior: _TypeAlias = ClassPrior  # noqa: Y015
 
 @_typing.final
 class GradeRestatement(_message.Message):

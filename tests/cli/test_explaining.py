@@ -91,6 +91,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "probability": (telling(lambda t: t.__setitem__("probability", t["probability"] * 1.01)), "probability"),
     "vetoes": (telling(lambda t: t.__setitem__("vetoes", [] if t["vetoes"] else [{"cap": "D"}])), "grade: computed"),
     "table": (written("model/table.json", b'"base_points": 999', b'"base_points": 998'), "digest of table.json"),
+    "model file": (lambda files: files.update({"model/priors.json": b"{}"}), "digest of priors.json"),
     "manifest": (written("model/manifest.json", b"2028-01-23", b"2038-01-23"), "signature of the manifest"),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import FILES, key_id, load, load_champions, load_keys
 from tests.grades.conftest import MODELS
+from tests.grades.test_prior import PRIORS, a_document
 
 KEY = Ed25519PrivateKey.generate()
 KEYS = {key_id(KEY.public_key()): KEY.public_key()}
@@ -177,6 +179,40 @@ def test_missing_and_extra_files_are_tampering(copy: Path) -> None:
     assert reason_of(copy) is Reason.MODEL_TAMPERED
     (copy / "evil.py").unlink()
     (copy / "booster.txt").unlink()
+    assert reason_of(copy) is Reason.MODEL_TAMPERED
+
+
+def with_priors(folder: Path, change: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
+    """Puts rates of classes into an artefact, and into its manifest."""
+    document = a_document()
+    change(document)
+    (folder / "priors.json").write_text(json.dumps(document), "utf-8")
+    changed("manifest.json", lambda m: m["files"].__setitem__("priors.json", {}))(folder)
+
+
+def test_priors_are_read_when_they_are_signed_and_absent_when_there_are_none(copy: Path) -> None:
+    seal(copy)
+    before = load(copy, KEYS)
+    assert (before.scorecard.priors, "priors.json" in before.replayed) == (None, False)
+    with_priors(copy)
+    seal(copy)
+    after = load(copy, KEYS)
+    assert after.scorecard == replace(before.scorecard, priors=PRIORS)
+    assert after.replayed["priors.json"] == (copy / "priors.json").read_bytes()
+
+
+def test_priors_that_were_not_signed_or_do_not_hold_are_refused(copy: Path) -> None:
+    seal(copy)
+    (copy / "priors.json").write_text(json.dumps(a_document()), "utf-8")
+    assert reason_of(copy) is Reason.MODEL_TAMPERED
+    with_priors(copy, lambda document: document["classes"][1].__setitem__("probability", 0.001))
+    seal(copy)
+    assert reason_of(copy) is Reason.MODEL_INVALID
+    for content in (b"[]", b"{}", b'{"confidence": 0.9, "strength": 10, "classes": 7}', b'{"confidence": NaN}'):
+        (copy / "priors.json").write_bytes(content)
+        seal(copy)
+        assert reason_of(copy) is Reason.MODEL_INVALID
+    (copy / "priors.json").unlink()
     assert reason_of(copy) is Reason.MODEL_TAMPERED
 
 

@@ -12,9 +12,10 @@ from credit_service.legal_days import day_start, parse_day
 from tests.grades.conftest import champions  # noqa: F401  # a fixture
 from training.data import gather
 from training.dataset import history
+from training.grouping import groups_of
 from training.monitoring import by_grade, by_group, drift, migration, noise_floor, reference, stability_index
 from training.pages import page, reliability
-from training.watching import groups_of, reliability_bins
+from training.watching import reliability_bins
 
 T = parse_day("2026-06-30")
 

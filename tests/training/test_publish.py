@@ -155,9 +155,21 @@ def test_commands_evaluate_key_and_publish(tmp_path: Path, snapshot: Path, capsy
     text = text.replace("bootstrap = 1000", "bootstrap = 5").replace("rounds = 300", "rounds = 20")
     recipe = tmp_path / "small.toml"
     recipe.write_text(text, "utf-8")
-    report, key, models = tmp_path / "report.json", tmp_path / "key.pem", tmp_path / "models"
-    assert main(["evaluate", "--recipe", str(recipe), "--input", str(snapshot), "--out", str(report)]) == 0
-    assert set(json.loads(report.read_text("utf-8"))["tasks"]) == {"tw-b", "tw-c"}
+    report, key, models, page = (tmp_path / name for name in ("report.json", "key.pem", "models", "page.html"))
+    given = ["--recipe", str(recipe), "--input", str(snapshot), "--out", str(report), "--page", str(page)]
+    ledger = tmp_path / "events.jsonl"
+    events = list(tw_osh.events(tw_osh.read(snapshot)))
+    ledger.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events), "utf-8")
+    assert main(["evaluate", *given, "--extract", str(ledger)]) == 0
+    told = json.loads(report.read_text("utf-8"))
+    assert set(told["tasks"]) == {"tw-b", "tw-c"}
+    assert set(told["ledger"]["sources"]) == {event["source"] for event in events}
+    assert "overrides" not in told["ledger"]
+    kinds = told["tasks"]["tw-b"]["monitoring"]["with_exposure"]["kind"]
+    assert {kind: one["n"] for kind, one in kinds.items()} == {
+        kind: one["n"] for kind, one in told["tasks"]["tw-b"]["monitoring"]["by_group"]["kind"].items()
+    }
+    assert "with size and visits" in page.read_text("utf-8")
     assert main(["key", str(key), "--keys", str(models / "keys")]) == 0
     where = ["--input", str(snapshot), "--key", str(key), "--models", str(models)]
     assert main(["publish", "--recipe", str(recipe), *where]) == 0

@@ -1,0 +1,84 @@
+"""What an operator watches, in the text form of Prometheus: calls of this process, and what its databases hold.
+
+The text is written to a file, for the textfile collector of a node exporter or for `cat`: no port, no credential and no
+second protocol. Names of methods, codes, grades, models and sources are all that it says; never a subject or a caller.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from credit_service import logs
+from credit_service.api.house import House
+from credit_service.api.meter import Meter, Sample, family
+from credit_service.grades.tables import grade_counts
+from credit_service.ledger.tables import head
+from credit_service.legal_days import civil_day, parse_day
+from credit_service.listings.tables import overdue_duties
+
+WRITE_SECONDS = 15.0
+# Counting grades reads every one of them.
+GRADES_SECONDS = 600.0
+
+
+async def keep_writing(path: Path, house: House, meter: Meter) -> None:
+    """Writes the file every few seconds until it is cancelled; what fails is said in the log and tried again."""
+    loop, grades, counted = asyncio.get_running_loop(), list[str](), -GRADES_SECONDS
+    # A thread of its own, that never waits behind a door; leaving waits for what it is reading.
+    with ThreadPoolExecutor(1, thread_name_prefix="metrics") as aside:
+        while True:
+            try:
+                if loop.time() - counted >= GRADES_SECONDS:
+                    grades, counted = await loop.run_in_executor(aside, grade_lines, house), loop.time()
+                state = await loop.run_in_executor(aside, state_lines, house, house.clock())
+                await loop.run_in_executor(aside, write, path, [*meter.lines(), *grades, *state])
+            except Exception as error:  # noqa: BLE001  # a full disk must not end the service
+                logs.get().error("metrics not written", exc_info=error)
+            await asyncio.sleep(WRITE_SECONDS)
+
+
+def grade_lines(house: House) -> list[str]:
+    """Returns how many subjects stand at each grade."""
+    with house.database.reading() as session:
+        counts = grade_counts(session)
+    return family("grades", "gauge", "Subjects by current grade.", _labelled("grade", counts))
+
+
+def state_lines(house: House, now: datetime) -> list[str]:
+    """Returns what the databases hold and how old the models are."""
+    today = civil_day(now)
+    with house.database.reading() as session:
+        row, overdue = head(session), overdue_duties(session, today)
+        silent = {one.source: int(one.is_stale) for one in house.watermarks(session, now)}
+    ages = {m.scorecard.model_id: today - parse_day(str(m.manifest["published_on"])) for m in house.models}
+    left = {m.scorecard.model_id: m.scorecard.expires_day - today for m in house.models if m.scorecard.expires_day}
+    return [
+        *family("events", "gauge", "Events in the ledger.", _plain(row.position)),
+        *family("events_not_judged", "gauge", "Events that no grade has followed yet.",
+                 _plain(row.position - row.judged_position)),
+        *family("deadlines_overdue", "gauge", "Deadlines of authorities whose last day is over.", _plain(overdue)),
+        *family("source_silent", "gauge", "1 for a source that is silent for longer than agreed.",
+                 _labelled("source", silent)),
+        *family("model_age_days", "gauge", "Days since a champion was published.", _labelled("model", ages)),
+        *family("model_days_left", "gauge", "Days until a champion retires.", _labelled("model", left)),
+        *family("written_timestamp_seconds", "gauge", "When this was written.", _plain(now.timestamp())),
+    ]  # fmt: skip
+
+
+def write(path: Path, lines: Iterable[str]) -> None:
+    """Writes the file as a whole or not at all; a collector of another user may read it."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    os.chmod(draft, 0o644)
+    draft.replace(path)
+
+
+def _plain(value: float) -> list[Sample]:
+    return [("", {}, value)]
+
+
+def _labelled(label: str, values: Mapping[str, float]) -> list[Sample]:
+    return [("", {label: name}, value) for name, value in sorted(values.items())]

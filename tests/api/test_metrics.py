@@ -1,0 +1,185 @@
+"""Metrics: what they count is what happened, in a form that a collector reads, and nobody is named."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from credit_service.api import metrics
+from credit_service.api.meter import BUCKETS, Meter, family
+from credit_service.cli.doctor import examine
+from credit_service.ledger.tables import keep_judged
+from credit_service.legal_days import civil_day, parse_day
+from credit_service.v1 import grades_pb2, listings_pb2, sync_pb2
+from tests.api.life import NOTICE, a_candidate, move
+from tests.api.street import NOW, SOURCE, Clock, Street, a_code, a_record, ref, registered, serving
+
+SAMPLE = re.compile(r"(safety_credit_[a-z_]+)(?:\{([a-z]+=\"[^\"]*\"(?:,[a-z]+=\"[^\"]*\")*)\})? (-?[0-9.e+]+)")
+Read = Callable[[], dict[str, float]]
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
+    """A server that writes its metrics all the time."""
+    monkeypatch.setattr(metrics, "WRITE_SECONDS", 0.02)
+    monkeypatch.setattr(metrics, "GRADES_SECONDS", 0.0)
+    url, file = f"sqlite:///{tmp_path / 'credit.db'}", str(tmp_path / "credit.prom")
+    with serving(tmp_path, Clock(), database_url=url, metrics_file=file) as street:
+        yield street
+
+
+@pytest.fixture
+def read(house: Street) -> Read:
+    """Reads what is written after the call, by name and labels."""
+
+    def parsed() -> dict[str, float]:
+        path = Path(house.settings.metrics_file)
+        path.unlink(missing_ok=True)
+        limit = time.monotonic() + 20
+        for _ in range(2):  # the first file may have been begun before
+            while not path.is_file() and time.monotonic() < limit:
+                time.sleep(0.01)
+            text = path.read_text("utf-8")
+            path.unlink()
+        found = {}
+        for line in text.splitlines():
+            if not line.startswith("#"):
+                sample = SAMPLE.fullmatch(line)
+                assert sample, line
+                found[f"{sample[1]}{{{sample[2]}}}" if sample[2] else sample[1]] = float(sample[3])
+        return found
+
+    return parsed
+
+
+def calls(method: str, code: str) -> str:
+    return f'safety_credit_calls_total{{method="{method}",code="{code}"}}'
+
+
+def test_calls_are_counted_by_method_and_code_refused_ones_too(house: Street, read: Read) -> None:
+    code = a_code()
+    house.must_collect(registered(code))
+    for _ in range(3):
+        house.ask("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
+    house.refusal("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(a_code())))
+    house.refusal("enterprise", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
+    found = read()
+    assert found[calls("GradeService/GetGrade", "OK")] == 3
+    assert found[calls("GradeService/GetGrade", "NOT_FOUND")] == 1
+    assert found[calls("GradeService/GetGrade", "PERMISSION_DENIED")] == 1
+    assert found[calls("LedgerService/SubmitEvents", "OK")] == 1
+    assert found['safety_credit_call_seconds_count{method="GradeService/GetGrade"}'] == 5
+    assert found['safety_credit_call_seconds_bucket{method="GradeService/GetGrade",le="+Inf"}'] == 5
+    assert 0 < found['safety_credit_call_seconds_sum{method="GradeService/GetGrade"}'] < 60
+
+
+def test_conversation_is_counted_and_has_no_latency(house: Street, read: Read) -> None:
+    house.must_collect(registered(a_code()))
+    opening = sync_pb2.SubscribeRequest(start=sync_pb2.SubscribeStart(heartbeat_seconds=60))
+    assert house.ask("regulator", "SyncService/Subscribe", iter([opening]))
+    limit, found = time.monotonic() + 20, dict[str, float]()
+    while not any("SyncService/Subscribe" in name for name in found) and time.monotonic() < limit:
+        found = read()
+    names = [name for name in found if "SyncService/Subscribe" in name]
+    assert names
+    assert all(name.startswith("safety_credit_calls_total") for name in names)
+
+
+def test_grades_ledger_deadlines_sources_and_models_are_told(house: Street, read: Read) -> None:
+    young, (_, listing) = a_code(), a_candidate(house)
+    a_candidate(house)
+    house.must_collect(registered(young, founded_date="2026-09-01"))
+    found = read()
+    assert found['safety_credit_grades{grade="PENDING"}'] == 1
+    assert found['safety_credit_grades{grade="D"}'] == 2
+    assert found["safety_credit_events"] == 7
+    assert found["safety_credit_events_not_judged"] == 0
+    assert found["safety_credit_deadlines_overdue"] == 0
+    assert found[f'safety_credit_source_silent{{source="{SOURCE}"}}'] == 0
+    assert found['safety_credit_source_silent{source="sim-city-fire"}'] == 1
+    assert found['safety_credit_model_age_days{model="cn_sim_pd/2026.11.0"}'] == 0
+    wanted = parse_day("2028-01-23") - civil_day(NOW)
+    assert found['safety_credit_model_days_left{model="cn_sim_pd/2026.11.0"}'] == wanted
+    assert found["safety_credit_written_timestamp_seconds"] == NOW.timestamp()
+    move(house, "NotifyListing", listing)
+    move(house, "RecordService", listing, document=NOTICE)
+    house.clock.now = NOW + timedelta(days=200)
+    due = house.ask("regulator", "ListingService/ListDeadlines", listings_pb2.ListDeadlinesRequest()).deadlines
+    found = read()
+    # The enterprise's right to be heard has ended too, and is no duty of anybody.
+    assert found["safety_credit_deadlines_overdue"] == sum(one.is_overdue for one in due) > 0
+    assert found['safety_credit_model_age_days{model="cn_sim_pd/2026.11.0"}'] == 200
+    assert found[f'safety_credit_source_silent{{source="{SOURCE}"}}'] == 1
+
+
+def test_events_that_are_not_judged_yet_are_the_lag(house: Street, read: Read) -> None:
+    code = a_code()
+    house.must_collect(registered(code), a_record(code))
+    with house.running.house.database.transaction() as session:
+        keep_judged(session, 1)
+    assert read()["safety_credit_events_not_judged"] == 1
+
+
+def test_nobody_is_named(house: Street, read: Read) -> None:
+    code = a_code()
+    house.must_collect(registered(code))
+    house.ask("insurer", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
+    text = " ".join(read())
+    assert "GradeService/GetGrade" in text
+    for word in (code, "insurer", "example-insurance", "officer", "模拟"):
+        assert word not in text
+
+
+def test_file_that_cannot_be_written_never_ends_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "WRITE_SECONDS", 0.02)
+    file = tmp_path / "nowhere" / "credit.prom"
+    with serving(tmp_path, Clock(), database_url=f"sqlite:///{tmp_path / 'c.db'}", metrics_file=str(file)) as street:
+        time.sleep(0.3)
+        assert street.running.metrics is not None
+        assert not street.running.metrics.done()
+        street.ask("operator", "SyncService/GetFeedInfo", sync_pb2.GetFeedInfoRequest())
+        file.parent.mkdir()
+        limit = time.monotonic() + 20
+        while not (file.is_file() and "GetFeedInfo" in file.read_text("utf-8")) and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert "GetFeedInfo" in file.read_text("utf-8")
+
+
+def test_buckets_hold_each_call_once_and_rise() -> None:
+    meter = Meter()
+    for seconds in (0.0, 0.005, 0.0051, 3.0, 10.0, 11.0):
+        meter.note("S/M", "OK", seconds)
+    meter.note("S/M", "CANCELLED", None)
+    lines = [line for line in meter.lines() if "_bucket" in line]
+    counts = [int(line.rpartition(" ")[2]) for line in lines]
+    assert len(lines) == len(BUCKETS) + 1
+    assert counts == [2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 6]
+    assert 'safety_credit_calls_total{method="S/M",code="CANCELLED"} 1' in meter.lines()
+    assert Meter().lines()[0].startswith("# HELP safety_credit_calls_total")
+
+
+def test_quotes_and_line_ends_cannot_break_a_line() -> None:
+    (_, _, line) = family("x", "gauge", "Text.", [("", {"source": 'a"b\\c\nd'}, 1)])
+    assert line == 'safety_credit_x{source="a\\"b\\\\c\\nd"} 1'
+
+
+def test_doctor_says_when_the_metrics_are_old(house: Street, read: Read) -> None:
+    read()
+    limit = time.monotonic() + 20
+    while not Path(house.settings.metrics_file).is_file() and time.monotonic() < limit:
+        time.sleep(0.01)
+    now = datetime.now(UTC)
+
+    def state(settings_file: str, moment: datetime) -> list[str]:
+        settings = replace(house.settings, metrics_file=settings_file)
+        return [one.state for one in examine(settings, moment) if one.what == "metrics"]
+
+    file = house.settings.metrics_file
+    assert state(file, now) == ["ok"]
+    assert state(file, now + timedelta(minutes=5)) == ["warn"]
+    assert state(f"{file}.gone", now) == ["warn"]
+    assert state("", now) == []

@@ -1,0 +1,55 @@
+"""An evaluation as it is read: exposure, reporting, and what a ledger adds, in figures and on the page."""
+
+import pytest
+
+from credit_service.ledger.sources import load_sources
+from credit_service.legal_days import add_months, day_text
+from training.evaluate import Report, rounded
+from training.extract import Extract, Overridden
+from training.making import Held
+from training.pages import page
+from training.publish import json_text
+from training.recipe import Recipe
+from training.watching import watched
+
+SIGNS = [{"source": "sim-city-fire", "is_stale": True}]
+
+
+@pytest.fixture(scope="module")
+def extract(held: Held, recipe: Recipe, report: Report) -> Extract:
+    """The test city as a ledger in which officers made a dozen grades worse, two years before its end."""
+    day = add_months(recipe.test_cutoff, -2)
+    some = report.sets.test.subject[:12].tolist()
+    set_by_hand = [Overridden(held.test.subject_ids[n], "D", "EVIDENCE", day, day + 90) for n in some]
+    return Extract(held.test, load_sources(), set_by_hand, SIGNS)
+
+
+def test_points_leave_size_out_and_the_whole_fit_knows_it(recipe: Recipe, held: Held, report: Report) -> None:
+    found = watched(recipe, report, held)
+    assert "ledger" not in found
+    m = found["tasks"]["cn-main"]["monitoring"]
+    sizes = ("under 10", "10 to 49", "50 to 299")
+    plain, explained = ([m[kind]["size"][one] for one in sizes] for kind in ("by_group", "with_exposure"))
+    assert [one["n"] for one in plain] == [one["n"] for one in explained]
+    # Twenty rounds on a small city learn a part of it: the large firms' harm looks less unexpected.
+    assert 1 < explained[2]["observed_to_expected"] < 0.9 * plain[2]["observed_to_expected"]
+    assert m["reporting"]["to"] == day_text(recipe.test_cutoff)
+    assert sum(one["light"] for one in m["reporting"]["size"].values()) == m["reporting"]["light"] > 0
+
+
+def test_ledger_adds_sources_reporting_and_overrides(
+    recipe: Recipe, held: Held, report: Report, extract: Extract
+) -> None:
+    found = watched(recipe, report, held, extract)
+    told = found["ledger"]
+    assert told["as_of"] == day_text(extract.last_known_day)
+    assert told["sources"]["sim-city-fire"]["is_silent"]
+    assert not told["sources"]["sim-city-em"]["is_silent"]
+    evidence = told["overrides"]["by_reason"]["EVIDENCE"]
+    assert evidence["n"] == evidence["known"] == 12
+    assert evidence["agreed"] == evidence["harmed"]
+    assert 0 < evidence["agreed_expected"] < 3
+    text = page(rounded(found))
+    assert f"Ledger on {told['as_of']}" in text
+    assert "by_reason EVIDENCE" in text
+    assert json_text(rounded(found))
