@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from credit_service.rulebook.law import Rule
-from credit_service.rulebook.matching import Match, current, firsts, rule_matches
+from credit_service.rulebook.matching import Match, Named, current, firsts, rule_matches
 from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
@@ -45,7 +45,7 @@ def findings(rule: Rule, view: View, scheme: str) -> list[Finding]:
     if not matches:
         return []
     scope = _scope(rule, view)
-    return [] if scope is None else found_by(rule, matches, scope)
+    return [] if scope is None else found_by(rule, matches, scope, view.named)
 
 
 def applies(rule: Rule, scheme: str) -> bool:
@@ -53,7 +53,7 @@ def applies(rule: Rule, scheme: str) -> bool:
     return rule.applies_to in ("ANY", "PERSON" if scheme == PERSON else "UNIT")
 
 
-def found_by(rule: Rule, matches: Iterable[Match], scope: tuple[int, ...]) -> list[Finding]:
+def found_by(rule: Rule, matches: Iterable[Match], scope: tuple[int, ...], named: Named) -> list[Finding]:
     """Returns what a rule finds by its matches, once per fact that each is about."""
     return [
         Finding(
@@ -67,7 +67,7 @@ def found_by(rule: Rule, matches: Iterable[Match], scope: tuple[int, ...]) -> li
             text_en=rule.text_en,
             scope_event_ids=scope,
         )
-        for match in firsts(matches)
+        for match in firsts(matches, named)
     ]
 
 
@@ -75,5 +75,5 @@ def _scope(rule: Rule, view: View) -> tuple[int, ...] | None:
     """Returns the events that show the subject in scope, empty for no scope, None if outside."""
     if rule.scope is None:
         return ()
-    matches = firsts(current(view.edition.scopes[rule.scope], view))
+    matches = firsts(current(view.edition.scopes[rule.scope], view), view.named)
     return matches[0].proof if matches else None

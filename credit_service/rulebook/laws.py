@@ -26,6 +26,10 @@ FEW = 8
 _HARD = HardRecord()
 
 
+def _unnamed(_event_ids: tuple[int, ...]) -> tuple[str, ...]:
+    return ()
+
+
 class Laws:
     """Answers what the law says of each subject, by its place."""
 
@@ -66,7 +70,9 @@ class Laws:
             if matches is None or rule.scope is not None:
                 found.extend(findings(rule, self.view(subject), scheme))
             elif rule.is_founded and applies(rule, scheme):
-                found.extend(found_by(rule, matches, ()))
+                # One match needs no order.
+                named = self.view(subject).named if len(matches) > 1 else _unnamed
+                found.extend(found_by(rule, matches, (), named))
         return found
 
     def vetoes(self, subject: int) -> list[Veto]:

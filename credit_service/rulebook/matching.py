@@ -40,6 +40,10 @@ class Match(NamedTuple):
     proof: tuple[int, ...]
 
 
+# Gives the records of events their names, by which equals are put in an order that every order of arrival shares.
+Named = Callable[[tuple[int, ...]], tuple[str, ...]]
+
+
 def current(condition: Condition, view: View) -> list[Match]:
     """Returns every match that stands on the day of the view."""
     return _CURRENT[type(condition)](condition, view)
@@ -60,10 +64,13 @@ def rule_matches(rule: Rule, view: View) -> list[Match]:
     return found
 
 
-def firsts(matches: Iterable[Match]) -> list[Match]:
-    """Keeps one match per anchor, the first begun, so that a proof stays while it stands."""
+def firsts(matches: Iterable[Match], named: Named) -> list[Match]:
+    """Keeps one match per anchor, the first begun, so that a proof stays while it stands.
+
+    Of those begun on one day the name of the record decides: the order of arrival proves nothing.
+    """
     kept: dict[tuple[int, ...], Match] = {}
-    for match in sorted(matches, key=_order):
+    for match in sorted(matches, key=lambda match: (match.start, named(match.proof))):
         kept.setdefault(match.anchor, match)
     return list(kept.values())
 
@@ -88,10 +95,6 @@ def bounds(condition: Condition, view: View) -> Iterator[int]:
         case _:
             # Listings come from outside; rules and the hard record give their own bounds.
             return
-
-
-def _order(match: Match) -> tuple[int, tuple[int, ...]]:
-    return match.start, match.proof
 
 
 def _pattern_bounds(pattern: FactPattern, view: View) -> Iterator[int]:
@@ -205,27 +208,27 @@ def _count(count: Count, view: View) -> list[Match]:
     if len(matches) < count.at_least:
         return []
     if count.span is None:
-        return _lasting_longest(matches, count.at_least)
-    return _rolling(count, count.span, firsts(matches), view.as_of_day)
+        return _lasting_longest(matches, count.at_least, view.named)
+    return _rolling(count, count.span, matches, view)
 
 
-def _lasting_longest(matches: list[Match], at_least: int) -> list[Match]:
+def _lasting_longest(matches: list[Match], at_least: int, named: Named) -> list[Match]:
     """Returns the group of different facts that stands longest."""
-    kept = {match.anchor: match for match in sorted(matches, key=lambda match: match.until)}
-    group = sorted(kept.values(), key=lambda match: (match.until, match.day, match.anchor))
+    kept = {match.anchor: match for match in sorted(matches, key=lambda match: (match.until, named(match.proof)))}
+    group = sorted(kept.values(), key=lambda match: (match.until, match.day, named(match.anchor)))
     return [_group(group[-at_least:], NEVER)] if len(group) >= at_least else []
 
 
-def _rolling(count: Count, span: Period, facts: list[Match], as_of_day: int) -> list[Match]:
+def _rolling(count: Count, span: Period, matches: list[Match], view: View) -> list[Match]:
     """Returns, per fact that completes a window, the smallest group that proves it."""
-    facts.sort(key=lambda match: (match.day, match.anchor))
+    facts = sorted(firsts(matches, view.named), key=lambda match: (match.day, view.named(match.anchor)))
     groups = []
     for end in range(count.at_least, len(facts) + 1):
         group = facts[end - count.at_least : end]
         if group[-1].day < span.after(group[0].day):
             last = NEVER if count.since is None else count.since.after(group[-1].day)
             groups.append(_group(group, last))
-    return _now(groups, as_of_day)
+    return _now(groups, view.as_of_day)
 
 
 def _group(matches: list[Match], until: int) -> Match:
@@ -245,7 +248,7 @@ def _all(condition: AllOf, view: View) -> list[Match]:
         matches = current(part, view)
         if not matches:
             return []
-        chosen.append(min(matches, key=_order))
+        chosen.append(min(matches, key=lambda match: (match.start, view.named(match.proof))))
     return [_group(chosen, NEVER)]
 
 

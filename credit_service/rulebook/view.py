@@ -16,7 +16,7 @@ class View:
     __slots__ = (
         *("edition", "as_of_day", "lists", "days", "by_kind", "passing", "unusable_from"),
         *("spans", "matches"),
-        *("_by_key", "_referring", "_links_built"),
+        *("_by_key", "_referring", "_links_built", "_names"),
     )
 
     def __init__(
@@ -36,6 +36,7 @@ class View:
         self._by_key: dict[str, Fact] = {}
         self._referring: dict[str, list[Fact]] = {}
         self._links_built = False
+        self._names: dict[int, str] | None = None
         # What `matching` found of each pattern, by its identity.
         self.spans: dict[int, Any] = {}
         # What it found of each rule, by its id.
@@ -55,6 +56,12 @@ class View:
         if not is_statutory:
             return self.unusable_from[fact.event_id]
         return fact.day if is_void(self.edition.usability, fact) else NEVER
+
+    def named(self, event_ids: tuple[int, ...]) -> tuple[str, ...]:
+        """Returns the names of the records of some events, sorted."""
+        if self._names is None:
+            self._names = {fact.event_id: key(fact) for facts in self.by_kind.values() for fact in facts}
+        return tuple(sorted(self._names[event_id] for event_id in event_ids))
 
     def penalties(self, fact: Fact) -> Iterable[Fact]:
         """Returns the penalties that name the fact or that it names, oldest first."""

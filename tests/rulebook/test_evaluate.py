@@ -1,6 +1,7 @@
 """Evaluation beyond the cases: order of facts, language, kinds that are absent."""
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 from credit_service.ledger.facts import Fact
@@ -26,6 +27,21 @@ def test_last_registration_counts_in_whatever_order_facts_arrive(cn: Edition, a_
     for order in (facts, facts[::-1]):
         (finding,) = evaluate(View(cn, order, [NEVER] * 3, DAY))
         assert (finding.rule_id, finding.event_ids, finding.scope_event_ids) == ("B-09", (3,), (2,))
+
+
+def test_equals_are_proven_by_the_same_records_in_whatever_order_they_arrived(
+    cn: Edition, a_fact: Callable[..., Fact]
+) -> None:
+    told, proofs = [("A", "2026-02-10"), ("B", "2026-05-01"), ("C", "2026-05-01"), ("D", "2026-05-01")], set()
+    for order in permutations(told):
+        facts = [
+            a_fact(n, "ACC", day, name=name, level="GENERAL", deaths=1, liability="LIABLE")
+            for n, (name, day) in enumerate(order, 1)
+        ]
+        names = {fact.event_id: fact.record_id for fact in facts}
+        found = evaluate(View(cn, facts, [NEVER] * 4, DAY))
+        proofs.add(tuple((f.rule_id, tuple(sorted(names[n] for n in f.event_ids))) for f in found))
+    assert proofs == {(("W-01", ("A", "B")), ("W-01", ("B", "C")), ("W-01", ("C", "D")))}
 
 
 def test_finding_speaks_both_languages(cn: Edition, a_fact: Callable[..., Fact]) -> None:
