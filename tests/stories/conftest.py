@@ -19,9 +19,3 @@ def module_site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 def faults() -> Faults:
     """Hands out the tally of the run."""
     return TALLY
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says how many faults were tried."""
-    if TALLY.tried or TALLY.reasons:
-        terminalreporter.write_line(TALLY.write())

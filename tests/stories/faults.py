@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # `make soak` asks for more rounds; `make test` takes what fits into a minute.
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "1"))
@@ -28,6 +29,16 @@ class Faults:
     def skip(self, kind: str, dialect: str, reason: str) -> None:
         """Notes why a fault cannot be tried here; its figure is null."""
         self.reasons[kind, dialect] = reason
+
+    def told(self) -> list[Any]:
+        """Returns what another process can read."""
+        return [[[*k, count] for k, count in self.tried.items()], [[*k, why] for k, why in self.reasons.items()]]
+
+    def hear(self, told: list[Any]) -> None:
+        """Adds what another process counted."""
+        tried, reasons = told
+        self.tried.update({(kind, dialect): count for kind, dialect, count in tried})
+        self.reasons |= {(kind, dialect): why for kind, dialect, why in reasons}
 
     def write(self) -> str:
         """Writes the figures and returns the line that sums them up; 0 was not run, null cannot be run here."""
