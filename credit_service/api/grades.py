@@ -32,6 +32,8 @@ from credit_service.subjects.schemes import split
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
 
+# As of, and known by.
+Frame = tuple[datetime, datetime]
 BATCH_LIMIT = 100_000
 TRIED_LIMIT = 100
 CHUNK = 500
@@ -55,32 +57,74 @@ class GradeDoor(OverrideDoor):
         check_subject(call.caller, identifier)
         is_now = _is_now(request)
         gathering = self._kept if is_now else self._judged
-        return await gathering.ask(_Asked(identifier, call, frame, is_now), call.run)
+        states = tuple(request.time_frame.HasField(name) for name in ("as_of_time", "known_time"))
+        return await gathering.ask(_Asked(identifier, call, frame, is_now, states), call.run)
 
     def _answers(self, asked: Sequence["_Asked"]) -> list[pb.GetGradeResponse | Exception]:
-        """Answers many questions, each from its kept grade where that stands, else by judging."""
-        answers: list[pb.GetGradeResponse | Exception] = []
+        """Answers many questions, each from its kept grade where that stands, else by judging them together."""
         by_day: dict[int, list[str]] = {}
         for one in asked:
             by_day.setdefault(civil_day(one.call.now), []).append(one.subject_id)
+        answers: list[pb.GetGradeResponse | Exception] = []
         with self.house.database.reading() as session:
             kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in by_day.items()}
-            for one in asked:
+            stand = [kept[civil_day(one.call.now)].get(one.subject_id) for one in asked]
+            found = self._found(session, asked, stand)
+            for one, mine, (document, frame) in zip(asked, stand, found, strict=True):
                 try:
-                    answers.append(self._answer(session, one, kept[civil_day(one.call.now)].get(one.subject_id)))
+                    answers.append(self._answer(session, one, mine, document, frame))
                 except Exception as error:  # noqa: BLE001  # it belongs to the one that asked
                     answers.append(error)
         return answers
 
-    def _answer(self, session: Session, asked: "_Asked", kept: Kept | None) -> pb.GetGradeResponse:
+    def _found(
+        self, session: Session, asked: Sequence["_Asked"], stand: Sequence[Kept | None]
+    ) -> list[tuple[dict[str, Any] | Exception | None, Frame]]:
+        """Returns a grade's document a question, with its time frame; none for an unknown subject.
+
+        What is judged in one turn and states no time shares one: the latest that any of its callers came at.
+        """
+        latest = tuple(max((o.frame[n] for o in asked if not o.states[n]), default=None) for n in (0, 1))
+        found: list[tuple[dict[str, Any] | Exception | None, Frame]] = []
+        groups: dict[Frame, list[int]] = {}
+        for place, (one, mine) in enumerate(zip(asked, stand, strict=True)):
+            document = mine.grade(one.frame[1]) if mine is not None and one.is_now else None
+            found.append((document, one.frame))
+            if mine is not None and document is None:
+                as_of, known = (one.frame[n] if one.states[n] else latest[n] or one.frame[n] for n in (0, 1))
+                groups.setdefault((as_of, known), []).append(place)
+        for frame, places in groups.items():
+            ids = [asked[place].subject_id for place in places]
+            for place, judged in zip(places, self._judged_by(session, ids, frame), strict=True):
+                found[place] = judged, frame
+        return found
+
+    def _judged_by(
+        self, session: Session, subject_ids: Sequence[str], frame: Frame
+    ) -> list[dict[str, Any] | Exception]:
+        """Judges subjects together; where that fails, each by itself, so that none suffers for another."""
+        try:
+            return [_told(graded) for graded in self.house.assessor.grades(session, subject_ids, *frame)]
+        except Exception as error:  # noqa: BLE001  # it belongs to one of those that asked
+            if len(subject_ids) == 1:
+                return [error]
+            return [one for subject_id in subject_ids for one in self._judged_by(session, [subject_id], frame)]
+
+    def _answer(
+        self,
+        session: Session,
+        asked: "_Asked",
+        kept: Kept | None,
+        document: dict[str, Any] | Exception | None,
+        frame: Frame,
+    ) -> pb.GetGradeResponse:
         call, identifier = asked.call, asked.subject_id
-        if kept is None:
+        if kept is None or document is None:
             raise CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {identifier}, want a known subject")
         check_subject(call.caller, identifier, kept.kind)
-        document = kept.grade(asked.frame[1]) if asked.is_now else None
-        if document is None:
-            document = _document(self.house.assessor.grades(session, [identifier], *asked.frame)[0])
-        grade = redact(grade_message(document, asked.frame), call.caller, kept.supervising_region)
+        if isinstance(document, Exception):
+            raise document
+        grade = redact(grade_message(document, frame), call.caller, kept.supervising_region)
         return pb.GetGradeResponse(grade=grade, stale_sources=self._stale(session, identifier, call.now))
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
@@ -198,9 +242,10 @@ class GradeDoor(OverrideDoor):
 class _Asked:
     subject_id: str
     call: Call
-    # As of, and known by.
-    frame: tuple[datetime, datetime]
+    frame: Frame
     is_now: bool
+    # Whether the caller states each time of the frame.
+    states: tuple[bool, ...]
 
 
 def _is_now(request: pb.GetGradeRequest | pb.BatchGetGradesRequest) -> bool:
@@ -228,6 +273,10 @@ def _identified(subject: subjects_pb2.SubjectRef) -> str | CreditError:
         return wire.id_of(subject)
     except CreditError as error:
         return error
+
+
+def _told(graded: Graded) -> dict[str, Any] | Exception:
+    return graded.document() if graded.problem is None else graded.problem
 
 
 def _document(graded: Graded) -> dict[str, Any]:

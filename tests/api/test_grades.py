@@ -8,7 +8,10 @@ from typing import Any
 import grpc
 import pytest
 from sqlalchemy import text
+from sqlmodel import Session
 
+from credit_service.assessment import Assessor
+from credit_service.grades.grading import Graded
 from credit_service.legal_days import civil_day
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
@@ -273,21 +276,51 @@ def test_kept_grade_of_another_program_or_edition_is_judged_again(street: Street
         assert house.assessor.kept(session, [identifier], DAY)[identifier].grade(NOW) is None
 
 
-def test_callers_of_one_moment_hear_each_its_own_answer(street: Street) -> None:
-    """They are read together; nobody may see what another role sees, nor another's refusal."""
-    codes = [a_code() for _ in range(4)]
+TIMES: list[dict[str, datetime]] = [
+    {}, {"as_of_time": NOW}, {"as_of_time": NOW - timedelta(days=40)}, {"known_time": NOW - timedelta(days=1)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("times", TIMES, ids=lambda times: "-".join(times) or "now")
+def test_callers_of_one_moment_hear_each_its_own_answer(street: Street, times: dict[str, datetime]) -> None:
+    """They are read and judged together; nobody may see what another role sees, nor another's refusal."""
+    codes = [a_code() for _ in range(9)]
     for code in codes:
         street.must_collect(registered(code), stop_work(code))
     asked = [(role, code) for role in ("regulator", "insurer", "enterprise") for code in (*codes, OWN, a_code())]
 
     def answer(question: tuple[str, str]) -> Any:
+        request = pb.GetGradeRequest(subject=ref(question[1]), time_frame=frame(**times))
         try:
-            return street.ask(question[0], "GradeService/GetGrade", pb.GetGradeRequest(subject=ref(question[1]))).grade
+            return street.ask(question[0], "GradeService/GetGrade", request).grade
         except grpc.RpcError as error:
             return refusal_of(error)
 
     alone = [answer(question) for question in asked]
-    with ThreadPoolExecutor(12) as pool:
+    with ThreadPoolExecutor(24) as pool:
         together = list(pool.map(answer, asked * 5))
     assert together == alone * 5
-    assert len({str(one) for one in alone}) > len(codes) + 2
+    assert len({str(one) for one in alone}) >= (3 if "known_time" in times else len(codes) + 2)
+
+
+def test_one_that_cannot_be_judged_spoils_no_answer_but_its_own(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes, really = [a_code() for _ in range(3)], Assessor.grades
+    street.must_collect(*(registered(code) for code in codes))
+
+    def grades(self: Assessor, session: Session, subject_ids: list[str], *frame: datetime) -> list[Graded]:
+        if f"USCC:{codes[0]}" in subject_ids:
+            raise ValueError("cannot be judged")
+        return really(self, session, subject_ids, *frame)
+
+    def status(code: str) -> Any:
+        try:
+            return grade(street, code, as_of_time=NOW).subject.code
+        except grpc.RpcError as error:
+            return error.code()
+
+    monkeypatch.setattr(Assessor, "grades", grades)
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(status, codes * 8))
+    assert found == [grpc.StatusCode.INTERNAL, *codes[1:]] * 8
