@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.facts import Fact
+from credit_service.legal_days import parse_day
 from credit_service.rulebook import laws
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
@@ -74,3 +75,31 @@ def test_simulated_firms_are_judged_alike_and_most_are_never_looked_at_alone(
     monkeypatch.setattr(laws, "View", looked)
     assert at_once(cn, asked, AS_OF_DAY) == wanted
     assert len(looks) < 0.3 * len(asked)
+
+
+def told(event_id: int, kind: str, day: str, refers_to: str | None = None, **payload: Any) -> Fact:
+    """Builds a fact of work safety, named after its event."""
+    on = parse_day(day)
+    return Fact(event_id, "s", f"R{event_id}", 1, kind, "WORK", on, on, "", refers_to, payload)
+
+
+MANDATORY = {"licence_type": "x", "is_mandatory": True, "status": "VALID"}
+RENEWED = [
+    told(1, "LIC", "2024-01-01", from_date="2024-01-01", to_date="2031-12-31", **MANDATORY),
+    told(2, "LIC", "2025-01-01", from_date="2025-01-01", to_date="2026-05-01", **MANDATORY),
+]
+LINKED = [
+    [told(1, "ACC", "2023-02-01", concealment="CONCEALED", deaths=1, liability="LIABLE"),
+     told(2, "PEN", "2026-05-10", "s/R1", organ_kind="EMERGENCY_MANAGEMENT", severity="SERIOUS")],
+    [told(1, "ACC", "2026-02-01", deaths=1, level="GENERAL"),
+     told(2, "PEN", "2026-03-01", "s/R1", organ_kind="EMERGENCY_MANAGEMENT", severity="SERIOUS")],
+    RENEWED, [RENEWED[1], RENEWED[0]._replace(event_id=3, day=parse_day("2026-04-01"))],
+    [told(1, "HAZ", "2025-01-01", hazard_level="MAJOR", is_supervised=True, supervision_date="2025-01-10",
+          due_date="2027-06-01")],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("day", ["2026-04-20", "2026-06-01", "2026-12-31", "2028-01-01"])
+def test_linked_excused_and_dated_facts_are_judged_alike(cn: Edition, day: str) -> None:
+    asked = [(facts, False) for facts in LINKED * 2]
+    assert at_once(cn, asked, parse_day(day)) == one_by_one(cn, asked, parse_day(day))
