@@ -83,7 +83,7 @@ def told(event_id: int, kind: str, day: str, refers_to: str | None = None, **pay
     return Fact(event_id, "s", f"R{event_id}", 1, kind, "WORK", on, on, "", refers_to, payload)
 
 
-MANDATORY = {"licence_type": "x", "is_mandatory": True, "status": "VALID"}
+MANDATORY: dict[str, Any] = {"licence_type": "x", "is_mandatory": True, "status": "VALID"}
 RENEWED = [
     told(1, "LIC", "2024-01-01", from_date="2024-01-01", to_date="2031-12-31", **MANDATORY),
     told(2, "LIC", "2025-01-01", from_date="2025-01-01", to_date="2026-05-01", **MANDATORY),
