@@ -17,7 +17,8 @@ from credit_service.grades.keeping import Verdict, keep
 from credit_service.grades.overrides import NOTHING, Standing, standings
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.tables import standing_rows
-from credit_service.ledger.facts import Fact, facts_of
+from credit_service.ledger.fact import Fact, key
+from credit_service.ledger.facts import facts_of
 from credit_service.ledger.relations import bearers
 from credit_service.ledger.tables import is_level
 from credit_service.legal_days import civil_day
@@ -27,7 +28,7 @@ from credit_service.listings.tables import ListingRow, blacklisted_until, listin
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import key, unusable_from
+from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import Judged, SubjectRow, kinds_of, subjects_by_id

@@ -15,7 +15,8 @@ from credit_service.assessment import Assessor
 from credit_service.errors import CreditError, Reason
 from credit_service.grades import overrides
 from credit_service.grades.grading import Graded
-from credit_service.ledger.facts import Fact, facts_of
+from credit_service.ledger.fact import Fact, key
+from credit_service.ledger.facts import facts_of
 from credit_service.ledger.sources import SERVICE
 from credit_service.legal_days import Period, civil_day, day_start, day_text, parse_day
 from credit_service.listings.moves import BLACK
@@ -24,7 +25,7 @@ from credit_service.listings.tables import ListingRow, blacklisted_until, listin
 from credit_service.remedies.repairs import first_day, founding
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.law import Edition, LegalBasis
-from credit_service.rulebook.usable import key, unusable_from
+from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import Statement
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import SubjectRow, subjects_by_id

@@ -12,7 +12,7 @@ from typing import Any
 
 from scipy.stats import binom, poisson
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.sources import Source
 from credit_service.legal_days import add_months, day_text, parse_day
 from training.dataset import GRADED_KINDS, History

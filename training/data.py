@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_service.grades.columns import NEVER
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.sources import Source
 from credit_service.legal_days import civil_day
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from credit_service.grades.columns import Bools, Columns, Floats, Ints, build, mark_of, visible
 from credit_service.grades.features import matrix
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import add_months
 from training.data import Population
 from training.metrics import Labels

@@ -10,7 +10,7 @@ from scipy.stats import beta
 
 from credit_service.grades.columns import Floats, Ints
 from credit_service.grades.prior import EVERYBODY, STRENGTHS, Prior, Priors, class_codes, counted, industry_of
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.usable import unusable_from

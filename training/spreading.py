@@ -22,7 +22,7 @@ from credit_service.grades.artefact import load_champions, load_keys
 from credit_service.grades.columns import Floats, Ints, build, visible
 from credit_service.grades.features import matrix
 from credit_service.grades.scorecard import Scorecard
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition

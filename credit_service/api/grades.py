@@ -22,7 +22,7 @@ from credit_service.gathering import Gathering
 from credit_service.grades.grading import Explained, Graded
 from credit_service.grades.tables import GradeRow, grade_history
 from credit_service.ledger.drafts import CheckedDraft
-from credit_service.ledger.facts import Fact, fact_of
+from credit_service.ledger.fact import Fact, fact_of
 from credit_service.legal_days import civil_day, day_text
 from credit_service.remedies.moves import OBJECTION
 from credit_service.remedies.tables import open_remedies

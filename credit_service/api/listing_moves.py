@@ -16,6 +16,7 @@ from credit_service.api.listing_messages import listing_message
 from credit_service.audit.acts import Ask
 from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason, shown, without_id_numbers
+from credit_service.ledger.fact import key
 from credit_service.ledger.facts import facts_of
 from credit_service.legal_days import civil_day
 from credit_service.listings.lifecycle import LONGEST_TEXT, Surroundings, candidate, listing_id_of, make
@@ -23,7 +24,6 @@ from credit_service.listings.moves import ANYBODY, BLACK
 from credit_service.listings.tables import ListingRow, blacklisted_until, get_listing, moves
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import Finding
-from credit_service.rulebook.usable import key
 from credit_service.subjects.schemes import split
 from credit_service.v1 import listings_pb2 as pb
 

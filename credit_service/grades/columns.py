@@ -11,7 +11,7 @@ from credit_service.arrays import Bools as Bools
 from credit_service.arrays import Floats as Floats
 from credit_service.arrays import Ints as Ints
 from credit_service.ledger.crowd import Crowd, Kind
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.payloads import PAYLOADS
 
 KINDS = tuple(PAYLOADS)

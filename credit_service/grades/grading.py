@@ -15,7 +15,7 @@ from credit_service.grades.scorecard import Contribution, ReasonLine, Scorecard
 from credit_service.grades.scoring import RULES, Scores, scores_of
 from credit_service.grades.stability import LETTERS, Held, cycle_days, held, letter_of, settle
 from credit_service.ledger.crowd import Crowd
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from credit_service.errors import CreditError, Reason, shown
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.normal.industries import canonical, problem
 
 FILE = "priors.json"

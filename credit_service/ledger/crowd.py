@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from credit_service.arrays import NEVER, Bools, Ints
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 
 

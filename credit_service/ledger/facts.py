@@ -4,37 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from sqlalchemy import BigInteger, Select, bindparam, or_, select, type_coerce
 from sqlmodel import Session, col
 
 from credit_service.database import UtcTime, to_microseconds
-from credit_service.ledger.drafts import Draft
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, last_collect_time, later_version_known
 from credit_service.ledger.timelines import FIELDS, Row, pack, packed
 from credit_service.legal_days import civil_day, civil_day_at
-
-
-class Fact(NamedTuple):
-    """Holds one current version of a record as the rulebook and the features see it.
-
-    Days are civil ordinals in Asia/Shanghai; `event_id` is the dense position in the ledger.
-    """
-
-    event_id: int
-    source: str
-    record_id: str
-    version: int
-    kind: str
-    domain: str
-    day: int
-    known_day: int
-    document_no: str
-    refers_to: str | None
-    payload: Mapping[str, Any]
 
 
 def facts_of(
@@ -136,11 +117,3 @@ CHUNK = 500
 _TIMES = frozenset({"occur_time", "collect_time"})
 _OCCUR, _COLLECT = FIELDS.index("occur_time"), FIELDS.index("collect_time")
 _DAY = itemgetter(FIELDS.index("occur_day"))
-
-
-def fact_of(draft: Draft, event_id: int, known_day: int) -> Fact:
-    """Returns the fact that a well-formed record would be."""
-    return Fact(
-        event_id, draft.source, draft.record_id, draft.version, draft.kind, draft.domain, draft.occur_day, known_day,
-        draft.document_no, draft.refers_to, orjson.loads(draft.payload),
-    )  # fmt: skip

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact, key
 from credit_service.legal_days import civil_day, day_text, parse_day
 from credit_service.listings.moves import BLACK, RED
 from credit_service.listings.standing import Act, Standing, duties, last_act
 from credit_service.rulebook.deadlines import Numbers
 from credit_service.rulebook.evaluate import Finding, evaluate
 from credit_service.rulebook.law import Edition, Rule
-from credit_service.rulebook.usable import key, unusable_from
+from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
 

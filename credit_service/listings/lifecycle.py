@@ -15,7 +15,7 @@ from sqlmodel import Session
 from credit_service.audit.acts import Ask, note_act
 from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason, shown
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact, key
 from credit_service.legal_days import civil_day, day_start, local_text
 from credit_service.listings.guards import GUARDS, Ground, basis_fault
 from credit_service.listings.joint_action import follow
@@ -43,7 +43,6 @@ from credit_service.rulebook.calendar import shipped_calendar
 from credit_service.rulebook.deadlines import Numbers, period_of
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import key
 
 # Characters of a reason.
 LONGEST_TEXT = 2000

@@ -16,7 +16,7 @@ from credit_service.audit.acts import Ask, note_act, refusal
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.ledger.append import Reception
 from credit_service.ledger.corrections import record, repair, retraction
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact, key
 from credit_service.ledger.sources import SERVICE
 from credit_service.ledger.tables import find_event, get_event, stored_versions
 from credit_service.legal_days import civil_day
@@ -29,7 +29,6 @@ from credit_service.remedies.tables import RemedyMoveRow, RemedyRow, get_remedy,
 from credit_service.rulebook.calendar import shipped_calendar
 from credit_service.rulebook.deadlines import Numbers
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import key
 
 EVENT, LISTING, GRADE = "event", "listing", "grade"
 PREFIXES: Mapping[str, str] = {OBJECTION: "OBJ", REPAIR: "REP"}

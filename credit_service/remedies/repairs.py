@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact, key
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import is_void, key, unusable_from
+from credit_service.rulebook.usable import is_void, unusable_from
 
 # What the deciding officer states after an examination; the ledger is asked as well.
 PERFORMED, CORRECTED = "is_penalty_performed", "is_conduct_corrected"

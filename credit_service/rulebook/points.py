@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.rulebook.law import PointsCase, PointsLine, Repeat, RulePoints
 from credit_service.rulebook.matching import Match, bounds, current
 from credit_service.rulebook.usable import NEVER

@@ -2,16 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact, key
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.law import Edition, Usability
 
 NEVER = 2**30
-
-
-def key(fact: Fact) -> str:
-    """Returns the name by which other records refer to this one."""
-    return f"{fact.source}/{fact.record_id}"
 
 
 def is_void(usability: Usability, fact: Fact) -> bool:

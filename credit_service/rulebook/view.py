@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact, key
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.condition import State
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import NEVER, is_void, key
+from credit_service.rulebook.usable import NEVER, is_void
 
 
 class View:

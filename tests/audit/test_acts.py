@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from credit_service.audit.acts import VerifiedActs, verify_acts
 from credit_service.database import Database
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.edition import load_editions
 from credit_service.rulebook.law import Edition

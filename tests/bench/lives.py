@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 
 from credit_service.ledger.drafts import Checker, Draft
-from credit_service.ledger.facts import Fact, fact_of
+from credit_service.ledger.fact import Fact, fact_of
 from credit_service.ledger.sources import SHIPPED as SOURCES
 from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import civil_day

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from credit_service.grades.artefact import Artefact, load_champions, load_keys
 from credit_service.grades.columns import NEVER, Columns, build
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text, parse_day
 
 MODELS = Path(__file__).parents[2] / "models"

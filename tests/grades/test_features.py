@@ -17,7 +17,7 @@ from credit_service.grades.features import (
     next_change_days,
     set_hash,
 )
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import add_months
 from tests.grades.conftest import AS_OF, LIVES, a_fact, laid
 

@@ -12,7 +12,7 @@ from credit_service.errors import CreditError
 from credit_service.grades.artefact import Artefact
 from credit_service.grades.grading import Case, Graded, Override, Review, explain, grade_many
 from credit_service.grades.scorecard import Scorecard
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition

@@ -22,7 +22,7 @@ from credit_service.grades.prior import (
     read_priors,
 )
 from credit_service.grades.scorecard import Scorecard
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from tests.grades.conftest import AS_OF, a_fact

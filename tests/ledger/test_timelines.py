@@ -9,7 +9,8 @@ import pytest
 from sqlmodel import Session, select
 
 from credit_service.ledger import facts as reading
-from credit_service.ledger.facts import Fact, facts_of
+from credit_service.ledger.fact import Fact
+from credit_service.ledger.facts import facts_of
 from credit_service.ledger.timelines import Timeline, packed
 from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
 

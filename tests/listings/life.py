@@ -9,7 +9,7 @@ from credit_service.audit.acts import Ask
 from credit_service.audit.tables import LEDGER_TABLES
 from credit_service.changes import Recorder
 from credit_service.database import Database
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact, key
 from credit_service.legal_days import SHANGHAI, civil_day
 from credit_service.listings import joint_action
 from credit_service.listings.lifecycle import Surroundings, candidate, make, propose
@@ -25,7 +25,7 @@ from credit_service.listings.tables import (
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import Finding, evaluate
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import key, unusable_from
+from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.view import View
 
 UNIT = ("USCC:91350100M000100Y43", "ENTERPRISE")

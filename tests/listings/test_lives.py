@@ -14,7 +14,7 @@ import pytest
 
 from credit_service.database import Database
 from credit_service.errors import CreditError
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import civil_day, day_text, parse_day
 from credit_service.rulebook.edition import load_editions
 from tests.listings.life import Life, at, open_tables

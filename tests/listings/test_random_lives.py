@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 
 from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import civil_day, parse_day
 from credit_service.listings.moves import MOVES, OFFICER
 from credit_service.listings.tables import ListingMoveRow, ListingRow

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 from credit_service.remedies.repairs import CONDITIONS, Claim, founding, missing
 from credit_service.rulebook.edition import edition_for, load_editions

@@ -22,6 +22,7 @@ from credit_service.cli import throwaway
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.tables import CurrentGrade
 from credit_service.ledger.append import append
+from credit_service.ledger.fact import key
 from credit_service.ledger.facts import facts_of
 from credit_service.ledger.tables import stored_versions
 from credit_service.legal_days import SHANGHAI, civil_day
@@ -31,7 +32,6 @@ from credit_service.remedies import life
 from credit_service.remedies.moves import OBJECTION, REPAIR
 from credit_service.remedies.tables import RemedyRow, get_remedy, search_remedies
 from credit_service.rulebook.edition import edition_for
-from credit_service.rulebook.usable import key
 from credit_service.settings import Settings
 from tests.api.street import a_code, a_record, registered
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import edition_for, load_editions
 from credit_service.rulebook.evaluate import evaluate

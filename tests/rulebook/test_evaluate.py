@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.condition import Cites
 from credit_service.rulebook.edition import load_edition

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_service.ledger.crowd import Crowd
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 from credit_service.rulebook import laws
 from credit_service.rulebook.evaluate import evaluate

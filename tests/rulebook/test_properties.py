@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.evaluate import Finding, evaluate
 from credit_service.rulebook.law import Edition

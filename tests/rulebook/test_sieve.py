@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.rulebook import sieve
 from credit_service.rulebook.condition import FactPattern, parts_of, passes
 from credit_service.rulebook.law import Edition

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.rulebook.accidents import accident_level
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.evaluate import evaluate

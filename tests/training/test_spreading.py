@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import parse_day
 from training.__main__ import main

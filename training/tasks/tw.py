@@ -9,7 +9,7 @@ import numpy as np
 from credit_service.grades.columns import NEVER, Bools, Floats, build
 from credit_service.grades.features import BY_NAME
 from credit_service.grades.windows import quarters
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.layouts import Layout, articles
 from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import parse_day
