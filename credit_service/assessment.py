@@ -240,7 +240,7 @@ class Assessor:
     def judge(
         self,
         rows: Sequence[Judged],
-        facts: Mapping[str, list[Fact]],
+        facts: Mapping[str, Sequence[Fact]],
         as_of: datetime,
         listed: Mapping[str, int],
         decided: Mapping[str, Standing] = MappingProxyType({}),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from credit_service.arrays import Floats as Floats
 from credit_service.arrays import Ints as Ints
 from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.ledger.fact import Fact
+from credit_service.ledger.figures import KIND_CODES as KIND_CODES
+from credit_service.ledger.figures import KINDS as KINDS
+from credit_service.ledger.figures import LANES
 from credit_service.ledger.payloads import PAYLOADS
-
-KINDS = tuple(PAYLOADS)
-KIND_CODES: Mapping[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +86,17 @@ def build(facts_by_subject: Sequence[Sequence[Fact]], unusable_by_subject: Seque
 def lay(crowd: Crowd, unusable_from: Ints) -> Columns:
     """Lays a crowd into columns, with the first day on which each row may no longer be used."""
     count = len(crowd)
-    kinds, mark, topic = (np.zeros(count, dtype=np.int64) for _ in range(3))
+    mark, topic = (np.zeros(count, dtype=np.int64) for _ in range(2))
     amount, flag = np.full(count, np.nan), np.zeros(count, dtype=np.bool_)
     start_day, due_day, over_day = (np.full(count, NEVER, dtype=np.int64) for _ in range(3))
     for name, kind in crowd.kinds.items():
         told, rows = _TOLD[name], kind.rows
-        kinds[rows] = KIND_CODES[name]
-        if told.marks:
-            mark[rows] = [told.marks.get(word, 0) for word in kind.values(told.mark)]
+        if told.marks is not None:
+            mark[rows] = told.marks(kind)
         if told.amount is not None:
-            amount[rows] = [told.amount(payload) for payload in kind.payloads]
+            amount[rows] = told.amount(kind)
         if told.flag is not None:
-            flag[rows] = [told.flag(payload) for payload in kind.payloads]
+            flag[rows] = kind.codes(told.flag.field) == told.flag.code
         start_day[rows] = _first_day(kind, told.starts)
         due_day[rows] = _first_day(kind, told.dues)
         over_day[rows] = _over_day(kind, told.overs)
@@ -105,9 +104,9 @@ def lay(crowd: Crowd, unusable_from: Ints) -> Columns:
     cite_row, cite = _citations(crowd, topics)
     if _LICENCE in crowd.kinds:
         licences = crowd.kinds[_LICENCE]
-        topic[licences.rows] = [topics.setdefault(text or "", len(topics)) for text in licences.values("licence_type")]
+        topic[licences.rows] = [topics.setdefault(text or "", len(topics)) for text in licences.texts("licence_type")]
     return Columns(
-        offsets=crowd.offsets, subject=crowd.subject, event_id=crowd.event_id, kind=kinds, day=crowd.day,
+        offsets=crowd.offsets, subject=crowd.subject, event_id=crowd.event_id, kind=crowd.kind, day=crowd.day,
         known_day=crowd.known_day, unusable_from=unusable_from, mark=mark, amount=amount, flag=flag,
         start_day=start_day, due_day=due_day, over_day=over_day, topic=topic, cite_row=cite_row, cite=cite,
     )  # fmt: skip
@@ -120,7 +119,7 @@ def _citations(crowd: Crowd, topics: dict[str, int]) -> tuple[Ints, Ints]:
     penalties = crowd.kinds[_PENALTY]
     cited = [
         (row, topics.setdefault(article, len(topics)))
-        for row, articles in zip(penalties.rows.tolist(), penalties.values("articles"), strict=True)
+        for row, articles in zip(penalties.rows.tolist(), penalties.texts("articles"), strict=True)
         for article in articles or ()
     ]
     return _ints([row for row, _ in cited]), _ints([code for _, code in cited])
@@ -169,36 +168,46 @@ def _ints(values: Sequence[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _casualties(payload: Mapping[str, Any]) -> float:
-    counted = (payload.get("deaths"), payload.get("serious_injuries"))
-    split = sum(count for count in counted if count is not None)
-    return float(max(split, payload.get("victims") or 0))
+def _fines(kind: Kind) -> Floats:
+    return kind.numbers("fine_fen") / 100
+
+
+def _casualties(kind: Kind) -> Floats:
+    victims, deaths, injuries = (
+        np.nan_to_num(kind.numbers(name)) for name in ("victims", "deaths", "serious_injuries")
+    )
+    return np.maximum(deaths + injuries, victims)
+
+
+def _headcount(kind: Kind) -> Floats:
+    return kind.numbers("headcount")
 
 
 # Yuan, people hurt, people employed.
-_AMOUNTS: Mapping[str, Callable[[Mapping[str, Any]], float]] = {
-    "PEN": lambda payload: payload["fine_fen"] / 100 if "fine_fen" in payload else np.nan,
-    "ACC": _casualties,
-    "REG": lambda payload: float(payload["headcount"]) if "headcount" in payload else np.nan,
-}
-_FLAGS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
-    "PEN": lambda payload: bool(payload.get("is_accident_related")),
-    "HAZ": lambda payload: payload["hazard_level"] == "MAJOR",
-    "INS": lambda payload: payload.get("mode") == "RANDOM",
-    "LIC": lambda payload: bool(payload.get("is_mandatory")),
+_AMOUNTS: Mapping[str, Callable[[Kind], Floats]] = {"PEN": _fines, "ACC": _casualties, "REG": _headcount}
+# The field that raises the flag of a kind, and the word or mark with which it does.
+_FLAGS: Mapping[str, tuple[str, str | bool]] = {
+    "PEN": ("is_accident_related", True),
+    "HAZ": ("hazard_level", "MAJOR"),
+    "INS": ("mode", "RANDOM"),
+    "LIC": ("is_mandatory", True),
 }
 
 
 _LICENCE, _PENALTY = "LIC", "PEN"
 
 
+class _Flag(NamedTuple):
+    field: str
+    code: int
+
+
 class _Told(NamedTuple):
     """Says what the payloads of a kind can say, and by which fields."""
 
-    mark: str
-    marks: Mapping[Any, int]
-    amount: Callable[[Mapping[str, Any]], float] | None
-    flag: Callable[[Mapping[str, Any]], bool] | None
+    marks: Callable[[Kind], Ints] | None
+    amount: Callable[[Kind], Floats] | None
+    flag: _Flag | None
     starts: Sequence[str]
     dues: Sequence[str]
     overs: Sequence[tuple[str, int]]
@@ -206,13 +215,37 @@ class _Told(NamedTuple):
 
 def _told(kind: str) -> _Told:
     stated = PAYLOADS[kind]
-    name, words = MARKS.get(kind, ("", ()))
-    marks: Mapping[Any, int] = {word: place for place, word in enumerate(words, 1)}
-    if kind == "STD":
-        name, marks = "level", {level: level for level in range(1, 4)}
     starts, dues = ([one for one in names if one in stated] for names in (STARTS, DUES))
     overs = [(one, more) for one, more in OVERS if one in stated]
-    return _Told(name, marks, _AMOUNTS.get(kind), _FLAGS.get(kind), starts, dues, overs)
+    return _Told(_marks(kind), _AMOUNTS.get(kind), _flag(kind), starts, dues, overs)
+
+
+def _flag(kind: str) -> _Flag | None:
+    if kind not in _FLAGS:
+        return None
+    name, value = _FLAGS[kind]
+    return _Flag(name, int(value) if isinstance(value, bool) else LANES[kind][name].codes[value])
+
+
+def _marks(kind: str) -> Callable[[Kind], Ints] | None:
+    if kind == "STD":
+        return _levels
+    if kind not in MARKS:
+        return None
+    name, words = MARKS[kind]
+    # One more for words of no list, and the last, which is that of ABSENT.
+    marks = np.zeros(len(LANES[kind][name].codes) + 2, dtype=np.int64)
+    for word, code in LANES[kind][name].codes.items():
+        marks[code] = words.index(word) + 1 if word in words else 0
+    return lambda told: marks[told.codes(name)]
+
+
+def _levels(kind: Kind) -> Ints:
+    levels = np.nan_to_num(kind.numbers("level")).astype(np.int64)
+    return np.where((levels >= 1) & (levels <= _LEVELS), levels, 0)
+
+
+_LEVELS = 3
 
 
 def _first_day(kind: Kind, names: Sequence[str]) -> Ints:

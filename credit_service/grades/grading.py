@@ -20,7 +20,6 @@ from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.laws import Laws
-from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import Statement, Veto
 from credit_service.subjects.schemes import split
 
@@ -176,7 +175,7 @@ def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day
         return Explained(graded, 0, ())
     days = cycle_days(edition.grading.stability, as_of_day) if edition.grading.stability else []
     cycles = tuple(zip(days, scores.on(days, [0])[0].tolist(), strict=True)) if days else ()
-    law = Laws(edition, Crowd([case.facts]), [unusable_from(edition, case.facts)], as_of_day, [()])
+    law = Laws(edition, Crowd([case.facts]), as_of_day, [()])
     return Explained(
         graded, scores.base_points, tuple(scores.contributions(0)), cycles, has_hard_record=law.has_hard_record(0)
     )
@@ -185,10 +184,8 @@ def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day
 def _judged(
     edition: Edition, scorecard: Scorecard | None, cases: Sequence[Case], as_of_day: int
 ) -> tuple[list[Graded], Scores]:
-    facts = [case.facts for case in cases]
-    unusable = [unusable_from(edition, mine) for mine in facts]
     lists = [BLACKLISTED if case.blacklisted_until else () for case in cases]
-    every = Laws(edition, Crowd(facts), unusable, as_of_day, lists)
+    every = Laws(edition, Crowd([case.facts for case in cases]), as_of_day, lists)
     mode, scores = scores_of(edition, scorecard, every)
     laws = [_law(every, i, case) for i, case in enumerate(cases)]
     settled = _settled(edition, scores, laws, as_of_day)

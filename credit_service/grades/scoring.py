@@ -177,7 +177,7 @@ class RuleScores:
 
     def _on(self, subject: int, day: int) -> int:
         laws = self._laws
-        pairs = zip(laws.crowd.facts[subject], laws.unusable[subject], strict=True)
+        pairs = zip(laws.crowd.facts[subject], laws.ends(subject), strict=True)
         kept = [(fact, end) for fact, end in pairs if fact.day <= day and laws.day < end]
         facts, ends = [fact for fact, _ in kept], [end for _, end in kept]
         view = View(laws.view(subject).edition, facts, ends, day)

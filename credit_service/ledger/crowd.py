@@ -1,39 +1,88 @@
-"""The facts of many subjects side by side: days as arrays, payloads of a kind read once a field. Pure."""
+"""The facts of many subjects side by side: each field of a kind as one array. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import orjson
 
-from credit_service.arrays import NEVER, Bools, Ints
+from credit_service.arrays import Bools, Floats, Ints
 from credit_service.ledger.fact import Fact
-from credit_service.legal_days import parse_day
+from credit_service.ledger.figures import (
+    ABSENT,
+    DAY,
+    DOMAIN,
+    EVENT,
+    KIND,
+    KINDS,
+    KNOWN_DAY,
+    LANES,
+    LINK,
+    WIDTH,
+    Figures,
+    PackedFacts,
+    days_of,
+    figures_of,
+    narrow,
+)
 
 
 class Kind:
     """Holds the facts of one kind and the rows in which they lie, rising."""
 
-    def __init__(self, rows: Ints, facts: Sequence[Fact]) -> None:
-        """Takes the facts, one a row."""
-        self.rows, self.facts = rows, facts
-        self.payloads: Sequence[Mapping[str, Any]] = [fact.payload for fact in facts]
+    def __init__(self, name: str, rows: Ints, crowd: "Crowd") -> None:
+        """Takes the rows of the crowd."""
+        self.name, self.rows, self.lanes = name, rows, LANES[name]
+        self._crowd, self._figures = crowd, crowd.figures[rows]
+        self.domain = self._figures[:, DOMAIN]
         self._days: dict[str, Ints] = {}
 
-    def values(self, field: str) -> list[Any]:
-        """Returns what each fact states, None where it states nothing."""
-        return [payload.get(field) for payload in self.payloads]
+    def codes(self, field: str) -> Figures:
+        """Returns the number of the word, words or mark that each fact states, ABSENT where it states none."""
+        return self._figures[:, self.lanes[field].place]
+
+    def numbers(self, field: str) -> Floats:
+        """Returns the number that each fact states; what is not stated is no number."""
+        lane = self.lanes[field]
+        if lane.form == "number":
+            found: Floats = narrow(self._figures, lane.place, np.float64)
+            return found
+        whole: Ints = narrow(self._figures, lane.place, np.int64)
+        return np.where(whole == ABSENT, np.nan, whole)
 
     def days(self, field: str) -> Ints:
         """Returns the day that each fact states, NEVER where it states none."""
         found = self._days.get(field)
         if found is None:
-            days = [NEVER if text is None else parse_day(text) for text in self.values(field)]
-            found = self._days[field] = np.array(days, dtype=np.int64)
+            found = self._days[field] = days_of(self.codes(field))
         return found
 
     def states(self, field: str) -> Bools:
         """Marks the facts that state a field."""
-        return np.array([field in payload for payload in self.payloads], dtype=np.bool_)
+        lane = self.lanes.get(field)
+        if lane is None:
+            return np.array([field in payload for payload in self.payloads()], dtype=np.bool_)
+        if lane.form == "number":
+            return ~np.isnan(self.numbers(field))
+        found: Bools = self.codes(field) != ABSENT
+        return found
+
+    def texts(self, field: str, places: Ints | None = None) -> list[Any]:
+        """Returns what the facts, or those at some places, state in texts; None where they state nothing."""
+        chosen = slice(None) if places is None else places
+        lane = self.lanes.get(field)
+        if lane is None or lane.form != "compared":
+            every = list(self.payloads())
+            return [payload.get(field) for payload in (every if places is None else [every[n] for n in places])]
+        subjects = self._crowd.subject[self.rows[chosen]].tolist()
+        beside, numbers = self._crowd.texts, self.codes(field)[chosen].tolist()
+        return [None if n < 0 else beside[subject][n] for subject, n in zip(subjects, numbers, strict=True)]
+
+    def payloads(self) -> Iterator[Mapping[str, Any]]:
+        """Makes the payloads, which costs far more than every array."""
+        return (self._crowd.fact(row).payload for row in self.rows.tolist())
 
 
 class Crowd:
@@ -42,24 +91,50 @@ class Crowd:
     def __init__(self, facts: Sequence[Sequence[Fact]]) -> None:
         """Takes the facts of each subject, sorted by day and event."""
         self.facts = facts
-        every = [fact for mine in facts for fact in mine]
-        # Turned over at once: a look at every fact for every column would cost more than the columns.
-        of = (
-            dict(zip(Fact._fields, zip(*every, strict=True), strict=True)) if every else dict.fromkeys(Fact._fields, ())
-        )
+        self.figures = self._figures()
         counts = [len(mine) for mine in facts]
         self.offsets: Ints = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.subject: Ints = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-        self.event_id: Ints = np.array(of["event_id"], dtype=np.int64)
-        self.day: Ints = np.array(of["day"], dtype=np.int64)
-        self.known_day: Ints = np.array(of["known_day"], dtype=np.int64)
-        places: dict[str, list[int]] = {}
-        for row, kind in enumerate(of["kind"]):
-            places.setdefault(kind, []).append(row)
+        self.event_id: Ints = narrow(self.figures, EVENT, np.int64)
+        self.day: Ints = self.figures[:, DAY].astype(np.int64)
+        self.known_day: Ints = self.figures[:, KNOWN_DAY].astype(np.int64)
+        self.kind: Ints = self.figures[:, KIND].astype(np.int64)
+        order = np.argsort(self.kind, kind="stable")
+        codes, starts = np.unique(self.kind[order], return_index=True)
+        parts = np.split(order, starts[1:]) if len(codes) else []
         self.kinds: Mapping[str, Kind] = {
-            kind: Kind(np.array(rows, dtype=np.int64), [every[row] for row in rows]) for kind, rows in places.items()
+            KINDS[code]: Kind(KINDS[code], rows, self) for code, rows in zip(codes.tolist(), parts, strict=True)
         }
 
     def __len__(self) -> int:
         """Counts the rows."""
         return len(self.subject)
+
+    def fact(self, row: int) -> Fact:
+        """Returns the fact of a row."""
+        subject = int(self.subject[row])
+        return self.facts[subject][row - int(self.offsets[subject])]
+
+    @cached_property
+    def link(self) -> Ints:
+        """Holds the row of the fact that each refers to, ABSENT where there is none."""
+        places = self.figures[:, LINK].astype(np.int64)
+        return np.where(places == ABSENT, ABSENT, places + self.offsets[self.subject])
+
+    @cached_property
+    def texts(self) -> Sequence[Sequence[Any]]:
+        """Holds the texts beside the rows of each subject."""
+        packed = [mine.texts for mine in self.facts if isinstance(mine, PackedFacts)]
+        read = iter(orjson.loads(b"[" + b",".join(packed) + b"]"))
+        made = iter(self._made_texts)
+        return [next(read) if isinstance(mine, PackedFacts) else next(made) for mine in self.facts]
+
+    def _figures(self) -> Figures:
+        plain = [mine for mine in self.facts if not isinstance(mine, PackedFacts)]
+        rows, self._made_texts = figures_of(plain)
+        if len(plain) == len(self.facts):
+            return rows
+        ends = np.cumsum([0, *(len(mine) for mine in plain)]).tolist()
+        parts = iter([rows[start:end].tobytes() for start, end in pairwise(ends)])
+        joined = b"".join([mine.figures if isinstance(mine, PackedFacts) else next(parts) for mine in self.facts])
+        return np.frombuffer(joined, dtype=np.int32).reshape(-1, WIDTH)

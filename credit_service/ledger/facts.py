@@ -1,6 +1,6 @@
 """The facts that rules and features read: one current version of one record, with its days."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
@@ -12,15 +12,16 @@ from sqlmodel import Session, col
 
 from credit_service.database import UtcTime, to_microseconds
 from credit_service.ledger.fact import Fact
+from credit_service.ledger.figures import Row, made
 from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, last_collect_time, later_version_known
-from credit_service.ledger.timelines import FIELDS, Row, pack, packed
+from credit_service.ledger.timelines import FIELDS, pack, packed
 from credit_service.legal_days import civil_day, civil_day_at
 
 
 def facts_of(
     session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, is_packing: bool = False
-) -> dict[str, list[Fact]]:
+) -> dict[str, Sequence[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
     What a subject bears of others is among them. Each list is sorted by (day, event id); subjects without facts map
@@ -39,20 +40,34 @@ def facts_of(
 
 def _own_facts(
     session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, is_packing: bool
-) -> dict[str, list[Fact]]:
+) -> dict[str, Sequence[Fact]]:
     last = last_collect_time(session)
     # Of what is known now the newest versions alone count, and those are packed.
     is_known_now, is_now = last is not None and known >= last, last is not None and as_of >= last
-    rows = packed(session, subject_ids) if is_known_now else {}
-    read = _read(session, [subject_id for subject_id in subject_ids if subject_id not in rows], as_of, known)
+    standing = packed(session, subject_ids) if is_known_now else {}
+    read = _read(session, [subject_id for subject_id in subject_ids if subject_id not in standing], as_of, known)
     if is_packing and is_known_now and is_now:
-        pack(session, read)
-    rows |= read
-    if not is_now:
-        time = to_microseconds(as_of)
+        standing |= pack(session, read)
+    latest_day = civil_day(as_of)
+    if is_now:
+        found: dict[str, Sequence[Fact]] = {
+            i: facts if facts.last_day <= latest_day else _clamped(facts, latest_day) for i, facts in standing.items()
+        }
+    else:
+        read |= {subject_id: facts.rows() for subject_id, facts in standing.items()}
+        time, found = to_microseconds(as_of), {}
         # The clock of a source may be minutes ahead: what was received has happened.
-        rows = {i: [row for row in mine if row[_OCCUR] <= time or row[_COLLECT] <= time] for i, mine in rows.items()}
-    return _made(subject_ids, rows, civil_day(as_of))
+        read = {i: [row for row in mine if row[_OCCUR] <= time or row[_COLLECT] <= time] for i, mine in read.items()}
+    found |= {i: _clamped(made(rows), latest_day) for i, rows in read.items() if i not in found}
+    return {subject_id: found.get(subject_id, []) for subject_id in subject_ids}
+
+
+def _clamped(facts: Sequence[Fact], latest_day: int) -> Sequence[Fact]:
+    """Returns sorted facts, none after the latest day, which the clock of a source may set ahead."""
+    if not facts or facts[-1].day <= latest_day:
+        return facts
+    clamped = [fact._replace(day=min(fact.day, latest_day)) for fact in facts]
+    return sorted(clamped, key=lambda fact: (fact.day, fact.event_id))
 
 
 def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Row]]:
@@ -73,19 +88,6 @@ def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: 
     for mine in found.values():
         # The index gives them by position already.
         mine.sort(key=_DAY)
-    return found
-
-
-def _made(subject_ids: Sequence[str], rows: Mapping[str, Sequence[Row]], latest_day: int) -> dict[str, list[Fact]]:
-    """Makes facts of rows; a day that the clock of a source set ahead is the latest."""
-    made, width = tuple.__new__, len(Fact._fields)
-    found = {}
-    for subject_id in subject_ids:
-        mine = rows.get(subject_id, ())
-        found[subject_id] = facts = [made(Fact, row[:width]) for row in mine]
-        if facts and facts[-1].day > latest_day:
-            clamped = [fact._replace(day=min(fact.day, latest_day)) for fact in facts]
-            found[subject_id] = sorted(clamped, key=lambda fact: (fact.day, fact.event_id))
     return found
 
 

@@ -6,9 +6,9 @@ A finding is what a rule says, never a decision: only effect CANDIDATE may open 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from credit_service.arrays import NEVER
 from credit_service.rulebook.law import Rule
 from credit_service.rulebook.matching import Match, Named, current, firsts, rule_matches
-from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
 PERSON = "PERSON"

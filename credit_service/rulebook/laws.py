@@ -17,6 +17,7 @@ from credit_service.rulebook.law import Clause, Edition
 from credit_service.rulebook.matching import Match, holds
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.screen import Screen
+from credit_service.rulebook.usable import crowd_unusable_from
 from credit_service.rulebook.vetoes import Statement, Veto, is_met, matches_of, statement, veto, vetoes
 from credit_service.rulebook.view import View
 
@@ -37,13 +38,13 @@ class Laws:
         self,
         edition: Edition,
         crowd: Crowd,
-        unusable: Sequence[Sequence[int]],
         day: int,
         lists: Sequence[Sequence[str]],
     ) -> None:
-        """Takes facts, the first day on which each may no longer be used, and the lists on which subjects stand."""
-        self.crowd, self.unusable, self.day = crowd, unusable, day
-        self.unusable_from: Ints = np.array([end for ends in unusable for end in ends], dtype=np.int64)
+        """Takes facts, and the lists on which subjects stand."""
+        self.crowd, self.day = crowd, day
+        # The first day on which each row may no longer be used.
+        self.unusable_from: Ints = crowd_unusable_from(edition, crowd)
         self._edition, self._lists = edition, lists
         self._views: dict[int, View] = {}
         is_few = len(crowd.facts) < FEW
@@ -57,8 +58,14 @@ class Laws:
         """Returns the view of one subject, made when it is first asked for."""
         found = self._views.get(subject)
         if found is None:
-            facts, ends = self.crowd.facts[subject], self.unusable[subject]
+            facts, ends = self.crowd.facts[subject], self.ends(subject)
             found = self._views[subject] = View(self._edition, facts, ends, self.day, self._lists[subject])
+        return found
+
+    def ends(self, subject: int) -> list[int]:
+        """Returns the first day on which each fact of one subject may no longer be used."""
+        start, end = self.crowd.offsets[subject : subject + 2].tolist()
+        found: list[int] = self.unusable_from[start:end].tolist()
         return found
 
     def findings(self, subject: int, scheme: str) -> list[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from credit_service.arrays import NEVER
 from credit_service.ledger.fact import Fact
 from credit_service.legal_days import Period, parse_day
 from credit_service.rulebook.condition import (
@@ -22,7 +23,6 @@ from credit_service.rulebook.condition import (
     passes,
 )
 from credit_service.rulebook.law import Rule
-from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View, stretch
 
 

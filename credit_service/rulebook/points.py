@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from credit_service.arrays import NEVER
 from credit_service.ledger.fact import Fact
 from credit_service.rulebook.law import PointsCase, PointsLine, Repeat, RulePoints
 from credit_service.rulebook.matching import Match, bounds, current
-from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
 LEAST, MOST = 0, 1000

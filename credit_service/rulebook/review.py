@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from credit_service.arrays import NEVER
 from credit_service.rulebook.matching import bounds, spans
-from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
 

@@ -28,7 +28,8 @@ from credit_service.rulebook.condition import (
 )
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.matching import Match
-from credit_service.rulebook.usable import is_void
+from credit_service.rulebook.passing import Known, passing
+from credit_service.rulebook.usable import are_void
 
 
 class Bounds(NamedTuple):
@@ -58,7 +59,7 @@ class Screen:
         self._happened: Bools = crowd.day <= as_of_day
         self._passing: dict[int, Ints] = {}
         for name, kind in crowd.kinds.items():
-            self._sort(kind, *edition.law_sieve.groups(name, kind.facts))
+            self._sort(kind, edition.law_sieve.patterns(name))
         self._spans: dict[int, Spans] = {}
         self._bounds: dict[int, Bounds] = {}
 
@@ -162,7 +163,7 @@ class Screen:
         """Yields row, subject and the value that both facts of an excuse must share."""
         if len(rows):
             kind = self._crowd.kinds[pattern.kind]
-            values = [kind.payloads[place].get(excuse.same) for place in np.searchsorted(kind.rows, rows).tolist()]
+            values = kind.texts(excuse.same, np.searchsorted(kind.rows, rows))
             yield from zip(rows.tolist(), self._crowd.subject[rows].tolist(), values, strict=True)
 
     def proofs(self, condition: Condition) -> tuple[dict[int, list[Match]], Bools]:
@@ -210,8 +211,7 @@ class Screen:
         if pattern.state is not None:
             start, until = stretch(kind, pattern.state, places, start)
         if pattern.is_statutory:
-            usability = self.edition.usability
-            voided = np.array([is_void(usability, kind.facts[place]) for place in places.tolist()], dtype=np.bool_)
+            voided = are_void(self.edition.usability, kind)[places]
             until = np.minimum(until, np.where(voided, self._crowd.day[rows], NEVER))
         else:
             until = np.minimum(until, self._ends[rows])
@@ -256,13 +256,13 @@ class Screen:
             found[self._crowd.subject[rows]] = founded
         return found
 
-    def _sort(self, kind: Kind, groups: Sequence[int], patterns: Sequence[tuple[int, ...]]) -> None:
+    def _sort(self, kind: Kind, patterns: Sequence[FactPattern]) -> None:
         """Keeps the rows that pass each pattern."""
-        of, happened = np.array(groups, dtype=np.int64), self._happened[kind.rows]
-        of, rows = of[happened], kind.rows[happened]
-        for pattern in {one for group in set(of.tolist()) for one in patterns[group]}:
-            does_pass = np.array([pattern in mine for mine in patterns], dtype=np.bool_)
-            self._passing[pattern] = rows[does_pass[of]]
+        happened, known = self._happened[kind.rows], Known()
+        for pattern in patterns:
+            rows = kind.rows[happened & passing(kind, pattern, known)]
+            if len(rows):
+                self._passing[id(pattern)] = rows
 
 
 def stretch(kind: Kind, state: State, places: Ints, start: Ints) -> tuple[Ints, Ints]:

@@ -53,10 +53,10 @@ class Sieve:
         kind = self._kinds.get(fact.kind)
         return _NONE if kind is None else kind.groups[kind.group(fact.domain, fact.payload)]
 
-    def groups(self, kind: str, facts: Sequence[Fact]) -> tuple[list[int], Sequence[tuple[int, ...]]]:
-        """Returns the group of each of some facts of a kind, and the patterns that the facts of each group pass."""
+    def patterns(self, kind: str) -> Sequence[FactPattern]:
+        """Returns the patterns of a kind."""
         known = self._kinds.get(kind)
-        return ([0] * len(facts), (_NONE,)) if known is None else (known.groups_of(facts), known.groups)
+        return () if known is None else known.patterns
 
     def turning(self, present: frozenset[int]) -> Turning:
         """Returns what may turn the laws that can be met where some facts pass these patterns, each part once."""
@@ -76,7 +76,7 @@ class _Kind:
     def __init__(self, kind: str, patterns: Sequence[FactPattern]) -> None:
         tests = dict.fromkeys(test for pattern in patterns for test in pattern.tests)
         closed = {name for name, field in PAYLOADS[kind].items() if field.form in _CLOSED}
-        self._patterns = patterns
+        self.patterns = patterns
         self._words = tuple(dict.fromkeys(test.field for test in tests if test.field in closed))
         self._tests = tuple(test for test in tests if test.field not in closed)
         self._seen: dict[tuple[Any, ...], int] = {}
@@ -89,18 +89,8 @@ class _Kind:
         found = self._seen.get(alike)
         return self._look(alike, domain, payload) if found is None else found
 
-    def groups_of(self, facts: Sequence[Fact]) -> list[int]:
-        payloads = [fact.payload for fact in facts]
-        words = [[payload.get(word) for payload in payloads] for word in self._words]
-        tests = [[test.holds(payload) for payload in payloads] for test in self._tests]
-        found = [self._seen.get(alike) for alike in zip([fact.domain for fact in facts], *words, *tests, strict=True)]
-        return [
-            self.group(fact.domain, fact.payload) if group is None else group
-            for fact, group in zip(facts, found, strict=True)
-        ]
-
     def _look(self, alike: tuple[Any, ...], domain: str, payload: Mapping[str, Any]) -> int:
-        passing = (p for p in self._patterns if p.domain in {None, domain} and passes(p.tests, payload))
+        passing = (p for p in self.patterns if p.domain in {None, domain} and passes(p.tests, payload))
         group = tuple(id(pattern) for pattern in passing)
         with self._adding:
             self.groups.append(group)

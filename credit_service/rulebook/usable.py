@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from credit_service.arrays import NEVER, Bools, Ints, after
+from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.ledger.fact import Fact, key
+from credit_service.ledger.figures import ABSENT, KIND_CODES
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.law import Edition, Usability
-
-NEVER = 2**30
 
 
 def is_void(usability: Usability, fact: Fact) -> bool:
@@ -72,3 +75,63 @@ def _reached(usability: Usability, facts: Sequence[Fact], repairs: dict[str, int
     for n, fact in enumerate(facts):
         if fact.kind in usability.repair_reaches:
             yield n, last.get(key(fact), NEVER)
+
+
+def crowd_unusable_from(edition: Edition, crowd: Crowd) -> Ints:
+    """Returns per row of a crowd what `unusable_from` does of each subject by itself."""
+    usability = edition.usability
+    ends = np.full(len(crowd), NEVER, dtype=np.int64)
+    penalties, repairs = crowd.kinds.get("PEN"), crowd.kinds.get("REP")
+    if penalties is not None:
+        ends[penalties.rows] = _penalty_ends(usability, penalties, crowd.day[penalties.rows])
+    if repairs is not None:
+        repaired = np.full(len(crowd), NEVER, dtype=np.int64)
+        named = crowd.link[repairs.rows]
+        is_named = named != ABSENT
+        np.minimum.at(repaired, named[is_named], repairs.days("decision_date")[is_named])
+        ends = np.minimum(ends, repaired)
+        if penalties is not None:
+            _reach(usability, crowd, penalties, repaired, ends)
+    for name in usability.follow:
+        if name in crowd.kinds:
+            rows = crowd.kinds[name].rows
+            named = crowd.link[rows]
+            follows = (named != ABSENT) & (crowd.kind[named] == KIND_CODES["PEN"])
+            ends[rows[follows]] = np.minimum(ends[rows[follows]], ends[named[follows]])
+    return ends
+
+
+def are_void(usability: Usability, kind: Kind) -> Bools:
+    """Marks what `is_void` says of the facts of a kind."""
+    if kind.name != "PEN":
+        return np.zeros(len(kind.rows), dtype=np.bool_)
+    codes = [code for word, code in kind.lanes["status"].codes.items() if word in usability.void_status]
+    found: Bools = np.isin(kind.codes("status"), codes)
+    return found
+
+
+def _penalty_ends(usability: Usability, penalties: Kind, days: Ints) -> Ints:
+    ends = np.full(len(days), NEVER, dtype=np.int64)
+    if usability.terms:
+        lane, severity = penalties.lanes["severity"], penalties.codes("severity")
+        for term in usability.terms:
+            is_meant = severity == lane.codes.get(term.severity, ABSENT - 1)
+            if term.severity == usability.absent_severity:
+                is_meant |= severity == ABSENT
+            ends[is_meant] = np.minimum(ends[is_meant], after(term.max, days[is_meant]))
+        ends = np.minimum(ends, penalties.days("publicity_end_date"))
+        ends = np.where(ends < NEVER, ends + 1, NEVER)
+    return np.where(are_void(usability, penalties), days, ends)
+
+
+def _reach(usability: Usability, crowd: Crowd, penalties: Kind, repaired: Ints, ends: Ints) -> None:
+    """Ends what is reached by the repair of every penalty that names it."""
+    counts = ~are_void(usability, penalties) & (crowd.link[penalties.rows] != ABSENT)
+    rows = penalties.rows[counts]
+    last = np.full(len(crowd), ABSENT, dtype=np.int64)
+    np.maximum.at(last, crowd.link[rows], repaired[rows])
+    for name in usability.repair_reaches:
+        if name in crowd.kinds:
+            reached = crowd.kinds[name].rows
+            reached = reached[last[reached] != ABSENT]
+            ends[reached] = np.minimum(ends[reached], last[reached])

@@ -5,10 +5,10 @@ The score never lifts a veto, and without a hard record it never makes a D.
 
 from dataclasses import dataclass
 
+from credit_service.arrays import NEVER
 from credit_service.rulebook.condition import HardRecord
 from credit_service.rulebook.law import Clause, LegalBasis, VetoRule
 from credit_service.rulebook.matching import Match, current, holds
-from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.view import View
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from credit_service.arrays import NEVER
 from credit_service.ledger.fact import Fact, key
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.condition import State
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import NEVER, is_void
+from credit_service.rulebook.usable import is_void
 
 
 class View:

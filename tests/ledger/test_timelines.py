@@ -1,7 +1,7 @@
 """Timelines only repeat the ledger: whatever was corrected, moved or withdrawn, they never change an answer."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
 
 SUBJECTS = [f"USCC:{CODE}", f"USCC:{OTHER}"]
 LATER = NOW + timedelta(days=400)
-Answers = dict[str, list[Fact]]
+Answers = dict[str, Sequence[Fact]]
 
 
 def unpacked(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], Answers]) -> Answers:

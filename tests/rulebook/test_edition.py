@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from credit_service.arrays import NEVER
 from credit_service.errors import CreditError, Reason
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, edition_for, load_edition, load_editions
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
-from credit_service.rulebook.usable import NEVER, unusable_from
+from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.view import View
 
 Write = Callable[..., Path]

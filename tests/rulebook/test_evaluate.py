@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
+from credit_service.arrays import NEVER
 from credit_service.ledger.fact import Fact
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.condition import Cites
@@ -11,7 +12,6 @@ from credit_service.rulebook.edition import load_edition
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.review import next_change_day
-from credit_service.rulebook.usable import NEVER
 from credit_service.rulebook.vetoes import hard_record, vetoes
 from credit_service.rulebook.view import View
 

@@ -41,8 +41,8 @@ def one_by_one(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any
 def at_once(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any, ...]]:
     """Returns what is said of all of them together."""
     facts = [sorted(mine, key=lambda fact: (fact.day, fact.event_id)) for mine, _ in asked]
-    ends = [unusable_from(edition, mine) for mine in facts]
-    many = Laws(edition, Crowd(facts), ends, day, [("BLACK",) if is_listed else () for _, is_listed in asked])
+    many = Laws(edition, Crowd(facts), day, [("BLACK",) if is_listed else () for _, is_listed in asked])
+    assert [many.ends(i) for i in range(len(facts))] == [unusable_from(edition, mine) for mine in facts]
     scheme = edition.schemes[0]
     return [
         (

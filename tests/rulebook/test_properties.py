@@ -5,12 +5,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credit_service.arrays import NEVER
 from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.evaluate import Finding, evaluate
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.review import next_change_day
-from credit_service.rulebook.usable import NEVER, unusable_from
+from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.vetoes import a_conditions, hard_record, pending, vetoes
 from credit_service.rulebook.view import View
 
