@@ -5,12 +5,14 @@ wanted, or where links between records decide.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
 from credit_service.arrays import NEVER, Ints
 from credit_service.ledger.crowd import Crowd
+from credit_service.ledger.fact import key
 from credit_service.rulebook.condition import Condition, HardRecord
 from credit_service.rulebook.evaluate import Finding, applies, evaluate, findings, found_by
 from credit_service.rulebook.law import Clause, Edition
@@ -47,12 +49,13 @@ class Laws:
         self.unusable_from: Ints = crowd_unusable_from(edition, crowd)
         self._edition, self._lists = edition, lists
         self._views: dict[int, View] = {}
+        self._names: dict[int, dict[int, str]] = {}
         is_few = len(crowd.facts) < FEW
         self._screen = None if is_few else Screen(edition, crowd, self.unusable_from, day, lists)
         self._rules = self._sorted(edition.rules)
         self._vetoes = self._sorted(edition.grading.vetoes)
         self._known: dict[int, tuple[list[bool], list[bool]]] = {}
-        self._days: tuple[list[int], list[bool]] | None = None
+        self._days: list[int] | None = None
 
     def view(self, subject: int) -> View:
         """Returns the view of one subject, made when it is first asked for."""
@@ -78,7 +81,7 @@ class Laws:
                 found.extend(findings(rule, self.view(subject), scheme))
             elif rule.is_founded and applies(rule, scheme):
                 # One match needs no order.
-                named = self.view(subject).named if len(matches) > 1 else _unnamed
+                named = partial(self._named, subject) if len(matches) > 1 else _unnamed
                 found.extend(found_by(rule, matches, (), named))
         return found
 
@@ -113,12 +116,15 @@ class Laws:
         if self._screen is None:
             return next_change_day(self.view(subject))
         if self._days is None:
-            days, are_sure = self._screen.next_days()
-            self._days = days.tolist(), are_sure.tolist()
-        days_found, are_sure_found = self._days
-        if not are_sure_found[subject]:
-            return next_change_day(self.view(subject))
-        return None if days_found[subject] >= NEVER else days_found[subject]
+            self._days = self._screen.next_days().tolist()
+        return None if self._days[subject] >= NEVER else self._days[subject]
+
+    def _named(self, subject: int, event_ids: tuple[int, ...]) -> tuple[str, ...]:
+        """Returns the names of the records of some events of a subject, sorted."""
+        names = self._names.get(subject)
+        if names is None:
+            names = self._names[subject] = {fact.event_id: key(fact) for fact in self.crowd.facts[subject]}
+        return tuple(sorted(names[event_id] for event_id in event_ids))
 
     def _is_met(self, clause: Clause, subject: int) -> bool:
         sure = self._surely(clause.when, subject)

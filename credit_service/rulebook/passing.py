@@ -7,20 +7,18 @@ import numpy as np
 
 from credit_service.arrays import Bools
 from credit_service.ledger.crowd import Kind
-from credit_service.ledger.figures import ABSENT, DOMAIN_CODES
-from credit_service.rulebook.condition import Between, Cites, FactPattern, Has, OneOf, OtherThan, Test
+from credit_service.ledger.figures import ABSENT
+from credit_service.rulebook.condition import Between, Cites, Has, Mentions, OneOf, OtherThan, Test
 
 # Tests that differ in nothing share their answer.
 Known = dict[Test, Bools]
 _WORDS, _NUMBERS = frozenset({"enum", "bool"}), frozenset({"int", "number"})
 
 
-def passing(kind: Kind, pattern: FactPattern, known: Known) -> Bools:
-    """Marks the facts of the domain of a pattern that pass its tests."""
+def passing(kind: Kind, tests: Iterable[Test], known: Known) -> Bools:
+    """Marks the facts that pass every test."""
     found = np.ones(len(kind.rows), dtype=np.bool_)
-    if pattern.domain is not None:
-        found &= kind.domain == DOMAIN_CODES[pattern.domain]
-    for test in pattern.tests:
+    for test in tests:
         if test not in known:
             known[test] = _holds(kind, test)
         found &= known[test]
@@ -83,6 +81,12 @@ def _cites(kind: Kind, test: Cites) -> Bools:
     return np.array(found, dtype=np.bool_)
 
 
+def _mentions(kind: Kind, test: Mentions) -> Bools:
+    texts = kind.texts(test.field)
+    known = {text: any(word in text for word in test.words) for text in set(texts) if text is not None}
+    return np.array([known.get(text, False) for text in texts], dtype=np.bool_)
+
+
 _LOOKS: Mapping[tuple[type, str], Callable[[Kind, Any], Bools]] = {
     **{(OneOf, form): lambda kind, test: _one_of(kind, test, _coded) for form in _WORDS},
     **{(OneOf, form): lambda kind, test: _one_of(kind, test, _numbered) for form in _NUMBERS},
@@ -91,4 +95,5 @@ _LOOKS: Mapping[tuple[type, str], Callable[[Kind, Any], Bools]] = {
     **{(Between, form): _between for form in _NUMBERS},
     (Has, "enums"): _has,
     (Cites, "compared"): _cites,
+    (Mentions, "compared"): _mentions,
 }

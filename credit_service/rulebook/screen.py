@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_service.arrays import NEVER, Bools, Ints, after
-from credit_service.ledger.crowd import Crowd, Kind
+from credit_service.ledger.crowd import Crowd
 from credit_service.rulebook.condition import (
     AllOf,
     Always,
@@ -24,12 +24,10 @@ from credit_service.rulebook.condition import (
     Listed,
     Not,
     Operated,
-    State,
 )
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.matching import Match
-from credit_service.rulebook.passing import Known, passing
-from credit_service.rulebook.usable import are_void
+from credit_service.rulebook.stretches import Spans, Stretches, latest
 
 
 class Bounds(NamedTuple):
@@ -37,14 +35,6 @@ class Bounds(NamedTuple):
 
     may: Bools
     must: Bools
-
-
-class Spans(NamedTuple):
-    """Holds rows of facts and the days [start, until) on which each matches a pattern."""
-
-    rows: Ints
-    start: Ints
-    until: Ints
 
 
 class Screen:
@@ -56,11 +46,7 @@ class Screen:
         """Takes facts, the first day on which each may no longer be used, and the lists on which subjects stand."""
         self.edition, self.subjects, self.day = edition, len(crowd.facts), as_of_day
         self._crowd, self._ends, self._lists = crowd, unusable_from, lists
-        self._happened: Bools = crowd.day <= as_of_day
-        self._passing: dict[int, Ints] = {}
-        for name, kind in crowd.kinds.items():
-            self._sort(kind, edition.law_sieve.patterns(name))
-        self._spans: dict[int, Spans] = {}
+        self._stretches = Stretches(edition, crowd, unusable_from, as_of_day)
         self._bounds: dict[int, Bounds] = {}
 
     def bounds(self, condition: Condition) -> Bounds:
@@ -70,10 +56,9 @@ class Screen:
             found = self._bounds[id(condition)] = _BOUNDS[type(condition)](self, condition)
         return found
 
-    def next_days(self) -> tuple[Ints, Bools]:
-        """Returns by subject what `review.next_change_day` would, NEVER for none, and whether that is sure."""
+    def next_days(self) -> Ints:
+        """Returns by subject what `review.next_change_day` would, NEVER for none."""
         first = np.full(self.subjects, NEVER, dtype=np.int64)
-        is_sure = np.ones(self.subjects, dtype=np.bool_)
         self._see(first, self._crowd.subject, self._crowd.day)
         self._see(first, self._crowd.subject, self._ends)
         if self.edition.valid_to is not None:
@@ -87,13 +72,8 @@ class Screen:
             pattern = part.pattern if isinstance(part, Count) else part
             if not isinstance(pattern, FactPattern):
                 continue
-            rows = self.candidates(pattern)
-            if pattern.penalised is not None or pattern.not_linked_to:
-                named = self._crowd.subject[rows]
-                is_sure[named[those[named]]] = False
-                continue
-            self._see_spans(first, part, self.spans(pattern), those)
-        return first, is_sure
+            self._see_spans(first, part, self._stretches.spans(pattern), those)
+        return first
 
     def _turning(self) -> Iterable[tuple[Condition, Bools]]:
         """Returns the parts of laws, each with the subjects whose facts can meet one of its laws."""
@@ -101,7 +81,7 @@ class Screen:
         for needed, parts in self.edition.law_sieve.laws:
             met = np.ones(self.subjects, dtype=np.bool_)
             for pattern in needed:
-                met &= self.marked(self._passing.get(pattern, _NO_ROWS))
+                met &= self.marked(self._stretches.passing_rows(pattern))
             if met.any():
                 for part in parts:
                     known = wanted.get(id(part))
@@ -140,13 +120,11 @@ class Screen:
 
     def current(self, pattern: FactPattern) -> Spans:
         """Returns the stretches in which the day lies, without those that an excuse takes away."""
-        spans = self.spans(pattern)
-        current = (spans.start <= self.day) & (self.day < spans.until)
-        found = Spans(spans.rows[current], spans.start[current], spans.until[current])
+        spans = self._stretches.spans(pattern)
+        found = spans.some((spans.start <= self.day) & (self.day < spans.until))
         if pattern.unless is None or not len(found.rows):
             return found
-        kept = np.fromiter(self._unexcused(pattern, pattern.unless, found.rows), np.bool_, len(found.rows))
-        return Spans(found.rows[kept], found.start[kept], found.until[kept])
+        return found.some(np.fromiter(self._unexcused(pattern, pattern.unless, found.rows), np.bool_, len(found.rows)))
 
     def _unexcused(self, pattern: FactPattern, excuse: Excuse, rows: Ints) -> Iterable[bool]:
         """Says of each row whether no other fact with the same value excuses it."""
@@ -178,7 +156,7 @@ class Screen:
                     found.setdefault(subject, []).extend(matches)
             return found, unsure
         may = self.bounds(condition).may
-        if isinstance(condition, FactPattern) and _is_plain(condition):
+        if isinstance(condition, FactPattern):
             return self._matches(self.current(condition)), np.zeros_like(may)
         return {}, may
 
@@ -186,63 +164,19 @@ class Screen:
         found: dict[int, list[Match]] = {}
         columns = (self._crowd.subject, self._crowd.event_id, self._crowd.day)
         told = [*(of[spans.rows].tolist() for of in columns), spans.start.tolist(), spans.until.tolist()]
-        for subject, event, day, start, until in zip(*told, strict=True):
-            found.setdefault(subject, []).append(Match(start, until, day, (event,), (event,)))
-        return found
-
-    def spans(self, pattern: FactPattern) -> Spans:
-        """Returns every stretch in which a fact matches, whatever names it.
-
-        Penalties and links only take from it: a match of a penalised fact begins later and ends no later, but for
-        `since`, which runs from its later beginning and is left out for it.
-        """
-        found = self._spans.get(id(pattern))
-        if found is None:
-            found = self._spans[id(pattern)] = self._stretches(pattern)
-        return found
-
-    def _stretches(self, pattern: FactPattern) -> Spans:
-        rows = self.candidates(pattern)
-        if not len(rows):
-            return _NO_SPANS
-        kind = self._crowd.kinds[pattern.kind]
-        places = np.searchsorted(kind.rows, rows)
-        start, until = self._crowd.day[rows], np.full(len(rows), NEVER, dtype=np.int64)
-        if pattern.state is not None:
-            start, until = stretch(kind, pattern.state, places, start)
-        if pattern.is_statutory:
-            voided = are_void(self.edition.usability, kind)[places]
-            until = np.minimum(until, np.where(voided, self._crowd.day[rows], NEVER))
-        else:
-            until = np.minimum(until, self._ends[rows])
-        if pattern.since is not None and pattern.penalised is None:
-            until = np.minimum(until, after(pattern.since, start))
-        kept = start < until
-        return Spans(rows[kept], start[kept], until[kept])
-
-    def candidates(self, pattern: FactPattern) -> Ints:
-        """Returns the rows that pass the tests of a pattern, only the latest of each subject where it wants that."""
-        rows = self._passing.get(id(pattern), _NO_ROWS)
-        if not pattern.is_latest or not len(rows):
-            return rows
-        kind = self._crowd.kinds[pattern.kind]
-        stated = self._happened[kind.rows]
-        for test in pattern.tests:
-            stated = stated & kind.states(test.field)
-        found: Ints = np.intersect1d(self.latest(kind.rows[stated]), rows, assume_unique=True)
-        return found
-
-    def latest(self, rows: Ints) -> Ints:
-        """Returns the last of each subject's rows; rows rise."""
-        subjects = self._crowd.subject[rows]
-        is_last = np.ones(len(rows), dtype=np.bool_)
-        is_last[:-1] = subjects[1:] != subjects[:-1]
-        found: Ints = rows[is_last]
+        if spans.beside is None:
+            for subject, event, day, start, until in zip(*told, strict=True):
+                found.setdefault(subject, []).append(Match(start, until, day, (event,), (event,)))
+            return found
+        for (subject, event, day, start, until), other in zip(
+            zip(*told, strict=True), self._crowd.event_id[spans.beside].tolist(), strict=True
+        ):
+            found.setdefault(subject, []).append(Match(start, until, day, (event,), tuple(sorted((event, other)))))
         return found
 
     def operating_since(self, condition: Operated) -> Ints:
         """Returns the day of founding as last registered, else that of the first usable record; else NEVER."""
-        usable = (self._ends > self.day) & self._happened
+        usable = (self._ends > self.day) & self._stretches.happened
         found = np.full(self.subjects, NEVER, dtype=np.int64)
         for name in condition.shown_by or tuple(self._crowd.kinds):
             if name in self._crowd.kinds:
@@ -251,54 +185,21 @@ class Screen:
                 np.minimum.at(found, self._crowd.subject[rows], self._crowd.day[rows])
         if "REG" in self._crowd.kinds:
             kind = self._crowd.kinds["REG"]
-            rows = self.latest(kind.rows[kind.states("founded_date") & usable[kind.rows]])
+            rows = latest(self._crowd, kind.rows[kind.states("founded_date") & usable[kind.rows]])
             founded = kind.days("founded_date")[np.searchsorted(kind.rows, rows)]
             found[self._crowd.subject[rows]] = founded
         return found
 
-    def _sort(self, kind: Kind, patterns: Sequence[FactPattern]) -> None:
-        """Keeps the rows that pass each pattern."""
-        happened, known = self._happened[kind.rows], Known()
-        for pattern in patterns:
-            rows = kind.rows[happened & passing(kind, pattern, known)]
-            if len(rows):
-                self._passing[id(pattern)] = rows
-
-
-def stretch(kind: Kind, state: State, places: Ints, start: Ints) -> tuple[Ints, Ints]:
-    """Returns the days [from, until) of some facts in the state, as `view.stretch` does it one by one."""
-    if state.starts:
-        start = np.full(len(places), NEVER, dtype=np.int64)
-        for field in reversed(state.starts):
-            stated = kind.days(field)[places]
-            start = np.where(stated < NEVER, stated, start)
-    if state.after is not None:
-        start = after(state.after, start)
-    until = np.full(len(places), NEVER, dtype=np.int64)
-    for field, more in (*((name, 0) for name in state.until), *((name, 1) for name in state.through)):
-        stated = kind.days(field)[places]
-        until = np.minimum(until, np.where(stated < NEVER, stated + more, NEVER))
-    if state.lingers is not None:
-        until = np.where((start < until) & (until < NEVER), after(state.lingers, until), until)
-    for field in state.absent:
-        start = np.where(kind.days(field)[places] < NEVER, NEVER, start)
-    return start, until
-
 
 def _pattern(screen: Screen, pattern: FactPattern) -> Bounds:
-    may = screen.marked(screen.current(pattern).rows)
-    return Bounds(may, may if _is_plain(pattern) else np.zeros_like(may))
+    found = screen.marked(screen.current(pattern).rows)
+    return Bounds(found, found)
 
 
 def _count(screen: Screen, count: Count) -> Bounds:
-    may = screen.count(screen.current(count.pattern).rows) >= count.at_least
-    is_exact = _is_plain(count.pattern) and count.span is None
-    return Bounds(may, may if is_exact else np.zeros_like(may))
-
-
-def _is_plain(pattern: FactPattern) -> bool:
-    excuse = pattern.unless
-    return pattern.penalised is None and not pattern.not_linked_to and (excuse is None or _is_plain(excuse.pattern))
+    # A fact counts once, however many penalties stand beside it.
+    may = screen.count(np.unique(screen.current(count.pattern).rows)) >= count.at_least
+    return Bounds(may, may if count.span is None else np.zeros_like(may))
 
 
 def _all(screen: Screen, condition: AllOf) -> Bounds:
@@ -346,7 +247,6 @@ def _always(screen: Screen, _condition: Always) -> Bounds:
 
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
-_NO_SPANS = Spans(_NO_ROWS, _NO_ROWS, _NO_ROWS)
 _BOUNDS: Mapping[type, Callable[[Screen, Any], Bounds]] = {
     FactPattern: _pattern,
     Count: _count,

@@ -27,9 +27,9 @@ def drafts(subjects: int) -> Iterator[list[Draft]]:
     schemes = {name: source.scheme for name, source in load_sources(SOURCES).items()}
     checker = Checker(schemes, partial(accident_level, edition.accidents), str)
     checked = (checker.check(record, NOW).draft for record in city(subjects * 4, 2026, UNTIL))
-    kept = (
-        draft for draft in checked if draft is not None and (draft.op, draft.subject_kind) == ("ASSERT", "ENTERPRISE")
-    )
+    # Of a record one version stands.
+    wanted = ("ASSERT", "ENTERPRISE", 1)
+    kept = (draft for draft in checked if draft is not None and (draft.op, draft.subject_kind, draft.version) == wanted)
     while len(mine := list(islice(kept, PER_SUBJECT))) == PER_SUBJECT:
         yield mine
 
