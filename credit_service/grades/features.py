@@ -40,6 +40,11 @@ def set_hash(names: Sequence[str]) -> str:
 FEATURE_SET_HASH = set_hash(tuple(BY_NAME))
 
 
+def kinds_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the kinds of records that features read, each once."""
+    return tuple(dict.fromkeys(kind for name in names for kind in BY_NAME[name].kinds))
+
+
 def matrix(columns: Columns, as_of_day: int, names: Sequence[str] | None = None) -> Floats:
     """Returns a row a subject and a column a feature, over columns visible on the day."""
     chosen = tuple(BY_NAME) if names is None else names

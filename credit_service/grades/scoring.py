@@ -8,7 +8,7 @@ import numpy as np
 
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.columns import NEVER, Columns, Ints, lay, members, take, visible
-from credit_service.grades.features import Evidence, matrix, turning_days
+from credit_service.grades.features import Evidence, kinds_of, matrix, turning_days
 from credit_service.grades.scorecard import REASON_LIMIT, Contribution, ReasonLine, Scorecard
 from credit_service.rulebook.law import Edition, GradingPolicy, RulePoints
 from credit_service.rulebook.laws import Laws
@@ -112,7 +112,9 @@ class ModelScores:
     def on(self, days: Sequence[int], subjects: Sequence[int]) -> Ints:
         """Looks at a day again only for those whose features may have moved since the one before."""
         found = np.empty((len(subjects), len(days)), dtype=np.int64)
-        columns = members(self._columns, subjects)
+        # Records that no feature reads neither move a score nor name a day.
+        read = kinds_of(self._moving.feature_names)
+        columns = members(take(self._columns, self._columns.of_kind(*read)), subjects)
         turning = np.full(len(subjects), days[0], dtype=np.int64)
         for place, day in enumerate(days):
             found[:, place] = found[:, place - 1]

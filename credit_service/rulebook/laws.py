@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from credit_service.arrays import NEVER, Ints
+from credit_service.arrays import NEVER, Bools, Ints
 from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import key
 from credit_service.rulebook.condition import Condition, HardRecord
 from credit_service.rulebook.evaluate import Finding, applies, evaluate, findings, found_by
 from credit_service.rulebook.law import Clause, Edition
-from credit_service.rulebook.matching import Match, holds
+from credit_service.rulebook.matching import Match, firsts, holds
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.screen import Screen
 from credit_service.rulebook.usable import crowd_unusable_from
@@ -27,6 +27,7 @@ C = TypeVar("C", bound=Clause)
 # Fewer subjects are looked at one by one: arrays would cost more than they save.
 FEW = 8
 _HARD = HardRecord()
+_ANYWHERE = (Match(0, NEVER, 0, (), ()),)
 
 
 def _unnamed(_event_ids: tuple[int, ...]) -> tuple[str, ...]:
@@ -50,6 +51,7 @@ class Laws:
         self._edition, self._lists = edition, lists
         self._views: dict[int, View] = {}
         self._names: dict[int, dict[int, str]] = {}
+        self._scopes: dict[str, tuple[dict[int, list[Match]], Bools]] = {}
         is_few = len(crowd.facts) < FEW
         self._screen = None if is_few else Screen(edition, crowd, self.unusable_from, day, lists)
         self._rules = self._sorted(edition.rules)
@@ -77,13 +79,25 @@ class Laws:
             return evaluate(self.view(subject), scheme)
         found: list[Finding] = []
         for rule, matches in self._rules[subject]:
-            if matches is None or rule.scope is not None:
+            scopes = _ANYWHERE if rule.scope is None else self._scope(rule.scope, subject)
+            if matches is None or scopes is None:
                 found.extend(findings(rule, self.view(subject), scheme))
-            elif rule.is_founded and applies(rule, scheme):
+            elif scopes and rule.is_founded and applies(rule, scheme):
+                named = partial(self._named, subject)
+                scope = firsts(scopes, named)[0].proof if rule.scope is not None else ()
                 # One match needs no order.
-                named = partial(self._named, subject) if len(matches) > 1 else _unnamed
-                found.extend(found_by(rule, matches, (), named))
+                found.extend(found_by(rule, matches, scope, named if len(matches) > 1 else _unnamed))
         return found
+
+    def _scope(self, scope: str, subject: int) -> Sequence[Match] | None:
+        """Returns what shows a subject in scope, empty outside; nothing where the one subject must be asked."""
+        if self._screen is None:
+            return None
+        known = self._scopes.get(scope)
+        if known is None:
+            known = self._scopes[scope] = self._screen.proofs(self._edition.scopes[scope])
+        matches, are_unsure = known
+        return None if are_unsure[subject] else matches.get(subject, ())
 
     def vetoes(self, subject: int) -> list[Veto]:
         """Returns the vetoes in force, in the edition's order, each with all its proof."""
