@@ -1,6 +1,6 @@
 """The river: facts → findings → candidates → grades, many subjects at once; writes only what moved."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from credit_service.grades.grading import Case, Explained, Graded, explain, grad
 from credit_service.grades.keeping import Verdict, keep
 from credit_service.grades.overrides import NOTHING, Standing, standings
 from credit_service.grades.scorecard import Scorecard
+from credit_service.grades.scoring import MODEL
 from credit_service.grades.tables import standing_rows
 from credit_service.ledger.fact import Fact, key
 from credit_service.ledger.facts import facts_of
@@ -28,6 +29,7 @@ from credit_service.listings.tables import ListingRow, blacklisted_until, listin
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
+from credit_service.rulebook.laws import FEW
 from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
@@ -72,7 +74,7 @@ class Assessor:
         """
         ids = bearers(session, subject_ids)
         known = kinds_of(session, ids)
-        facts = facts_of(session, ids, now, now, is_packing=True)
+        facts = facts_of(session, ids, now, now, is_crowd=self._is_crowd(ids, now), is_packing=True)
         rows = [known[i] for i in ids if i in known]
         listed = blacklisted_until(session, ids, now, now)
         decided = standings(session, ids, now, now)
@@ -120,12 +122,17 @@ class Assessor:
     def said(self, session: Session, subject_ids: Sequence[str], now: datetime) -> tuple[list[Verdict], list[str]]:
         """Returns what `assess` would keep, and the subjects of which it might move a listing; writes nothing."""
         known = kinds_of(session, subject_ids)
-        facts = facts_of(session, list(known), now, now)
+        facts = facts_of(session, list(known), now, now, is_crowd=self._is_crowd(known, now))
         listed = blacklisted_until(session, list(known), now, now)
         with_listings = {row.subject_id for row in listings_of(session, list(known))}
         graded = self.judge(list(known.values()), facts, now, listed, standings(session, list(known), now, now))
         others = {g.subject_id for g in graded if _may_list(g)} | with_listings
         return self.verdicts([g for g in graded if g.subject_id not in others]), sorted(others)
+
+    def _is_crowd(self, subject_ids: Collection[str], as_of: datetime) -> bool:
+        """Says whether subjects are judged by figures; the lines of the rule score look at every fact."""
+        modes = {edition.grading.mode for edition in self.editions() if edition.is_in_force(civil_day(as_of))}
+        return len(subject_ids) >= FEW and modes <= {MODEL}
 
     def edition(self, edition_id: str) -> Edition:
         """Returns an edition that may be named by a listing; fails with EDITION_NOT_FOUND."""
@@ -137,7 +144,7 @@ class Assessor:
     def grades(self, session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> list[Graded]:
         """Returns the grades of the subjects at a time frame, in order; writes nothing."""
         rows = subjects_by_id(session, subject_ids)
-        facts = facts_of(session, list(rows), as_of, known)
+        facts = facts_of(session, list(rows), as_of, known, is_crowd=self._is_crowd(rows, as_of))
         seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
         listed = blacklisted_until(session, list(seen), as_of, known)
         decided = standings(session, list(seen), as_of, known)

@@ -16,6 +16,7 @@ from credit_service.grades.scoring import RULES, Scores, scores_of
 from credit_service.grades.stability import LETTERS, Held, cycle_days, held, letter_of, settle
 from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import Fact
+from credit_service.ledger.figures import PackedFacts
 from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
@@ -189,6 +190,8 @@ def _judged(
     mode, scores = scores_of(edition, scorecard, every)
     laws = [_law(every, i, case) for i, case in enumerate(cases)]
     settled = _settled(edition, scores, laws, as_of_day)
+    if scorecard is not None and scorecard.priors is not None:
+        PackedFacts.read(case.facts for case, law in zip(cases, laws, strict=True) if law.pending is not None)
     # A model that had expired on the day is named by nothing: it did not speak.
     model_id = None if mode == RULES or scorecard is None else scorecard.model_id
     is_retired = mode == RULES and edition.grading.mode != RULES

@@ -10,6 +10,7 @@ from credit_service.errors import CreditError, Reason
 from credit_service.grades.columns import NEVER, Columns, Ints, lay, members, take, visible
 from credit_service.grades.features import Evidence, kinds_of, matrix, turning_days
 from credit_service.grades.scorecard import REASON_LIMIT, Contribution, ReasonLine, Scorecard
+from credit_service.ledger.figures import PackedFacts
 from credit_service.rulebook.law import Edition, GradingPolicy, RulePoints
 from credit_service.rulebook.laws import Laws
 from credit_service.rulebook.points import LEAST, MOST, LinePoints, line_points, next_points_day, rule_score
@@ -145,6 +146,7 @@ class RuleScores:
     def __init__(self, points: RulePoints, laws: Laws) -> None:
         """Looks at every line of every subject once."""
         self._points, self._laws = points, laws
+        PackedFacts.read(laws.crowd.facts)
         self._lines = [line_points(points, laws.view(i)) for i in range(len(laws.crowd.facts))]
         self.base_points = points.base
         self.now: Sequence[int] = [rule_score(points, lines) for lines in self._lines]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any
 
@@ -10,27 +10,44 @@ import orjson
 from sqlalchemy import BigInteger, Select, bindparam, or_, select, type_coerce
 from sqlmodel import Session, col
 
-from credit_service.database import UtcTime, to_microseconds
+from credit_service.database import UtcTime
 from credit_service.ledger.fact import Fact
-from credit_service.ledger.figures import Row, made
+from credit_service.ledger.figures import PackedFacts
 from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, last_collect_time, later_version_known
-from credit_service.ledger.timelines import FIELDS, pack, packed
+from credit_service.ledger.timelines import pack, packed
 from credit_service.legal_days import civil_day, civil_day_at
 
 
 def facts_of(
-    session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, is_packing: bool = False
+    session: Session,
+    subject_ids: Sequence[str],
+    as_of: datetime,
+    known: datetime,
+    *,
+    is_crowd: bool = False,
+    is_packing: bool = False,
 ) -> dict[str, Sequence[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
-    What a subject bears of others is among them. Each list is sorted by (day, event id); subjects without facts map
-    to an empty list. Packing keeps what had to be read from the ledger as timelines, within a writing transaction
-    that asks for its own time.
+    What a subject bears of others is among them. Each sequence is sorted by (day, event id); subjects without facts map
+    to an empty one. A crowd, of which few facts are looked at one by one, is read as figures where its timelines hold.
+    Packing keeps what had to be read from the ledger as timelines, within a writing transaction that asks for its own
+    time.
     """
     borne = givers(session, subject_ids, as_of, known)
     wanted = dict.fromkeys([*subject_ids, *(giver for mine in borne.values() for giver in mine)])
-    own = _own_facts(session, list(wanted), as_of, known, is_packing=is_packing)
+    last = last_collect_time(session)
+    # Of what is known now the newest versions alone count, and those are packed.
+    is_present = last is not None and known >= last and as_of >= last
+    reader = partial(_read, session, as_of=as_of, known=known)
+    own: dict[str, Sequence[Fact]] = {}
+    if is_crowd and is_present:
+        own |= packed(session, wanted, reader)
+    read = reader([subject_id for subject_id in wanted if subject_id not in own])
+    own |= pack(session, read) if is_packing and is_present else {}
+    latest_day = civil_day(as_of)
+    own = {i: _clamped(mine, latest_day) for i, mine in (read | own).items()}
     found = {subject_id: own[subject_id] for subject_id in subject_ids}
     for subject_id, mine in borne.items():
         others = [f for giver, kinds in mine.items() for f in own[giver] if kinds is None or f.kind in kinds]
@@ -38,53 +55,30 @@ def facts_of(
     return found
 
 
-def _own_facts(
-    session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, is_packing: bool
-) -> dict[str, Sequence[Fact]]:
-    last = last_collect_time(session)
-    # Of what is known now the newest versions alone count, and those are packed.
-    is_known_now, is_now = last is not None and known >= last, last is not None and as_of >= last
-    standing = packed(session, subject_ids) if is_known_now else {}
-    read = _read(session, [subject_id for subject_id in subject_ids if subject_id not in standing], as_of, known)
-    if is_packing and is_known_now and is_now:
-        standing |= pack(session, read)
-    latest_day = civil_day(as_of)
-    if is_now:
-        found: dict[str, Sequence[Fact]] = {
-            i: facts if facts.last_day <= latest_day else _clamped(facts, latest_day) for i, facts in standing.items()
-        }
-    else:
-        read |= {subject_id: facts.rows() for subject_id, facts in standing.items()}
-        time, found = to_microseconds(as_of), {}
-        # The clock of a source may be minutes ahead: what was received has happened.
-        read = {i: [row for row in mine if row[_OCCUR] <= time or row[_COLLECT] <= time] for i, mine in read.items()}
-    found |= {i: _clamped(made(rows), latest_day) for i, rows in read.items() if i not in found}
-    return {subject_id: found.get(subject_id, []) for subject_id in subject_ids}
-
-
 def _clamped(facts: Sequence[Fact], latest_day: int) -> Sequence[Fact]:
     """Returns sorted facts, none after the latest day, which the clock of a source may set ahead."""
-    if not facts or facts[-1].day <= latest_day:
+    last_day = facts.last_day if isinstance(facts, PackedFacts) else facts[-1].day if facts else 0
+    if last_day <= latest_day:
         return facts
     clamped = [fact._replace(day=min(fact.day, latest_day)) for fact in facts]
     return sorted(clamped, key=lambda fact: (fact.day, fact.event_id))
 
 
-def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Row]]:
-    """Reads rows of the ledger with the fields of a timeline, by day and position."""
-    found: dict[str, list[Row]] = {}
+def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
+    """Reads the facts of subjects from the ledger, by day and position."""
+    found: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
+    make = partial(tuple.__new__, Fact)
     for start in range(0, len(subject_ids), CHUNK):
         given = {"subject_ids": list(subject_ids[start : start + CHUNK]), "as_of": as_of, "known": known}
         # Beside the mapper, which costs as much as the facts themselves.
         rows = session.connection().execute(_statement(), given).all()
         if rows:
             # Column by column: thousands a batch, so nothing is looked at one by one.
-            subjects, *told, number, refers, payloads, occurred, collected = zip(*rows, strict=True)
+            subjects, *told, number, refers, payloads, collected = zip(*rows, strict=True)
             read = orjson.loads(f"[{','.join(payloads)}]")
-            known_days = map(civil_day_at, collected)
-            whole = zip(*told, known_days, number, refers, read, occurred, collected, strict=True)
-            for subject, row in zip(subjects, whole, strict=True):
-                found.setdefault(subject, []).append(row)
+            whole = zip(*told, map(civil_day_at, collected), number, refers, read, strict=True)
+            for subject, fact in zip(subjects, map(make, whole), strict=True):
+                found[subject].append(fact)
     for mine in found.values():
         # The index gives them by position already.
         mine.sort(key=_DAY)
@@ -94,11 +88,10 @@ def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: 
 @cache
 def _statement() -> Select[Any]:
     """Returns the question, built once: building it costs more than asking it for one subject."""
-    names = ("subject_id", *(name for name in FIELDS if name != "known_day"))
     # Times as they are kept: a time object for every fact would cost more than the fact.
     columns: list[Any] = [
-        type_coerce(col(getattr(LedgerEvent, n)), BigInteger) if n in _TIMES else col(getattr(LedgerEvent, n))
-        for n in names
+        *(col(getattr(LedgerEvent, name)) for name in _FIELDS),
+        type_coerce(col(LedgerEvent.collect_time), BigInteger),
     ]
     as_of, known = bindparam("as_of", type_=UtcTime), bindparam("known", type_=UtcTime)
     return (
@@ -116,6 +109,9 @@ def _statement() -> Select[Any]:
 
 
 CHUNK = 500
-_TIMES = frozenset({"occur_time", "collect_time"})
-_OCCUR, _COLLECT = FIELDS.index("occur_time"), FIELDS.index("collect_time")
-_DAY = itemgetter(FIELDS.index("occur_day"))
+# Those of a fact in their order; but its day of knowledge, which the time of collection tells.
+_FIELDS = (
+    "subject_id", "position", "source", "record_id", "version", "kind", "domain", "occur_day", "document_no",
+    "refers_to", "payload",
+)  # fmt: skip
+_DAY = itemgetter(Fact._fields.index("day"))

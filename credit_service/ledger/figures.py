@@ -6,7 +6,8 @@ are compared stand beside the rows, and their lane holds their place there. Free
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple, SupportsIndex, overload
 
 import numpy as np
@@ -59,22 +60,24 @@ ROW_BYTES = WIDTH * _LANE_BYTES
 # Rows that another program, or another machine, laid otherwise are not read.
 _LAID = repr((sys.byteorder, WIDTH, KINDS, DOMAIN_CODES, sorted(LANES.items())))
 LAYOUT = int.from_bytes(hashlib.sha256(_LAID.encode()).digest()[:4], "big")
-# A row of the ledger: the fields of a fact in their order, and two times in microseconds.
-Row = Sequence[Any]
+# Reads the facts of some subjects.
+Reader = Callable[[Sequence[str]], Mapping[str, Sequence[Fact]]]
 
 
 class PackedFacts(Sequence[Fact]):
-    """Holds the facts of a subject, by day and event, as figures; the facts themselves are made when one is asked for.
+    """Holds the facts of a subject, by day and event, as figures; the facts themselves are read when one is asked for.
 
-    `texts` is the JSON list of what is compared as text, `told` that of the rows of the ledger.
+    `texts` is the JSON list of what is compared as text. The reader answers as long as the transaction lasts in which
+    the figures were read.
     """
 
-    __slots__ = ("_facts", "figures", "texts", "told")
+    __slots__ = ("_facts", "_reader", "_subject_id", "figures", "texts")
 
-    def __init__(self, figures: bytes, texts: bytes, told: bytes, facts: list[Fact] | None = None) -> None:
-        """Takes what was packed, and the facts where they are made already."""
-        self.figures, self.texts, self.told = figures, texts, told
-        self._facts = facts
+    def __init__(self, subject_id: str, figures: bytes, texts: bytes, told: Reader | Sequence[Fact]) -> None:
+        """Takes what was packed, and who reads the facts, or the facts where they are made already."""
+        self._subject_id, self.figures, self.texts = subject_id, figures, texts
+        self._facts: Sequence[Fact] | None = None if callable(told) else told
+        self._reader = told if callable(told) else None
 
     @property
     def last_day(self) -> int:
@@ -82,16 +85,20 @@ class PackedFacts(Sequence[Fact]):
         start = len(self.figures) - ROW_BYTES + DAY * _LANE_BYTES
         return int.from_bytes(self.figures[start : start + _LANE_BYTES], sys.byteorder) if self.figures else 0
 
-    def rows(self) -> list[Row]:
-        """Returns the rows of the ledger."""
-        found: list[Row] = orjson.loads(self.told)
-        return found
+    @staticmethod
+    def read(many: Iterable[Sequence[Fact]]) -> None:
+        """Reads the facts of several subjects together: one by one they would cost several times as much."""
+        unread = [mine for mine in many if isinstance(mine, PackedFacts) and mine._facts is None]
+        for reader, some in groupby(unread, key=lambda mine: mine._reader):
+            those = list(some)
+            facts = reader([mine._subject_id for mine in those]) if reader else {}
+            for mine in those:
+                mine._facts = facts[mine._subject_id]
 
-    def made(self) -> list[Fact]:
+    def made(self) -> Sequence[Fact]:
         """Returns the facts."""
-        if self._facts is None:
-            self._facts = made(self.rows())
-        return self._facts
+        self.read([self])
+        return self._facts or ()
 
     def __len__(self) -> int:
         """Counts the facts."""
@@ -100,10 +107,10 @@ class PackedFacts(Sequence[Fact]):
     @overload
     def __getitem__(self, place: SupportsIndex) -> Fact: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Fact]: ...
-    def __getitem__(self, place: SupportsIndex | slice) -> Fact | list[Fact]:
+    def __getitem__(self, place: slice) -> Sequence[Fact]: ...
+    def __getitem__(self, place: SupportsIndex | slice) -> Fact | Sequence[Fact]:
         """Returns a fact, or some."""
-        return self.made()[place]
+        return list(self.made())[place]
 
     def __iter__(self) -> Iterator[Fact]:
         """Walks the facts in order."""
@@ -111,26 +118,18 @@ class PackedFacts(Sequence[Fact]):
 
     def __eq__(self, other: object) -> bool:
         """Compares the facts, whoever holds them."""
-        return isinstance(other, Sequence) and self.made() == list(other)
+        return isinstance(other, Sequence) and list(self.made()) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def made(rows: Sequence[Row]) -> list[Fact]:
-    """Makes facts of rows of the ledger, which hold more than a fact does."""
-    make, width = tuple.__new__, len(Fact._fields)
-    return [make(Fact, row[:width]) for row in rows]
-
-
-def packs(rows: Sequence[Sequence[Row]]) -> list[PackedFacts]:
-    """Packs the rows of subjects, each sorted by day and event."""
-    facts = [made(mine) for mine in rows]
-    figures, texts = figures_of(facts)
-    found, start = [], 0
-    for told, mine, beside in zip(rows, facts, texts, strict=True):
+def packs(facts: Mapping[str, Sequence[Fact]]) -> dict[str, PackedFacts]:
+    """Packs the facts of subjects, each sorted by day and event."""
+    figures, texts = figures_of(list(facts.values()))
+    found, start = {}, 0
+    for (subject_id, mine), beside in zip(facts.items(), texts, strict=True):
         end = start + len(mine)
-        packed = figures[start:end].tobytes(), orjson.dumps(beside), orjson.dumps([list(row) for row in told])
-        found.append(PackedFacts(*packed, mine))
+        found[subject_id] = PackedFacts(subject_id, figures[start:end].tobytes(), orjson.dumps(beside), mine)
         start = end
     return found
 

@@ -1,8 +1,8 @@
-"""Timelines: the standing facts of each subject packed into one row, so that judging reads one instead of twenty.
+"""Timelines: the standing facts of each subject as figures in one row, so that judging reads one instead of twenty.
 
-A timeline only repeats the ledger. It holds the newest versions of a subject's own records, as facts and as the figures
-that crowds are judged by, and the position up to which it does; what came later is seen by one look into the index. It
-can be thrown away at any time: whoever finds none, an old one or one of another layout reads the ledger.
+A timeline only repeats the ledger. It holds the figures of the newest versions of a subject's own records, by which
+crowds are judged, and the position up to which it does; what came later is seen by one look into the index. It can be
+thrown away at any time: whoever finds none, an old one or one of another layout reads the ledger.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,15 +13,15 @@ from sqlalchemy import BigInteger, LargeBinary, Select, and_, bindparam, delete,
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import select_by_keys, upsert_tuples
-from credit_service.ledger.figures import LAYOUT, PackedFacts, Row, packs
+from credit_service.ledger.fact import Fact
+from credit_service.ledger.figures import LAYOUT, PackedFacts, Reader, packs
 from credit_service.ledger.tables import LedgerEvent
 
 
 class Timeline(SQLModel, table=True):
-    """Keeps the facts of a subject by an event position.
+    """Keeps the figures of a subject by an event position.
 
-    `layout` names how the rows of `figures` are laid; `texts` is the JSON list of what is compared as text, `facts`
-    that of the facts in the order of their fields, each followed by its two times in microseconds.
+    `layout` names how the rows of `figures` are laid; `texts` is the JSON list of what is compared as text.
     """
 
     __tablename__ = "timeline"
@@ -30,28 +30,22 @@ class Timeline(SQLModel, table=True):
     layout: int = Field(sa_type=BigInteger)
     figures: bytes = Field(sa_type=LargeBinary)
     texts: bytes = Field(sa_type=LargeBinary)
-    facts: bytes = Field(sa_type=LargeBinary)
 
 
 TABLES: list[Any] = [Timeline]
-# What a row holds: the fields of a fact in their order, and two times in microseconds.
-FIELDS = (
-    "position", "source", "record_id", "version", "kind", "domain", "occur_day", "known_day", "document_no",
-    "refers_to", "payload", "occur_time", "collect_time",
-)  # fmt: skip
-_PACKED = ("subject_id", "layout", "figures", "texts", "facts")
-_KEPT = ("subject_id", "position", "layout", "figures", "texts", "facts")
+_PACKED = ("subject_id", "layout", "figures", "texts")
+_KEPT = ("subject_id", "position", "layout", "figures", "texts")
 
 
-def packed(session: Session, subject_ids: Iterable[str]) -> dict[str, PackedFacts]:
-    """Returns the facts of the subjects whose timelines hold every event of theirs."""
+def packed(session: Session, subject_ids: Iterable[str], reader: Reader) -> dict[str, PackedFacts]:
+    """Returns the subjects whose timelines hold every event of theirs; the reader makes facts of them where wanted."""
     rows = select_by_keys(session, Timeline, _PACKED, "subject_id", list(subject_ids))
     if not rows:
         return {}
     late = {row[0] for row in session.connection().execute(_late(), {"subject_ids": [row[0] for row in rows]})}
     return {
-        subject_id: PackedFacts(figures, texts, facts)
-        for subject_id, layout, figures, texts, facts in rows
+        subject_id: PackedFacts(subject_id, figures, texts, reader)
+        for subject_id, layout, figures, texts in rows
         if layout == LAYOUT and subject_id not in late
     }
 
@@ -68,13 +62,12 @@ def _late() -> Select[Any]:
     )
 
 
-def pack(session: Session, rows: Mapping[str, Sequence[Row]]) -> dict[str, PackedFacts]:
+def pack(session: Session, facts: Mapping[str, Sequence[Fact]]) -> dict[str, PackedFacts]:
     """Keeps and returns the standing facts of subjects, as they were read within this writing transaction."""
-    ids = list(rows)
+    ids = list(facts)
     last: dict[str, int] = dict(session.connection().execute(_last(), {"subject_ids": ids}).all()) if ids else {}
-    ids = [subject_id for subject_id in ids if subject_id in last]
-    found = dict(zip(ids, packs([rows[subject_id] for subject_id in ids]), strict=True))
-    kept = [(i, last[i], LAYOUT, facts.figures, facts.texts, facts.told) for i, facts in found.items()]
+    found = packs({subject_id: facts[subject_id] for subject_id in ids if subject_id in last})
+    kept = [(i, last[i], LAYOUT, mine.figures, mine.texts) for i, mine in found.items()]
     upsert_tuples(session, Timeline, _KEPT, kept, ("subject_id",))
     return found
 

@@ -13,6 +13,7 @@ import numpy as np
 from credit_service.arrays import NEVER, Bools, Ints
 from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import key
+from credit_service.ledger.figures import PackedFacts
 from credit_service.rulebook.condition import Condition, HardRecord
 from credit_service.rulebook.evaluate import Finding, applies, evaluate, findings, found_by
 from credit_service.rulebook.law import Clause, Edition
@@ -56,6 +57,7 @@ class Laws:
         self._screen = None if is_few else Screen(edition, crowd, self.unusable_from, day, lists)
         self._rules = self._sorted(edition.rules)
         self._vetoes = self._sorted(edition.grading.vetoes)
+        self._read()
         self._known: dict[int, tuple[list[bool], list[bool]]] = {}
         self._days: list[int] | None = None
 
@@ -66,6 +68,15 @@ class Laws:
             facts, ends = self.crowd.facts[subject], self.ends(subject)
             found = self._views[subject] = View(self._edition, facts, ends, self.day, self._lists[subject])
         return found
+
+    def _read(self) -> None:
+        """Reads the facts that will be looked at: of the subjects of which a clause is unsure, or proven twice."""
+        proofs = [
+            [*(matches for _, matches in rules), *(matches for _, matches in vetoes)]
+            for rules, vetoes in zip(self._rules or (), self._vetoes or (), strict=True)
+        ]
+        pairs = zip(self.crowd.facts, proofs, strict=True) if proofs else ()
+        PackedFacts.read(facts for facts, mine in pairs if any(found is None or len(found) > 1 for found in mine))
 
     def ends(self, subject: int) -> list[int]:
         """Returns the first day on which each fact of one subject may no longer be used."""

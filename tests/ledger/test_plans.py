@@ -25,7 +25,7 @@ QUESTIONS: dict[str, Callable[[Session], Any]] = {
     "events of a subject": lambda s: list_events(s, SUBJECT, NOW, 0, 10),
     "number of events": lambda s: count_events(s, [SUBJECT], NOW),
     "facts of subjects": lambda s: facts_of(s, [SUBJECT], LATER, LATER),
-    "timelines of subjects": lambda s: packed(s, [SUBJECT]),
+    "timelines of subjects": lambda s: packed(s, [SUBJECT], lambda _: {}),
     "what is to be judged": lambda s: judged_window(s, 0, 10),
     "relations of a subject": lambda s: relations_of(s, [SUBJECT], LATER, LATER),
     "who bears what a subject did": lambda s: bearers(s, [SUBJECT]),

@@ -9,6 +9,7 @@ import pytest
 from sqlmodel import Session, select
 
 from credit_service.ledger import facts as reading
+from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import Fact
 from credit_service.ledger.facts import facts_of
 from credit_service.ledger.timelines import Timeline, packed
@@ -19,10 +20,21 @@ LATER = NOW + timedelta(days=400)
 Answers = dict[str, Sequence[Fact]]
 
 
+def is_packed(session: Session) -> int:
+    """Counts the subjects whose timelines hold."""
+    return len(packed(session, SUBJECTS, lambda _: {}))
+
+
+def figures(answers: Answers) -> list[Any]:
+    """Returns all that a crowd sees of answers, beside the facts themselves."""
+    crowd = Crowd(list(answers.values()))
+    return [list(answers), crowd.figures.tolist(), crowd.texts, crowd.link.tolist(), list(map(list, answers.values()))]
+
+
 def unpacked(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], Answers]) -> Answers:
     """Returns the answer of the ledger alone."""
     with monkeypatch.context() as patch:
-        patch.setattr(reading, "packed", lambda _session, _ids: {})
+        patch.setattr(reading, "packed", lambda _session, _ids, _reader: {})
         return ask()
 
 
@@ -49,14 +61,14 @@ def test_answers_are_those_of_the_ledger_at_every_time_frame(
             with desk.database.transaction() as session:
                 facts_of(session, chance.sample(SUBJECTS, chance.randint(1, 2)), now, now, is_packing=True)
         with desk.database.reading() as session:
-            was_packed += len(packed(session, SUBJECTS))
+            was_packed += is_packed(session)
             for as_of in (now, LATER, now - timedelta(days=60)):
                 for known in (now, LATER, now - timedelta(hours=20)):
 
                     def ask(as_of: datetime = as_of, known: datetime = known, session: Session = session) -> Answers:
-                        return facts_of(session, SUBJECTS, as_of, known)
+                        return facts_of(session, SUBJECTS, as_of, known, is_crowd=True)
 
-                    assert ask() == unpacked(monkeypatch, ask)
+                    assert figures(ask()) == figures(unpacked(monkeypatch, ask))
     assert was_packed > 15
 
 
@@ -76,7 +88,7 @@ def test_only_the_present_is_packed(desk: Desk) -> None:
     for frame in ((NOW, LATER), (LATER, NOW), (NOW, NOW)):
         with desk.database.transaction() as session:
             facts_of(session, SUBJECTS, *frame, is_packing=True)
-            assert packed(session, SUBJECTS) == {}
+            assert is_packed(session) == 0
     with desk.database.transaction() as session:
         facts_of(session, SUBJECTS, LATER, LATER, is_packing=True)
-        assert [len(rows) for rows in packed(session, SUBJECTS).values()] == [2]
+        assert [len(mine) for mine in packed(session, SUBJECTS, lambda _: {}).values()] == [2]

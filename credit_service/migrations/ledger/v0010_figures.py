@@ -1,4 +1,4 @@
-"""Keeps beside the standing facts of each subject the figures that crowds are judged by."""
+"""Keeps the standing facts of each subject as the figures that crowds are judged by."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,5 @@ def upgrade() -> None:
         sa.Column("layout", sa.BigInteger(), nullable=False),
         sa.Column("figures", sa.LargeBinary(), nullable=False),
         sa.Column("texts", sa.LargeBinary(), nullable=False),
-        sa.Column("facts", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("subject_id"),
     )
