@@ -13,6 +13,7 @@ from credit_service.grades.features import (
     FEATURE_SET_HASH,
     FEATURES,
     Evidence,
+    kinds_of,
     matrix,
     next_change_days,
     set_hash,
@@ -279,6 +280,14 @@ def test_evidence_is_what_the_value_rests_on(life: list[Fact]) -> None:
         without = value(feature.name, *(f for f in life if f.event_id not in found))
         assert found or (now - silent) * feature.sign >= 0
         assert (without - now) * feature.sign * (1 if now * feature.sign < silent * feature.sign else -1) >= 0
+
+
+@SLOW
+@given(LIVES)
+def test_a_feature_reads_the_kinds_that_it_names_and_no_others(life: list[Fact]) -> None:
+    for feature in FEATURES:
+        kept = [fact for fact in life if fact.kind in kinds_of([feature.name])]
+        assert value(feature.name, *kept) == pytest.approx(value(feature.name, *life), nan_ok=True, abs=0)
 
 
 def test_next_change_is_the_earliest_step_of_the_asked_features() -> None:
