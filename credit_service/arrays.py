@@ -15,15 +15,26 @@ NEVER = 2**30
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
+# The calendar of the years that records may lie in, and of the terms that begin in them: by day, and by month.
+_YEARS = (1900, 2600)
+_FIRST_DAY = date(_YEARS[0], 1, 1).toordinal()
+_MONTHS = np.arange(f"{_YEARS[0]}-01", f"{_YEARS[1]}-02", dtype="datetime64[M]").astype("datetime64[D]")
+_STARTS: Ints = _MONTHS.astype(np.int64) + EPOCH_DAY
+_LENGTHS: Ints = np.diff(_STARTS)
+_MONTH_OF = np.repeat(np.arange(len(_LENGTHS), dtype=np.int32), _LENGTHS)
+
+
 def forward(days: Ints, months: Ints) -> Ints:
-    """Moves days forward by months and clamps to the end of the month."""
-    dates = (days - EPOCH_DAY).astype("datetime64[D]")
-    start = dates.astype("datetime64[M]")
-    inside = (dates - start.astype("datetime64[D]")).astype(np.int64)
-    target = start + months.astype("timedelta64[M]")
-    first = target.astype("datetime64[D]")
-    length = ((target + np.timedelta64(1, "M")).astype("datetime64[D]") - first).astype(np.int64)
-    moved: Ints = first.astype(np.int64) + np.minimum(inside, length - 1) + EPOCH_DAY
+    """Moves days forward by months and clamps to the end of the month.
+
+    Fails with IndexError for days of other centuries, which no record names.
+    """
+    if len(days) and days.min() < _FIRST_DAY:
+        raise IndexError(f"days: got {days.min()}, want {_FIRST_DAY} or later")
+    month = _MONTH_OF[days - _FIRST_DAY]
+    inside = days - _STARTS[month]
+    target = month + months
+    moved: Ints = _STARTS[target] + np.minimum(inside, _LENGTHS[target] - 1)
     return moved
 
 

@@ -15,6 +15,7 @@ from credit_service.grades.prior import Priors
 
 REASON_LIMIT = 4
 FEW_CUTS = 40
+FEW_ROWS = 8
 ROWS_AT_ONCE = 16_384
 _PROBABILITY_DIGITS = 13  # significant
 
@@ -151,6 +152,8 @@ class Scorecard:
 
     def score(self, matrix: Floats) -> Ints:
         """Returns the score of every row."""
+        if len(matrix) < FEW_ROWS:
+            return np.array([self.score_row(row) for row in matrix.tolist()], dtype=np.int64)
         total = np.full(len(matrix), self.base_points, dtype=np.int64)
         for start in range(0, len(matrix), ROWS_AT_ONCE):
             # Columns of a part lie side by side and stay in the cache.
