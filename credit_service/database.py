@@ -26,7 +26,7 @@ MICROSECOND = timedelta(microseconds=1)
 LEAST = -(2**63)
 # What a connection keeps of the pages of a SQLite file. The writer's grows full early and stays so; one that reads is
 # emptied by every commit of the writer, and there are many.
-WRITER_CACHE_KIB, READER_CACHE_KIB = 65536, 8192
+WRITER_CACHE_KIB, READER_CACHE_KIB = 32768, 8192
 # A stable number names the lock; any 64-bit value serves as long as every writer uses the same.
 LEDGER_LOCK = 0x6C656467
 AUDIT_LOCK = 0x61756474
