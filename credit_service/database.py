@@ -27,6 +27,9 @@ LEAST = -(2**63)
 # What a connection keeps of the pages of a SQLite file. The writer's grows full early and stays so; one that reads is
 # emptied by every commit of the writer, and there are many.
 WRITER_CACHE_KIB, READER_CACHE_KIB = 32768, 8192
+# Statements that a connection to a SQLite file keeps prepared: the steady ones of collecting and judging find room.
+# Those that ask for a list differ by its length, hold a quarter of a megabyte each, and would fill any number.
+PREPARED = 48
 # A stable number names the lock; any 64-bit value serves as long as every writer uses the same.
 LEDGER_LOCK = 0x6C656467
 AUDIT_LOCK = 0x61756474
@@ -280,7 +283,8 @@ def _engine(url: str) -> Engine:
         path = url.removeprefix("sqlite:///")
         if path and path != url and not Path(path).expanduser().resolve().parent.is_dir():
             raise CreditError(Reason.SETTING_INVALID, "database_url: got a folder that does not exist")
-        engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30})
+        given = {"check_same_thread": False, "timeout": 30, "cached_statements": PREPARED}
+        engine = create_engine(url, hide_parameters=True, connect_args=given)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
