@@ -28,6 +28,7 @@ from credit_service.ledger.streams import StreamPlace, keep_offset
 from credit_service.ledger.tables import head, judged_window, keep_judged, last_collect_time
 from credit_service.legal_days import civil_day
 from credit_service.listings.tables import due_listings
+from credit_service.memory import give_back
 
 T = TypeVar("T")
 # Records in one commit: more would only lengthen the wait of the others, the sync is shared by then.
@@ -276,6 +277,7 @@ class Writer:
             keep_judged(session, through)
         with self._wakeup:
             self._judged = through
+        give_back()
 
     def _judge_due(self) -> None:
         """Judges, once a civil day and at the start, the subjects that time alone may have changed."""

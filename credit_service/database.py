@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Engine, bindparam, collate, event, text
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, bindparam, collate, event, text
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.types import TypeDecorator
@@ -24,6 +24,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 # The least whole number that a column holds: what a walk from the very beginning begins after.
 LEAST = -(2**63)
+# What a connection keeps of the pages of a SQLite file. The writer's grows full early and stays so; one that reads is
+# emptied by every commit of the writer, and there are many.
+WRITER_CACHE_KIB, READER_CACHE_KIB = 32768, 8192
+# Statements that a connection to a SQLite file keeps prepared: the steady ones of collecting and judging find room.
+# Those that ask for a list differ by its length, hold a quarter of a megabyte each, and would fill any number.
+PREPARED = 48
 # A stable number names the lock; any 64-bit value serves as long as every writer uses the same.
 LEDGER_LOCK = 0x6C656467
 AUDIT_LOCK = 0x61756474
@@ -68,19 +74,36 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._lock_number = lock_number
         self._writer = threading.Lock()
+        self._writing: Connection | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Opens the writing transaction; commits at the end, rolls back on an error."""
-        with self._writer, Session(self.engine, expire_on_commit=False) as session:
-            if self.is_sqlite:
-                # A plain BEGIN lets two writers read first and then fail with "database is locked";
-                # IMMEDIATE takes the write lock at once and makes revision order equal commit order.
-                session.connection(execution_options={"credit_begin": "BEGIN IMMEDIATE"})
-            else:
+        with self._writer, Session(self._writing_bind(), expire_on_commit=False) as session:
+            if not self.is_sqlite:
                 session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": self._lock_number})
             yield session
             session.commit()
+
+    def _writing_bind(self) -> Engine | Connection:
+        """Returns what the writer works on: on SQLite always the same connection, whose pages stay warm.
+
+        A connection forgets every page it keeps as soon as another one has written.
+        """
+        if not self.is_sqlite:
+            return self.engine
+        if self._writing is not None and _is_in_transaction(self._writing):
+            # Not even rolling back went well: another one begins afresh.
+            self._writing.invalidate()
+            self._writing.close()
+            self._writing = None
+        if self._writing is None:
+            # A plain BEGIN lets two writers read first and then fail with "database is locked";
+            # IMMEDIATE takes the write lock at once and makes revision order equal commit order.
+            self._writing = self.engine.connect().execution_options(credit_begin="BEGIN IMMEDIATE")
+            driver: Any = self._writing.connection
+            driver.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
+        return self._writing
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -96,6 +119,9 @@ class Database:
 
     def close(self) -> None:
         """Closes every connection."""
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
         self.engine.dispose()
 
 
@@ -257,7 +283,8 @@ def _engine(url: str) -> Engine:
         path = url.removeprefix("sqlite:///")
         if path and path != url and not Path(path).expanduser().resolve().parent.is_dir():
             raise CreditError(Reason.SETTING_INVALID, "database_url: got a folder that does not exist")
-        engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": 30})
+        given = {"check_same_thread": False, "timeout": 30, "cached_statements": PREPARED}
+        engine = create_engine(url, hide_parameters=True, connect_args=given)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -279,9 +306,14 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     # FULL: an acknowledged event survives a power failure, which NORMAL does not promise.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{READER_CACHE_KIB}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    driver: Any = connection.connection
+    return bool(driver.in_transaction)
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

@@ -42,7 +42,7 @@ from credit_service.ledger.drafts import Checker
 from credit_service.ledger.sources import SHIPPED as SHIPPED_SOURCES
 from credit_service.ledger.sources import Source, load_sources
 from credit_service.legal_days import civil_day
-from credit_service.memory import spare_collections
+from credit_service.memory import bound_heaps, spare_collections
 from credit_service.rulebook.accidents import accident_level, last_casualty_day
 from credit_service.rulebook.edition import SHIPPED, edition_for, load_editions
 from credit_service.rulebook.law import Edition
@@ -198,6 +198,7 @@ async def _serve_health(running: Running, settings: Settings) -> None:
 
 async def serve(settings: Settings, ready: Callable[[int], None], clock: Callable[[], datetime] = system_clock) -> None:
     """Serves until SIGTERM or SIGINT, then stops gracefully; `ready` is told the port."""
+    bound_heaps()
     running = await start(settings, clock)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

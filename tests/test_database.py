@@ -1,8 +1,19 @@
 """What every connection promises, whatever the database was told."""
 
-from sqlalchemy import text
+from pathlib import Path
+from typing import Any
 
-from credit_service.database import Database, insert_stored, select_by_keys, select_by_pairs
+from sqlalchemy import text
+from sqlmodel import Session
+
+from credit_service.database import (
+    READER_CACHE_KIB,
+    WRITER_CACHE_KIB,
+    Database,
+    insert_stored,
+    select_by_keys,
+    select_by_pairs,
+)
 from credit_service.ledger.tables import EventKey
 
 
@@ -45,3 +56,40 @@ def test_looking_up_pairs_never_confuses_what_a_text_holds(database_url: str) ->
         )
         assert sorted(row[0] for row in by_key) == sorted(["R'2", "雷{4}"])
     database.close()
+
+
+def test_the_writer_of_a_file_keeps_its_connection_and_alone_keeps_many_pages(tmp_path: Path) -> None:
+    """Another connection would begin with no page kept, and many large caches would fill one after the other."""
+    database, writers = Database(f"sqlite:///{tmp_path / 'credit'}.db"), []
+    for _ in range(3):
+        with database.transaction() as session:
+            writers.append(driver_of(session))
+            assert session.execute(text("PRAGMA cache_size")).scalar_one() == -WRITER_CACHE_KIB
+        with database.reading() as one, database.reading() as other:
+            readers = [driver_of(one), driver_of(other)]
+            assert not {id(reader) for reader in readers} & {id(writer) for writer in writers}
+            for session in (one, other):
+                assert session.execute(text("PRAGMA cache_size")).scalar_one() == -READER_CACHE_KIB
+    assert writers[0] is writers[1] is writers[2]
+    database.close()
+
+
+def test_a_writer_that_could_not_roll_back_is_replaced(tmp_path: Path) -> None:
+    """What one transaction left behind is never committed by the next, and never bars it."""
+    database = Database(f"sqlite:///{tmp_path / 'credit'}.db")
+    with database.transaction() as session:
+        session.execute(text("CREATE TABLE kept (word TEXT)"))
+        left = driver_of(session)
+    left.execute("BEGIN IMMEDIATE")
+    left.execute("INSERT INTO kept VALUES ('left behind')")
+    with database.transaction() as session:
+        assert driver_of(session) is not left
+        session.execute(text("INSERT INTO kept VALUES ('said')"))
+    with database.reading() as session:
+        assert session.execute(text("SELECT word FROM kept")).scalars().all() == ["said"]
+    database.close()
+
+
+def driver_of(session: Session) -> Any:
+    """Returns the connection of the driver that a session works on."""
+    return session.connection().connection.dbapi_connection

@@ -14,6 +14,7 @@ from credit_service.database import UtcTime, select_by_pairs
 HEAD_ID = 1
 GENESIS = bytes(32)
 REGISTRATIONS_AT_ONCE = 500
+WINDOW_ROWS_AT_ONCE = 1000
 
 
 class LedgerEvent(SQLModel, table=True):
@@ -121,10 +122,14 @@ def judged_window(session: Session, after: int, limit: int) -> tuple[list[str], 
     """
     columns = [col(getattr(LedgerEvent, n)) for n in ("position", "subject_id", "source", "record_id", "version")]
     statement = select(*columns).where(col(LedgerEvent.position) > after).order_by(col(LedgerEvent.position))
-    rows = session.execute(statement.limit(limit)).all()
-    corrected = dict.fromkeys((row.source, row.record_id) for row in rows if row.version > 1)
-    former = [version.subject_id for version in stored_versions(session, corrected)]
-    return list(dict.fromkeys([row.subject_id for row in rows] + former)), rows[-1].position if rows else after
+    subjects, corrected, through = dict[str, None](), dict[tuple[str, str], None](), after
+    # By parts: a window is large, its subjects are few.
+    for rows in session.execute(statement.limit(limit)).partitions(WINDOW_ROWS_AT_ONCE):
+        subjects.update(dict.fromkeys(row.subject_id for row in rows))
+        corrected.update(dict.fromkeys((row.source, row.record_id) for row in rows if row.version > 1))
+        through = rows[-1].position
+    subjects.update(dict.fromkeys(version.subject_id for version in stored_versions(session, corrected)))
+    return list(subjects), through
 
 
 class StoredVersion(NamedTuple):

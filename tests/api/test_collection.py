@@ -278,12 +278,12 @@ def test_full_database_refuses_the_write_and_goes_on_when_there_is_room(tmp_path
 
 
 def limit_pages(database: Any, pages: int) -> None:
-    """Bounds the file of the database on every connection from now on."""
+    """Bounds the file of the database in every transaction from now on."""
 
-    def limit(connection: Any, _record: object, _proxy: object) -> None:
-        connection.execute(f"PRAGMA max_page_count={pages}")
+    def limit(connection: Any) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
-    event.listen(database.engine, "checkout", limit)
+    event.listen(database.engine, "begin", limit)
 
 
 def details_of(street: Street, request: pb.SubmitEventsRequest) -> dict[str, Any]:
