@@ -87,12 +87,12 @@ def head(session: Session) -> LedgerHead:
     return session.get_one(LedgerHead, HEAD_ID)
 
 
-_JUDGED = select(col(LedgerHead.position) == col(LedgerHead.judged_position)).where(col(LedgerHead.head_id) == HEAD_ID)
+_LEVEL = f"SELECT position = judged_position FROM ledger_head WHERE head_id = {HEAD_ID}"  # noqa: S608  # a number of ours
 
 
 def is_level(session: Session) -> bool:
     """Says whether everything that is stored was judged."""
-    return bool(session.connection().execute(_JUDGED).scalar_one())
+    return bool(session.connection().exec_driver_sql(_LEVEL).scalar_one())
 
 
 def start(session: Session, epoch: str) -> None:
@@ -110,9 +110,11 @@ def keep_judged(session: Session, position: int) -> None:
 
 def last_collect_time(session: Session) -> datetime | None:
     """Returns when the last event was collected; None in an empty ledger."""
-    statement = select(col(LedgerEvent.collect_time)).order_by(col(LedgerEvent.position).desc()).limit(1)
-    found: datetime | None = session.execute(statement).scalar_one_or_none()
+    found: datetime | None = session.connection().execute(_LAST).scalar_one_or_none()
     return found
+
+
+_LAST = select(col(LedgerEvent.collect_time)).order_by(col(LedgerEvent.position).desc()).limit(1)
 
 
 def judged_window(session: Session, after: int, limit: int) -> tuple[list[str], int]:
