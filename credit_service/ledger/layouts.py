@@ -85,6 +85,11 @@ class Layout:
         titles = [folded_title(title) for title in header]
         return [self.aliases.get(title, title) for title in titles]
 
+    def dated(self) -> set[str]:
+        """Returns the columns that hold days."""
+        maps = (*self.event, *self.subject, *self.payload)
+        return {column for m in maps if m.form in DATED for column in m.column.split()}
+
     def columns(self) -> set[str]:
         """Returns every column that the layout knows."""
         maps = (*self.event, *self.subject, *self.payload)
@@ -201,6 +206,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "roc_day": partial(_day, calendar="roc"),
     "roc_day_start": partial(_day_start, calendar="roc"),
 }
+DATED = frozenset({"day", "day_start", "roc_day", "roc_day_start"})
 FORMS = (*_READERS, "choice", "choices", "articles")
 
 _NUMERAL = re.compile(r"(?<=第)([零一二三四五六七八九十百]+)(?=[條項款条项])")
