@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, func, select, tuple_, update
+from sqlalchemy import Index, Text, bindparam, func, select, tuple_, update
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, upsert
+from credit_service.database import UtcTime, select_by_pairs, upsert
 from credit_service.errors import Problem, Reason
 from credit_service.ledger.drafts import CheckedDraft
 
@@ -39,8 +39,13 @@ class QuarantinedRecord(SQLModel, table=True):
 
 
 TABLES: list[Any] = [QuarantinedRecord]
-_KEY = tuple_(col(QuarantinedRecord.source), col(QuarantinedRecord.record_id), col(QuarantinedRecord.version))
 _WAITS = col(QuarantinedRecord.release_time).is_(None)
+_ROWS: Any = getattr(QuarantinedRecord, "__table__")  # noqa: B009  # the mapper adds it
+_RELEASE = (
+    update(_ROWS)
+    .where(*(_ROWS.c[name] == bindparam(f"its_{name}") for name in ("source", "record_id", "version")))
+    .values(release_time=bindparam("now", type_=UtcTime))
+)
 
 
 def put_aside(session: Session, mendable: Sequence[CheckedDraft], now: datetime) -> None:
@@ -62,7 +67,10 @@ def put_aside(session: Session, mendable: Sequence[CheckedDraft], now: datetime)
 
 def release(session: Session, keys: Sequence[Key], now: datetime) -> None:
     """Marks waiting records whose mended form has been accepted."""
-    session.execute(update(QuarantinedRecord).where(_KEY.in_(keys), _WAITS).values(release_time=now))
+    found = waiting_keys(session, keys)
+    if found:
+        given = [{"its_source": key[0], "its_record_id": key[1], "its_version": key[2], "now": now} for key in found]
+        session.connection().execute(_RELEASE, given)
 
 
 def any_waiting(session: Session) -> bool:
@@ -72,8 +80,11 @@ def any_waiting(session: Session) -> bool:
 
 def waiting_keys(session: Session, keys: Sequence[Key]) -> set[Key]:
     """Returns those of the keys that wait."""
-    columns = (col(QuarantinedRecord.source), col(QuarantinedRecord.record_id), col(QuarantinedRecord.version))
-    return {(row[0], row[1], row[2]) for row in session.execute(select(*columns).where(_KEY.in_(keys), _WAITS))}
+    # Text by text: a database plans for longer over thousands of whole keys than it looks for them.
+    pairs = list(dict.fromkeys(key[:2] for key in keys))
+    columns = ("source", "record_id", "version", "release_time")
+    rows = select_by_pairs(session, QuarantinedRecord, columns, ("source", "record_id"), pairs)
+    return {(row[0], row[1], row[2]) for row in rows if row[3] is None}.intersection(keys)
 
 
 def find_quarantined(session: Session, source: str, record_id: str, version: int) -> QuarantinedRecord | None:
