@@ -46,6 +46,8 @@ class Receipt(NamedTuple):
     subject_ids: tuple[str, ...] = ()
     # Highest stored version, where the submitted one is another or says something else; 0: nothing to tell.
     latest_version: int = 0
+    # The id of a person's record, which the service completes.
+    record_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def append(
     doubt = Doubt(session, [c.draft for c in checked if c.draft], reception.strict_sources)
     twins = Twins(session, checked)
     receipts = [_receive(session, c, (known, doubt, twins, reception.vault), batch) for c in checked]
+    receipts = [_named(c, r) for c, r in zip(checked, receipts, strict=True)]
     if is_all_or_nothing:
         _refuse_partial(receipts)
     put_aside(session, [_aside(c, r) for c, r in zip(checked, receipts, strict=True) if r.status == "QUARANTINED"], now)
@@ -127,6 +130,16 @@ def append(
         note_sources(session, Counter(draft.source for draft in batch.drafts), now)
     settle(session, [c.draft for c, r in zip(checked, receipts, strict=True) if c.draft and r.status in KEPT], now)
     return receipts
+
+
+def _named(checked: CheckedDraft, receipt: Receipt) -> Receipt:
+    """Returns a receipt with the id under which a person's record is kept; all others name theirs themselves."""
+    if checked.draft:
+        return (
+            receipt._replace(record_id=checked.draft.record_id) if checked.draft.subject_kind == "PERSON" else receipt
+        )
+    is_person = checked.is_mendable and (checked.record.get("subject") or {}).get("kind") == "PERSON"
+    return receipt._replace(record_id=checked.mended_key[1]) if is_person else receipt
 
 
 def _first_registrations(told: Sequence[tuple[Draft, Receipt]]) -> dict[str, Registration]:

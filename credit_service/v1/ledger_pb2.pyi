@@ -87,7 +87,10 @@ class EventDraft(_message.Message):
     source: _builtins.str
     """Registered source 数据来源单位. Required."""
     source_record_id: _builtins.str
-    """Id of the record at the source, at most 200 characters. Required."""
+    """Id of the record at the source, at most 200 characters. Required. In the id of a person's record `{person}`
+    stands for who it is: a keyed hash, another in each document, takes its place, so that no ID number lives on
+    in an id and none hangs on a place in a file.
+    """
     source_version: _builtins.int
     """Version of the record, 1 or more; a higher version corrects or retracts the lower ones. Default: 1."""
     op: _events_pb2.EventOperation.ValueType
@@ -216,6 +219,7 @@ class SubmitResult(_message.Message):
     CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     LATEST_VERSION_FIELD_NUMBER: _builtins.int
+    SOURCE_RECORD_ID_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Place in the batch, from 0."""
     status: Global___SubmitStatus.ValueType
@@ -224,6 +228,8 @@ class SubmitResult(_message.Message):
     """Position in the ledger; present for ACCEPTED, DUPLICATE and SUPERSEDED_LATE."""
     latest_version: _builtins.int
     """Highest version stored of the record, where it is not the one that was submitted or the contents differ."""
+    source_record_id: _builtins.str
+    """Id under which the record is kept; present for records of persons, whose ids the service completes."""
     @_builtins.property
     def collect_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first collected; present with `event_id`."""
@@ -246,10 +252,11 @@ class SubmitResult(_message.Message):
         content_digest: _digests_pb2.Digest | None = ...,
         problems: _abc.Iterable[_subjects_pb2.Problem] | None = ...,
         latest_version: _builtins.int = ...,
+        source_record_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id", "index", b"index", "latest_version", b"latest_version", "problems", b"problems", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id", "index", b"index", "latest_version", b"latest_version", "problems", b"problems", "source_record_id", b"source_record_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__event_id: _TypeAlias = _typing.Literal["event_id"]  # noqa: Y015
     _WhichOneofArgType__event_id: _TypeAlias = _typing.Literal["_event_id", b"_event_id"]  # noqa: Y015
