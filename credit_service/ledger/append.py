@@ -156,7 +156,7 @@ def _first_registrations(told: Sequence[tuple[Draft, Receipt]]) -> dict[str, Reg
             corrected.update(receipt.subject_ids)
     found: dict[str, Registration] = {}
     for subject_id in drafts.keys() - corrected:
-        in_order = sorted(drafts[subject_id], key=lambda draft: draft.occur_time)
+        in_order = sorted(drafts[subject_id], key=lambda draft: (draft.occur_time, *draft.key))
         merged = {name: value for draft in in_order for name, value in json.loads(draft.payload).items()}
         name = next((draft.subject_name for draft in reversed(in_order) if draft.subject_name), "")
         found[subject_id] = (from_microseconds(in_order[-1].occur_time), merged, name)

@@ -40,7 +40,7 @@ class Crowd:
     """Holds the facts of subjects, row by row; subject i owns rows offsets[i] to offsets[i + 1]."""
 
     def __init__(self, facts: Sequence[Sequence[Fact]]) -> None:
-        """Takes the facts of each subject, sorted by day and event."""
+        """Takes the facts of each subject, sorted by their places."""
         self.facts = facts
         every = [fact for mine in facts for fact in mine]
         # Turned over at once: a look at every fact for every column would cost more than the columns.

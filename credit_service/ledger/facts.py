@@ -37,12 +37,20 @@ class Fact(NamedTuple):
     payload: Mapping[str, Any]
 
 
+Place = tuple[int, str, str]
+
+
+def place_of(fact: Fact) -> Place:
+    """Orders facts by their days, those of one day by the names of their records: never by their order of arrival."""
+    return fact.day, fact.source, fact.record_id
+
+
 def facts_of(
     session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime, *, is_packing: bool = False
 ) -> dict[str, list[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
-    What a subject bears of others is among them. Each list is sorted by (day, event id); subjects without facts map
+    What a subject bears of others is among them. Each list is in the order of `place_of`; subjects without facts map
     to an empty list. Packing keeps what had to be read from the ledger as timelines, within a writing transaction
     that asks for its own time.
     """
@@ -52,7 +60,7 @@ def facts_of(
     found = {subject_id: own[subject_id] for subject_id in subject_ids}
     for subject_id, mine in borne.items():
         others = [f for giver, kinds in mine.items() for f in own[giver] if kinds is None or f.kind in kinds]
-        found[subject_id] = sorted([*own[subject_id], *others], key=lambda fact: (fact.day, fact.event_id))
+        found[subject_id] = sorted([*own[subject_id], *others], key=place_of)
     return found
 
 
@@ -75,7 +83,7 @@ def _own_facts(
 
 
 def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Row]]:
-    """Reads rows of the ledger with the fields of a timeline, by day and position."""
+    """Reads rows of the ledger with the fields of a timeline, in the order of facts."""
     found: dict[str, list[Row]] = {}
     for start in range(0, len(subject_ids), CHUNK):
         given = {"subject_ids": list(subject_ids[start : start + CHUNK]), "as_of": as_of, "known": known}
@@ -90,8 +98,7 @@ def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: 
             for subject, row in zip(subjects, whole, strict=True):
                 found.setdefault(subject, []).append(row)
     for mine in found.values():
-        # The index gives them by position already.
-        mine.sort(key=_DAY)
+        mine.sort(key=_PLACE)
     return found
 
 
@@ -104,7 +111,7 @@ def _made(subject_ids: Sequence[str], rows: Mapping[str, Sequence[Row]], latest_
         found[subject_id] = facts = [made(Fact, row[:width]) for row in mine]
         if facts and facts[-1].day > latest_day:
             clamped = [fact._replace(day=min(fact.day, latest_day)) for fact in facts]
-            found[subject_id] = sorted(clamped, key=lambda fact: (fact.day, fact.event_id))
+            found[subject_id] = sorted(clamped, key=place_of)
     return found
 
 
@@ -135,7 +142,8 @@ def _statement() -> Select[Any]:
 CHUNK = 500
 _TIMES = frozenset({"occur_time", "collect_time"})
 _OCCUR, _COLLECT = FIELDS.index("occur_time"), FIELDS.index("collect_time")
-_DAY = itemgetter(FIELDS.index("occur_day"))
+# As `place_of` does it.
+_PLACE = itemgetter(*(FIELDS.index(name) for name in ("occur_day", "source", "record_id")))
 
 
 def fact_of(draft: Draft, event_id: int, known_day: int) -> Fact:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.facts import Fact, Place, place_of
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.condition import State
 from credit_service.rulebook.law import Edition
@@ -93,8 +93,8 @@ class View:
                     self._referring.setdefault(fact.refers_to, []).append(fact)
 
 
-def _age(known: tuple[Fact, int]) -> tuple[int, int]:
-    return known[0].day, known[0].event_id
+def _age(known: tuple[Fact, int]) -> Place:
+    return place_of(known[0])
 
 
 def stretch(state: State, fact: Fact) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from credit_service.grades.features import (
     next_change_days,
     set_hash,
 )
-from credit_service.ledger.facts import Fact
+from credit_service.ledger.facts import Fact, place_of
 from credit_service.legal_days import add_months
 from tests.grades.conftest import AS_OF, LIVES, a_fact, laid
 
@@ -253,7 +253,7 @@ def test_reporting_a_hazard_oneself_worsens_no_feature(life: list[Fact]) -> None
 @SLOW
 @given(LIVES, st.lists(st.integers(1, 400), min_size=12, max_size=12), st.data())
 def test_features_hold_still_until_the_day_they_name(life: list[Fact], ends: list[int], data: st.DataObject) -> None:
-    ordered = sorted(life, key=lambda f: (f.day, f.event_id))
+    ordered = sorted(life, key=place_of)
     usable = [AS_OF + end if end > 200 else NEVER for end in ends[: len(ordered)]]
     columns = build([ordered], [usable])
     now = visible(columns, AS_OF)

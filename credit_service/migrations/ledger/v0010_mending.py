@@ -1,4 +1,7 @@
-"""Notes what superseded a record that waited, and under which id it may come back once its code is mended."""
+"""Notes what superseded a record that waited, and under which id it may come back once its code is mended.
+
+Timelines hold their facts in another order from now on: those of before are thrown away, and packed anew.
+"""
 
 import json
 import unicodedata
@@ -29,6 +32,7 @@ def upgrade() -> None:
         op.create_index(
             f"ix_quarantined_record_{name}", "quarantined_record", LISTED, sqlite_where=only, postgresql_where=only
         )
+    op.execute("DELETE FROM timeline")
     op.create_index("ix_quarantined_record_case", "quarantined_record", ["case_id", "source"])
 
 
