@@ -14,8 +14,10 @@ from credit_service.database import UtcTime, to_microseconds
 from credit_service.ledger.drafts import Draft
 from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, last_collect_time, later_version_known
-from credit_service.ledger.timelines import FIELDS, Row, pack, packed
+from credit_service.ledger.timelines import FIELDS, Row, fresh, kept, pack, packed
 from credit_service.legal_days import civil_day, civil_day_at
+
+CHUNK = 500
 
 
 class Fact(NamedTuple):
@@ -62,6 +64,24 @@ def facts_of(
         others = [f for giver, kinds in mine.items() for f in own[giver] if kinds is None or f.kind in kinds]
         found[subject_id] = sorted([*own[subject_id], *others], key=place_of)
     return found
+
+
+def first_untrue_timeline(session: Session, at_once: int = CHUNK) -> str | None:
+    """Returns the first subject whose timeline tells other facts than the ledger; None when none does.
+
+    A timeline that an event lies behind is read by nobody, and packed anew with the next judgement.
+    """
+    last = last_collect_time(session)
+    after_id = ""
+    while page := kept(session, after_id, at_once):
+        wanted = {subject_id: row for subject_id, row in page.items() if row is not None}
+        read = _read(session, list(wanted), last, last) if last is not None else {}
+        true = {row[0]: row for row in fresh(session, read)}
+        for subject_id, row in wanted.items():
+            if true.get(subject_id) != row:
+                return subject_id
+        after_id = list(page)[-1]
+    return None
 
 
 def _own_facts(
@@ -139,7 +159,6 @@ def _statement() -> Select[Any]:
     )
 
 
-CHUNK = 500
 _TIMES = frozenset({"occur_time", "collect_time"})
 _OCCUR, _COLLECT = FIELDS.index("occur_time"), FIELDS.index("collect_time")
 # As `place_of` does it.

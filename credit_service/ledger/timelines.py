@@ -29,6 +29,7 @@ class Timeline(SQLModel, table=True):
 
 
 TABLES: list[Any] = [Timeline]
+COLUMNS = ("subject_id", "position", "facts")
 # What a fact holds, in its order, and two times in microseconds.
 FIELDS = (
     "position", "source", "record_id", "version", "kind", "domain", "occur_day", "known_day", "document_no",
@@ -60,10 +61,26 @@ def _late() -> Select[Any]:
 
 def pack(session: Session, rows: Mapping[str, Sequence[Row]]) -> None:
     """Keeps the standing facts of subjects, as they were read within this writing transaction."""
+    upsert_tuples(session, Timeline, COLUMNS, fresh(session, rows), ("subject_id",))
+
+
+def fresh(session: Session, rows: Mapping[str, Sequence[Row]]) -> list[tuple[Any, ...]]:
+    """Returns the timelines, column by column, that standing facts make, as they were read within this transaction."""
     ids = list(rows)
     last: dict[str, int] = dict(session.connection().execute(_last(), {"subject_ids": ids}).all()) if ids else {}
-    kept = [(i, last[i], orjson.dumps([list(row) for row in rows[i]])) for i in ids if i in last]
-    upsert_tuples(session, Timeline, ("subject_id", "position", "facts"), kept, ("subject_id",))
+    return [(i, last[i], orjson.dumps([list(row) for row in rows[i]])) for i in ids if i in last]
+
+
+def kept(session: Session, after_id: str, limit: int) -> dict[str, tuple[Any, ...] | None]:
+    """Returns the timelines after an id, column by column as they are kept; None for those that an event lies behind.
+
+    Those are read by nobody.
+    """
+    columns = [col(getattr(Timeline, name)) for name in COLUMNS]
+    statement = select(*columns).where(columns[0] > after_id).order_by(columns[0]).limit(limit)
+    found: dict[str, tuple[Any, ...] | None] = {row[0]: tuple(row) for row in session.execute(statement)}
+    late = session.connection().execute(_late(), {"subject_ids": list(found)}) if found else ()
+    return found | {row[0]: None for row in late}
 
 
 @cache
