@@ -19,7 +19,7 @@ from credit_service.grades.overrides import NOTHING, Standing, decided_between, 
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.scoring import MODEL
 from credit_service.grades.tables import standing_rows
-from credit_service.ledger.fact import Fact, key
+from credit_service.ledger.fact import Fact, key, place_of
 from credit_service.ledger.facts import facts_of
 from credit_service.ledger.relations import bearers
 from credit_service.ledger.tables import is_level, last_collect_time
@@ -273,7 +273,7 @@ class Assessor:
             raise CreditError(Reason.EVENT_NOT_FOUND, f"without_event_ids: got {min(unknown)}, want {want}")
         gone = {key(fact) for fact in sent}
         kept = [fact for fact in facts if str(fact.event_id) not in withdrawn and key(fact) not in gone]
-        supposed = sorted([*kept, *sent], key=lambda fact: (fact.day, fact.event_id))
+        supposed = sorted([*kept, *sent], key=place_of)
         listed = blacklisted_until(session, [subject_id], *frame)
         decided = standings(session, [subject_id], *frame)
         return self.judge(list(rows.values()), {subject_id: supposed}, frame[0], listed, decided)[0]

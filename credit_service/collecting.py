@@ -81,6 +81,8 @@ class Writer:
         self._waiting_records = 0
         self._is_closing = False
         self._ticked_day: int | None = None
+        # Where judging failed: each place is told with its traceback once.
+        self._met: set[object] = set()
         self._arrived = self._behind_since = 0.0
         self._open_stamp: datetime | None = None
         self._acting_stamp: datetime | None = None
@@ -259,7 +261,7 @@ class Writer:
             self._judge_some()
             self._judge_due()
         except Exception as error:  # noqa: BLE001  # as said
-            logs.get().error("judging failed", after_position=self._judged, exc_info=error)
+            self._complain(error, after_position=self._judged)
             with self._wakeup:
                 self._wakeup.wait(RETRY_SECONDS)
 
@@ -309,8 +311,20 @@ class Writer:
                 for subject in subjects:
                     self._judge([subject])
                 return
-            logs.get().error("judging failed", subject=subjects[0], exc_info=error)
+            self._complain(error, subject=subjects[0])
         self._feed.wake()
+
+    def _complain(self, error: Exception, **facts: object) -> None:
+        """Says in one line what failed; a fault of the program with its traceback, the first time that it is met."""
+        last = error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        place = (type(error), last and (last.tb_frame.f_code.co_filename, last.tb_lineno))
+        is_new = not is_passing_failure(error) and place not in self._met
+        self._met.add(place)
+        # The first line alone: a driver's details repeat the row.
+        told = {"kind": type(error).__name__, "message": str(error).partition("\n")[0]}
+        logs.get().error("judging failed", **facts, **told, exc_info=error if is_new else None)
 
     def _assess(self, session: Session, subjects: Sequence[str]) -> None:
         self._assessor.assess(session, subjects, self._stamp(last_collect_time(session)))

@@ -1,5 +1,6 @@
 """Engine, transactions and column types: the only place that knows the database dialect."""
 
+import errno
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ KEYS_AT_ONCE = 1000
 # So many rows go into one statement; more are faster one by one.
 FEW_ROWS = 64
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 PASSING = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -135,8 +137,14 @@ def is_storage_failure(error: Exception) -> bool:
 
 def is_passing_failure(error: Exception) -> bool:
     """Says whether the database was not there, or had no room or lock: the same work may succeed in a moment."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
     kinds = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__)
-    return any(module in DRIVERS and name in PASSING for module, name in kinds)
+    if any(module in DRIVERS and name in PASSING for module, name in kinds):
+        return True
+    # What the database says while a failure is cleared away is its consequence.
+    cause = error.__cause__ or error.__context__
+    return is_storage_failure(error) and isinstance(cause, Exception) and is_passing_failure(cause)
 
 
 def insert_rows(session: Session, model: Any, rows: list[dict[str, Any]]) -> None:

@@ -1,13 +1,19 @@
 """Every setting of the service, read once from the environment and passed down as values."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 
 from credit_service.errors import CreditError, Reason
 
 PREFIX = "CREDIT_SERVICE_"
+# What the command line reads by itself.
+OTHERS = frozenset({"PROFILE"})
+# Orchestrators tell every process where a service of this name is reached.
+_TOLD_BY_OTHERS = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_\w+)?|NAME|ENV_\w+)")
 SECRETS = frozenset({"database_url", "audit_url"})
 
 
@@ -80,6 +86,7 @@ def mask_url(url: str) -> str:
 def from_environment(environment: Mapping[str, str] | None = None, **given: object) -> Settings:
     """Reads the settings; given values win over the environment, the environment over the defaults."""
     found = os.environ if environment is None else environment
+    _refuse_unknown(found)
     values: dict[str, object] = {}
     for field in fields(Settings):
         text = found.get(PREFIX + field.name.upper())
@@ -87,6 +94,18 @@ def from_environment(environment: Mapping[str, str] | None = None, **given: obje
             values[field.name] = _parse(field.name, str(field.type), text)
     values.update({name: value for name, value in given.items() if value is not None})
     return Settings(**values)  # type: ignore[arg-type]  # values are parsed by each field's type
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Fails with SETTING_INVALID on a name of ours that means nothing: a mistyped setting would be its default."""
+    known = [field.name.upper() for field in fields(Settings)]
+    for name in sorted(environment):
+        told = name.removeprefix(PREFIX)
+        if told == name or told in known or told in OTHERS or _TOLD_BY_OTHERS.fullmatch(told):
+            continue
+        nearest = get_close_matches(told, [*known, *sorted(OTHERS)], 1)
+        want = f"{PREFIX}{nearest[0]}" if nearest else "one that README.md lists"
+        raise CreditError(Reason.SETTING_INVALID, f"environment: got the unknown {name}, want {want}")
 
 
 def _parse(name: str, kind: str, text: str) -> object:

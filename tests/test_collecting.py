@@ -1,5 +1,6 @@
 """The one writer: nobody suffers for another, time never runs back, and an earlier life's work is finished."""
 
+import errno
 import sqlite3
 import threading
 import time
@@ -10,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
+import structlog
+from sqlalchemy.exc import OperationalError, PendingRollbackError
 from sqlmodel import Session
 
 from credit_service import migrations, server
 from credit_service.api.house import House
 from credit_service.cli import throwaway
 from credit_service.collecting import Submission, Writer
-from credit_service.database import Database
+from credit_service.database import Database, is_passing_failure
 from credit_service.errors import CreditError
 from credit_service.ledger.append import Receipt, Reception
 from credit_service.ledger.drafts import CheckedDraft
@@ -150,6 +152,50 @@ def test_nobody_counts_as_judged_while_the_database_is_away(desk: Desk) -> None:
     desk.collect(*map(a_record, codes))
     desk.until_judged()
     assert set(desk.judge.asked) == {f"USCC:{code}" for code in codes}
+
+
+def failures(lines: Sequence[Any]) -> list[dict[str, Any]]:
+    return [dict(line) for line in lines if line["event"] == "judging failed"]
+
+
+def test_failure_of_the_storage_is_one_line_without_a_traceback(desk: Desk) -> None:
+    """A full disk is no fault of the program; it is said once for the window, and not of any subject."""
+    desk.judge.outages = 1
+    with structlog.testing.capture_logs() as lines:
+        desk.writer.start()
+        desk.collect(*(a_record(a_code()) for _ in range(5)))
+        desk.until_judged()
+    (told,) = failures(lines)
+    assert (told["kind"], told["message"], told["exc_info"]) == (
+        "OperationalError", "(sqlite3.OperationalError) database or disk is full", None,
+    )  # fmt: skip
+    assert "subject" not in told
+
+
+def test_fault_of_the_program_tells_its_traceback_once(desk: Desk) -> None:
+    codes = [a_code() for _ in range(4)]
+    desk.judge.failing = {f"USCC:{code}" for code in codes}
+    with structlog.testing.capture_logs() as lines:
+        desk.writer.start()
+        desk.collect(*map(a_record, codes))
+        desk.until_judged()
+    told = failures(lines)
+    assert {line["subject"] for line in told} == desk.judge.failing
+    assert [line["message"] for line in told] == ["this subject cannot be judged"] * 4
+    assert [line["exc_info"] is not None for line in told] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), PendingRollbackError("while rolling back")],
+)
+def test_what_follows_from_a_full_disk_passes_with_it(error: Exception) -> None:
+    if isinstance(error, PendingRollbackError):
+        error.__context__ = OperationalError("x", {}, sqlite3.OperationalError("database or disk is full"))
+    assert is_passing_failure(error)
+    other = ValueError("of the subject, met after a failure that was dealt with")
+    other.__context__ = OperationalError("x", {}, sqlite3.OperationalError("database is locked"))
+    assert not is_passing_failure(other)
 
 
 def test_batch_that_cannot_be_judged_at_once_is_not_kept(desk: Desk) -> None:

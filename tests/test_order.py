@@ -41,7 +41,8 @@ def _fixed(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
 KINDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "REG": _fixed(
         industry_code=st.sampled_from(["C2611", "B0610"]), headcount=st.sampled_from([15, 120]),
-        supervising_region=st.sampled_from(["110108", "110101"]), founded_date="2010-05-04", status="ACTIVE",
+        supervising_region=st.sampled_from(["110108", "110101"]), status="ACTIVE",
+        founded_date=st.sampled_from(["2010-05-04", "2025-12-01"]),
         sectors=st.sampled_from([["CHEMICAL"], ["FIREWORKS"]]),
     ),
     "ACC": _fixed(accident_kind="WORK", deaths=st.sampled_from([1, 4, 12]), liability="LIABLE"),
@@ -79,6 +80,9 @@ Drawn = tuple[list[Version], list[list[Version]]]
 def scripts(draw: st.DrawFn) -> list[Version]:
     """Draws the versions of some records of two enterprises: corrections, moves to the other, retractions."""
     kinds = ["REG", *draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4))]
+    # Two registrations of one day, often: nothing but their names tells which of them counts.
+    kinds += draw(st.sampled_from([[], ["REG"], ["REG", "REG"]]))
+    registered = draw(DAYS)
     accidents = [n for n, kind in enumerate(kinds) if kind == "ACC"]
     made = []
     for history, kind in enumerate(kinds):
@@ -86,7 +90,8 @@ def scripts(draw: st.DrawFn) -> list[Version]:
             op = "ASSERT" if number == 1 else draw(st.sampled_from(["ASSERT", "ASSERT", "RETRACT"]))
             place = draw(st.sampled_from([0, 0, 0, 1]))
             refers_to = draw(st.sampled_from(accidents)) if kind == "PEN" and accidents else None
-            made.append(Version(history, number, kind, place, draw(DAYS), op, draw(KINDS[kind]), refers_to))
+            day = registered if kind == "REG" and draw(st.booleans()) else draw(DAYS)
+            made.append(Version(history, number, kind, place, day, op, draw(KINDS[kind]), refers_to))
     return made
 
 
@@ -146,8 +151,23 @@ class Life:
         state = listings_pb2.LISTING_STATE_CANDIDATE
         requests = [listings_pb2.SearchListingsRequest(subject=ref(code), state=state) for code in self.codes]
         found = [self.street.ask("regulator", "ListingService/SearchListings", request) for request in requests]
-        shared = {"answers": asked, "candidates": [self._by_rule(MessageToDict(f).get("listings", [])) for f in found]}
+        shared = {
+            "answers": asked,
+            "subjects": self._subjects(),
+            "candidates": [self._by_rule(MessageToDict(f).get("listings", [])) for f in found],
+        }
         return self._comparable({**shared, "feed": self._feed()})
+
+    def _subjects(self) -> list[Any]:
+        """Returns what the registrations that count say of both enterprises."""
+        found: list[Any] = []
+        for code in self.codes:
+            request = subjects_pb2.GetSubjectRequest(subject=ref(code))
+            try:
+                found.append(MessageToDict(self.street.ask("regulator", "SubjectService/GetSubject", request).subject))
+            except grpc.RpcError as error:
+                found.append(reason_of(error)[0])
+        return found
 
     def _by_rule(self, listings: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return sorted(listings, key=lambda listing: str(listing["ruleId"]))
@@ -179,7 +199,7 @@ class Life:
 
 # Fields that hold events, and fields that belong to one run: clocks, ids made from the past, bytes told elsewhere.
 EVENTS = {"eventIds", "event_ids", "scopeEventIds"}
-OWN = {"asOfTime", "knownTime", "openTime", "open_time", "listingId", "listing_id", "document"}
+OWN = {"asOfTime", "firstCollectTime", "knownTime", "openTime", "open_time", "listingId", "listing_id", "document"}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -41,6 +41,24 @@ def test_value_that_cannot_work_is_refused_by_name(name: str, text: str, want: s
     assert caught.value.message == f"{name}: got {text}, want {want}"
 
 
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [("LISTEM", "CREDIT_SERVICE_LISTEN"), ("CLIENT_CA", "CREDIT_SERVICE_CLIENT_CA_FILE"),
+     ("DATABASE", "CREDIT_SERVICE_DATABASE_URL"), ("PROFIL", "CREDIT_SERVICE_PROFILE"),
+     ("worker_threads", "one that README.md lists"), ("X", "one that README.md lists")],
+)  # fmt: skip
+def test_mistyped_name_is_refused_with_the_nearest_known_one(name: str, want: str) -> None:
+    with pytest.raises(CreditError) as caught:
+        from_environment({f"CREDIT_SERVICE_{name}": "1"})
+    assert caught.value.reason is Reason.SETTING_INVALID
+    assert caught.value.message == f"environment: got the unknown CREDIT_SERVICE_{name}, want {want}"
+
+
+@pytest.mark.parametrize("name", ["PROFILE", "SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_50051_TCP_ADDR"])
+def test_what_clients_and_orchestrators_set_is_no_mistake(name: str) -> None:
+    assert from_environment({f"CREDIT_SERVICE_{name}": "tcp://10.0.0.1"}) == Settings()
+
+
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("False", False), ("0", False)])
 def test_flags_are_read_in_either_form(text: str, value: bool) -> None:
     assert from_environment({"CREDIT_SERVICE_REFLECTION": text}).reflection is value

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_service.grades.columns import NEVER
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.ledger.sources import Source
 from credit_service.legal_days import civil_day
 
@@ -65,7 +65,7 @@ def gather(events: Iterable[Event], sources: Mapping[str, Source]) -> Population
 
 def _population(held: Mapping[str, list[tuple[Fact, int]]], kinds: Mapping[str, str]) -> Population:
     ids = sorted(held)
-    ordered = [sorted(held[i], key=lambda pair: (pair[0].day, pair[0].event_id)) for i in ids]
+    ordered = [sorted(held[i], key=lambda pair: place_of(pair[0])) for i in ids]
     return Population(
         subject_ids=tuple(ids),
         kinds=tuple(kinds[i] for i in ids),

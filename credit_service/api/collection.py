@@ -155,7 +155,11 @@ def results(receipts: Sequence[Receipt]) -> list[pb.SubmitResult]:
     for index, receipt in enumerate(receipts):
         if receipt.event_id is None:
             problems = map(wire.problem_message, receipt.problems)
-            made.append(pb.SubmitResult(index=index, status=_STATUS[receipt.status], problems=problems))
+            made.append(
+                pb.SubmitResult(
+                    index=index, status=_STATUS[receipt.status], problems=problems, source_record_id=receipt.record_id
+                )
+            )
             continue
         if alike != (receipt.status, receipt.collect_time) and receipt.collect_time:
             # Most receipts of a batch share status and time; copying them is cheaper than saying them again.
@@ -168,6 +172,8 @@ def results(receipts: Sequence[Receipt]) -> list[pb.SubmitResult]:
         result.CopyFrom(template)
         result.index, result.event_id = index, str(receipt.event_id)
         result.content_digest.value = receipt.content_hash or b""
+        if receipt.record_id:
+            result.source_record_id = receipt.record_id
         if receipt.latest_version:
             result.latest_version = receipt.latest_version
         if receipt.problems:

@@ -63,7 +63,7 @@ class LedgerDoor:
                 Reason.RECEIPT_NOT_FOUND, f"source_record_id: got {shown(key[1])} version {key[2]}, want a known record"
             )
         receipt = Receipt("QUARANTINED", problems=waiting.faults())
-        return pb.GetReceiptResponse(result=results([receipt])[0])
+        return pb.GetReceiptResponse(result=results([receipt])[0], superseded_by=waiting.superseded_by or "")
 
     def _waiting(self, keys: Sequence[Key]) -> set[Key]:
         with self.house.database.reading() as session:
@@ -85,26 +85,31 @@ class LedgerDoor:
         return pb.ReleaseQuarantinedResponse(results=results(answers))
 
     def ListQuarantined(self, request: pb.ListQuarantinedRequest, call: Call) -> pb.ListQuarantinedResponse:
-        """Lists what waits for mending."""
+        """Lists what waits for mending, or what was superseded."""
         self.collection.check_sources({request.source}, call)
-        size, bond = wire.page_size(request.page_size), ("ListQuarantined", request.source)
+        told = request.are_superseded
+        size, bond = wire.page_size(request.page_size), ("ListQuarantined", request.source, told)
         place = wire.page_place(bond, request.page_token, int, str, int)
         after = (wire.time_of(place[0]), str(place[1]), int(place[2])) if place else None
         with self.house.database.reading() as session:
-            rows = list_quarantined(session, request.source, after, size + 1)
+            rows = list_quarantined(session, request.source, after, size + 1, are_superseded=told)
             count = count_quarantined(session, request.source)
+            superseded_count = count_quarantined(session, request.source, are_superseded=True)
         last = rows[size - 1] if len(rows) > size else None
         records = [
             pb.QuarantinedRecord(
                 source_record_id=row.record_id, source_version=row.version,
                 receive_time=wire.timestamp(row.receive_time), problems=map(wire.problem_message, row.faults()),
+                superseded_by=row.superseded_by or "",
             )
             for row in rows[:size]
         ]  # fmt: skip
         token = (
             wire.page_token(bond, [wire.microseconds(last.receive_time), last.record_id, last.version]) if last else ""
         )
-        return pb.ListQuarantinedResponse(records=records, next_page_token=token, waiting_count=count)
+        return pb.ListQuarantinedResponse(
+            records=records, next_page_token=token, waiting_count=count, superseded_count=superseded_count
+        )
 
     def DeclareWatermark(self, request: pb.DeclareWatermarkRequest, call: Call) -> pb.DeclareWatermarkResponse:
         """Declares a source complete up to a time."""

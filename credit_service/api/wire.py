@@ -14,7 +14,8 @@ from google.protobuf.message import Message
 
 from credit_service.database import from_microseconds, to_microseconds
 from credit_service.errors import CreditError, Problem, Reason, shown
-from credit_service.ledger.drafts import CLOCK_SKEW, ID_LIMIT
+from credit_service.ledger.clocks import CLOCK_SKEW
+from credit_service.ledger.drafts import ID_LIMIT
 from credit_service.ledger.payloads import check_text
 from credit_service.subjects.schemes import split, subject_id
 from credit_service.v1 import digests_pb2, events_pb2, ledger_pb2, subjects_pb2

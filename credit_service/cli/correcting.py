@@ -18,8 +18,6 @@ def corrected(connection: Connection, drafts: Sequence[ledger_pb2.EventDraft], r
     """Returns the answers after every record that stands otherwise in the ledger was sent as its next version.
 
     A record that was withdrawn stays withdrawn: its answer names that, and a higher version must be sent on purpose.
-    So must one of a person: the persons of a document are numbered as they come in a file, and in another file the
-    same number may be another person's.
     """
     final = list(results)
     stands = {
@@ -29,12 +27,11 @@ def corrected(connection: Connection, drafts: Sequence[ledger_pb2.EventDraft], r
     told = _sent(connection, drafts, stands)
     changed = {n: stands[n] + 1 for n, result in told.items() if result.status == CONFLICT}
     final = [told.get(n, result) for n, result in enumerate(final)]
-    held = {n: "of a person" for n in changed if drafts[n].subject.scheme == "PERSON"}
-    for n in changed.keys() - held.keys():
-        if _is_withdrawn(connection, drafts[n], stands[n]):
-            held[n] = f"withdrawn by version {stands[n]}"
-    for n, why in held.items():
-        final[n].problems[0].CopyFrom(_held(drafts[n], stands[n], why))
+    # What a person's record is called the service says.
+    names = {n: final[n].source_record_id or drafts[n].source_record_id for n in changed}
+    held = {n for n in changed if _is_withdrawn(connection, drafts[n].source, names[n], stands[n])}
+    for n in held:
+        final[n].problems[0].CopyFrom(_held(names[n], stands[n]))
     told = _sent(connection, drafts, {n: version for n, version in changed.items() if n not in held})
     return [told.get(n, result) for n, result in enumerate(final)]
 
@@ -52,16 +49,14 @@ def _sent(
     return dict(zip(versions, answer.results, strict=True))
 
 
-def _is_withdrawn(connection: Connection, draft: ledger_pb2.EventDraft, version: int) -> bool:
-    request = ledger_pb2.GetReceiptRequest(
-        source=draft.source, source_record_id=draft.source_record_id, source_version=version
-    )
+def _is_withdrawn(connection: Connection, source: str, record_id: str, version: int) -> bool:
+    request = ledger_pb2.GetReceiptRequest(source=source, source_record_id=record_id, source_version=version)
     found: bool = connection.call(ledger_pb2_grpc.LedgerServiceStub, "GetReceipt", request).is_retraction
     return found
 
 
-def _held(draft: ledger_pb2.EventDraft, version: int, why: str) -> subjects_pb2.Problem:
+def _held(record_id: str, version: int) -> subjects_pb2.Problem:
     return subjects_pb2.Problem(
-        field="source_record_id", got=f"{shown(draft.source_record_id)}, {why}",
+        field="source_record_id", got=f"{shown(record_id)}, withdrawn by version {version}",
         want=f"version {version + 1} sent on purpose, as a JSON line", reason="KEY_CONFLICT",
     )  # fmt: skip

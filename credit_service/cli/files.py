@@ -10,17 +10,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from credit_service.errors import CreditError, Problem, Reason, shown
 from credit_service.ledger.layouts import Layout, RowReader, load_layouts, recognised
 from credit_service.ledger.sources import Source, load_sources
+from credit_service.normal.dates import serial_time
 
 Record = dict[str, Any] | Problem
 ENCODINGS = ("utf-8", "gb18030")
 # What a file of a million rows tells of its encoding it tells here.
 SAMPLE_BYTES = 4 << 20
+# A number without the look of a date is read as one from here on: before it stand the years that somebody typed.
+FIRST_SERIAL_DAY = datetime(1949, 10, 1)  # noqa: DTZ001  # cells carry no offset
 TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet")
 LINES = (".jsonl", ".ndjson", ".json")
 
@@ -43,6 +47,14 @@ class Opened:
     records: Iterator[Read]
     layout: Layout | None = None
     notes: tuple[str, ...] = ()
+
+
+class _Number(NamedTuple):
+    """Holds a number of a workbook: only its column tells whether one without the look of a date is a day."""
+
+    value: float
+    is_1904: bool
+    looks_dated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +111,13 @@ def _unrecognised(path: Path, header: Sequence[str]) -> CreditError:
 
 
 def _table_records(table: _Table, columns: Sequence[str], layout: Layout, source: Source) -> Iterator[Read]:
-    reader = RowReader(layout, source.id, source.scheme, source.given)
+    reader, known = RowReader(layout, source.id, source.scheme, source.given), layout.dated()
+    dated = [column in known for column in columns]
     for place, cells in enumerate(table.rows, 2):
         if isinstance(cells, Problem):
             yield Read(place, cells)
             continue
-        texts = [_text(cell) for cell in cells]
+        texts = [_text(cell, is_day) for cell, is_day in zip_longest(cells, dated[: len(cells)], fillvalue=False)]
         if not any(texts):
             continue
         if len(texts) > len(columns) and any(texts[len(columns) :]):
@@ -120,10 +133,12 @@ def _table_records(table: _Table, columns: Sequence[str], layout: Layout, source
             yield Read(place, event, row)
 
 
-def _text(cell: Any) -> str:
-    """Writes a cell the way a clerk typed it."""
+def _text(cell: Any, is_day: bool = False) -> str:
+    """Writes a cell the way a clerk typed it; `is_day` says that its column holds days."""
     if cell is None:
         return ""
+    if isinstance(cell, _Number):
+        return _number_text(cell, is_day)
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == datetime.min.time() else cell.isoformat(" ")
     if isinstance(cell, date):
@@ -131,6 +146,18 @@ def _text(cell: Any) -> str:
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return str(cell).strip()
+
+
+def _number_text(number: _Number, is_day: bool) -> str:
+    """Writes a serial as the day it says; a number that is no serial stays as it is, for the checks to name it."""
+    if number.looks_dated or is_day:
+        try:
+            time = serial_time(number.value, is_1904=number.is_1904)
+        except CreditError:
+            return _text(number.value)
+        if number.looks_dated or time >= FIRST_SERIAL_DAY:
+            return _text(time)
+    return _text(number.value)
 
 
 def _open_table(path: Path, name: str, encoding: str) -> _Table:
@@ -237,7 +264,7 @@ def _open_xlsx(path: Path) -> _Table:
     sheet = book.worksheets[0]
     # Programs that write row by row state a size before they know it; believed, it would cut off what stands outside.
     sheet.reset_dimensions()
-    rows = iter(sheet.iter_rows(values_only=True))
+    rows = _cells(openpyxl, book, sheet)
     header = [_text(cell) for cell in next(rows, ())]
     while header and not header[-1]:
         header.pop()
@@ -248,6 +275,20 @@ def _open_xlsx(path: Path) -> _Table:
     note = f"sheet {sheet.title}" + (f"; sheets not read: {shown(', '.join(others))}" if others else "")
     whole = _unmerged(rows, _merged_rows(openpyxl, sheet))
     return _Table(header, _closing(whole, book.close), note)
+
+
+def _cells(openpyxl: Any, book: Any, sheet: Any) -> Iterator[Sequence[Any]]:
+    """Yields the values of each row; numbers stay what they are, for the library reads 1900-02-29 as a day."""
+    dates = book._date_formats - book._timedelta_formats
+    book._date_formats = set()
+    is_1904 = book.epoch == openpyxl.utils.datetime.MAC_EPOCH
+    for row in sheet.iter_rows():
+        yield tuple(
+            _Number(cell.value, is_1904, cell._style_id in dates)
+            if isinstance(cell.value, int | float) and not isinstance(cell.value, bool)
+            else cell.value
+            for cell in row
+        )
 
 
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')

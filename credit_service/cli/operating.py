@@ -24,6 +24,7 @@ from credit_service.cli.listening import check_free
 from credit_service.cli.output import complain, print_json, say, show_table
 from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
+from credit_service.ledger.facts import first_untrue_timeline
 from credit_service.ledger.verify import Verified, verify
 from credit_service.settings import from_environment, mask_url
 
@@ -135,28 +136,32 @@ def regrade(
 
 
 def verify_ledger(url: UrlOption = "", as_json: JsonOption = False) -> None:
-    """Recompute every hash of the ledger, the acts and the query records; name the first broken link of each."""
+    """Recompute every hash of the ledger, the acts and the query records; name the first broken link of each.
+
+    Names as well the first subject whose packed facts are not those of the ledger.
+    """
     settings = from_environment(database_url=url or None)
     check_ready(settings)
     database = Database(settings.database_url)
     with database.reading() as session:
-        found, acts = verify(session), verify_acts(session)
+        found, acts, untrue = verify(session), verify_acts(session), first_untrue_timeline(session)
     database.close()
     audit = Database(settings.audit_database_url(), AUDIT_LOCK)
     broken_query, queries = verify_queries(audit), _count_queries(audit)
     audit.close()
-    is_sound = (found.broken_position, acts.broken_number, broken_query) == (None, None, None)
+    is_sound = (found.broken_position, acts.broken_number, broken_query, untrue) == (None, None, None, None)
     if as_json:
         print_json(
             {
                 "verified": is_sound, "events": found.events, "head": found.head.hex(),
                 "content_root": found.content_root.hex(), "algorithm": "SHA-256",
                 "broken_position": found.broken_position, "acts": acts.acts, "broken_act": acts.broken_number,
-                "queries": queries, "broken_query": broken_query,
+                "queries": queries, "broken_query": broken_query, "untrue_timeline": untrue,
             }
         )  # fmt: skip
     else:
         _tell_ledger(found)
+        _tell_timelines(untrue)
         _tell_acts(acts)
         _tell_queries(queries, broken_query)
     if not is_sound:
@@ -176,6 +181,14 @@ def _tell_ledger(found: Verified) -> None:
         return
     say(f"ledger: {found.events} events, sound: the chain holds")
     say(f"head {found.head.hex()}, content root {found.content_root.hex()}")
+
+
+def _tell_timelines(untrue: str | None) -> None:
+    if untrue is None:
+        say("timelines: they tell what the ledger tells")
+        return
+    complain(f"TIMELINE_UNTRUE: the first timeline that tells other facts than the ledger is that of {untrue}")
+    say("its grade may be wrong: delete the rows of the table timeline, then run `credit-service regrade --all`")
 
 
 def _tell_acts(found: VerifiedActs) -> None:

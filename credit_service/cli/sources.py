@@ -59,21 +59,28 @@ def source_complete(
 @source_app.command("waiting")
 def source_waiting(
     source: str,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="List those in whose place others were collected.")
+    ] = False,
     limit: LimitOption = LIMIT,
     is_all: AllOption = False,
     profile: ProfileOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """List the records of a source that wait in quarantine 隔离待核 until they are mended and sent again."""
-    request = pb.ListQuarantinedRequest(source=source)
+    request = pb.ListQuarantinedRequest(source=source, are_superseded=superseded)
     answer = collect(connect(profile), Stub, "ListQuarantined", request, None if is_all else limit)
     if as_json:
         print_json(plain(answer))
         return
     rows = [
-        (time_text(r.receive_time), r.source_record_id, p.field, p.got, p.want, p.reason)
+        (time_text(r.receive_time), r.source_record_id, p.field, p.got, p.want, p.reason, r.superseded_by)
         for r in answer.records
         for p in r.problems
     ]
-    show_table(("received", "record", "field", "got", "want", "reason"), rows)
-    say(f"{answer.waiting_count} waiting")
+    show_table(("received", "record", "field", "got", "want", "reason", "superseded by"), rows)
+    gone = answer.superseded_count
+    say(
+        f"{answer.waiting_count} waiting"
+        + (f", {gone} superseded by what was collected in their place" if gone else "")
+    )

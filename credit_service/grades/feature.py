@@ -10,6 +10,13 @@ Rows = Callable[[Columns, int], Bools]
 
 YEARLY = (12, 24, 36, 48, 60)
 QUARTERLY = tuple(range(3, 61, 3))
+# What one of a unit is called in English; a unit without a form of its own, such as 10,000 yuan, is left out.
+ONE = {
+    "accidents": "accident", "acts": "act", "days": "day", "hazards": "hazard", "honours": "honour",
+    "licences": "licence", "months": "month", "orders": "order", "penalties": "penalty", "people": "person",
+    "provisions": "provision", "quarters": "quarter", "visits": "visit", "weighted days": "weighted day",
+    "weighted records": "weighted record",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +52,5 @@ class Feature:
         if value is None:
             return f"{self.zh}：未知", f"{self.en}: unknown"
         shown = f"{value:,.2f}".rstrip("0").rstrip(".")
-        return f"{self.zh}：{shown}{self.unit_zh}", f"{self.en}: {shown} {self.unit}".rstrip()
+        unit = ONE.get(self.unit, self.unit) if shown in {"1", "-1"} else self.unit
+        return f"{self.zh}：{shown}{self.unit_zh}", f"{self.en}: {shown} {unit}".rstrip()

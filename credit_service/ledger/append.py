@@ -14,7 +14,8 @@ from credit_service.database import from_microseconds, insert_rows, insert_store
 from credit_service.errors import CreditError, Problem, Reason, shown
 from credit_service.ledger.doubt import Doubt
 from credit_service.ledger.drafts import CheckedDraft, Draft, record_of
-from credit_service.ledger.quarantine import any_waiting, put_aside, release
+from credit_service.ledger.mending import Twins, settle
+from credit_service.ledger.quarantine import put_aside
 from credit_service.ledger.relations import note_relations
 from credit_service.ledger.streams import note_sources
 from credit_service.ledger.tables import (
@@ -45,6 +46,8 @@ class Receipt(NamedTuple):
     subject_ids: tuple[str, ...] = ()
     # Highest stored version, where the submitted one is another or says something else; 0: nothing to tell.
     latest_version: int = 0
+    # The id of a person's record, which the service completes.
+    record_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,9 @@ def append(
     batch = _Batch(row.position, row.chain_hash, now, to_microseconds(now))
     known = _Known(session, checked)
     doubt = Doubt(session, [c.draft for c in checked if c.draft], reception.strict_sources)
-    receipts = [_receive(session, c, (known, doubt, reception.vault), batch) for c in checked]
+    twins = Twins(session, checked)
+    receipts = [_receive(session, c, (known, doubt, twins, reception.vault), batch) for c in checked]
+    receipts = [_named(c, r) for c, r in zip(checked, receipts, strict=True)]
     if is_all_or_nothing:
         _refuse_partial(receipts)
     put_aside(session, [_aside(c, r) for c, r in zip(checked, receipts, strict=True) if r.status == "QUARANTINED"], now)
@@ -123,9 +128,18 @@ def append(
         moved = dict.fromkeys(s for _, r in told for s in r.subject_ids if s in doubt.known or s not in first)
         register(session, registrations(session, list(moved)))
         note_sources(session, Counter(draft.source for draft in batch.drafts), now)
-        if any_waiting(session):
-            release(session, [draft.key for draft in batch.drafts], now)
+    settle(session, [c.draft for c, r in zip(checked, receipts, strict=True) if c.draft and r.status in KEPT], now)
     return receipts
+
+
+def _named(checked: CheckedDraft, receipt: Receipt) -> Receipt:
+    """Returns a receipt with the id under which a person's record is kept; all others name theirs themselves."""
+    if checked.draft:
+        return (
+            receipt._replace(record_id=checked.draft.record_id) if checked.draft.subject_kind == "PERSON" else receipt
+        )
+    is_person = checked.is_mendable and (checked.record.get("subject") or {}).get("kind") == "PERSON"
+    return receipt._replace(record_id=checked.mended_key[1]) if is_person else receipt
 
 
 def _first_registrations(told: Sequence[tuple[Draft, Receipt]]) -> dict[str, Registration]:
@@ -142,7 +156,7 @@ def _first_registrations(told: Sequence[tuple[Draft, Receipt]]) -> dict[str, Reg
             corrected.update(receipt.subject_ids)
     found: dict[str, Registration] = {}
     for subject_id in drafts.keys() - corrected:
-        in_order = sorted(drafts[subject_id], key=lambda draft: draft.occur_time)
+        in_order = sorted(drafts[subject_id], key=lambda draft: (draft.occur_time, *draft.key))
         merged = {name: value for draft in in_order for name, value in json.loads(draft.payload).items()}
         name = next((draft.subject_name for draft in reversed(in_order) if draft.subject_name), "")
         found[subject_id] = (from_microseconds(in_order[-1].occur_time), merged, name)
@@ -163,10 +177,12 @@ def _aside(checked: CheckedDraft, receipt: Receipt) -> CheckedDraft:
     return CheckedDraft(None, receipt.problems, record_of(checked.draft)) if checked.draft else checked
 
 
-def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt, Vault], batch: _Batch) -> Receipt:
-    draft, (known, doubt, vault) = checked.draft, desk
+def _receive(
+    session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt, Twins, Vault], batch: _Batch
+) -> Receipt:
+    draft, (known, doubt, twins, vault) = checked.draft, desk
     if draft is None:
-        return _faulty(checked, known)
+        return _faulty(checked, known, twins)
     versions, status = known.of(draft.source, draft.record_id), "ACCEPTED"
     subjects: tuple[str, ...] = (draft.subject_id,)
     if versions:
@@ -176,14 +192,17 @@ def _receive(session: Session, checked: CheckedDraft, desk: tuple[_Known, Doubt,
         if any(other.version > draft.version for other in versions):
             status = "SUPERSEDED_LATE"
         subjects = tuple(dict.fromkeys([draft.subject_id, *(other.subject_id for other in versions)]))
+    elif problem := twins.of(checked):
+        return Receipt("CONFLICT", problems=[problem])
     if problem := doubt.about(draft):
         return Receipt("QUARANTINED", problems=[problem])
+    twins.note(draft)
     sealed = vault.seal(session, draft.subject_id, draft.person_name) if draft.person_name else None
     versions.append(_chain(batch, draft, sealed))
     return Receipt(status, batch.position, batch.now, draft.content_hash, (), subjects)
 
 
-def _faulty(checked: CheckedDraft, known: _Known) -> Receipt:
+def _faulty(checked: CheckedDraft, known: _Known, twins: Twins) -> Receipt:
     """Says what becomes of a record with faults; where its key is stored, no mended form could ever take its place."""
     if not checked.is_mendable:
         return Receipt("REJECTED", problems=checked.problems)
@@ -192,6 +211,8 @@ def _faulty(checked: CheckedDraft, known: _Known) -> Receipt:
     for stored in versions:
         if stored.version == version:
             return _conflict(stored, versions)
+    if problem := twins.of(checked):
+        return Receipt("CONFLICT", problems=[problem])
     return Receipt("QUARANTINED", problems=checked.problems)
 
 

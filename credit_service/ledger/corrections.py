@@ -6,7 +6,8 @@ from sqlmodel import Session
 
 from credit_service.database import to_microseconds
 from credit_service.ledger.append import Reception, append
-from credit_service.ledger.drafts import CheckedDraft, Draft, content_hash, instant_text, payload_json
+from credit_service.ledger.clocks import instant_text
+from credit_service.ledger.drafts import CheckedDraft, Draft, content_hash, payload_json
 from credit_service.ledger.sources import SERVICE
 from credit_service.ledger.tables import LedgerEvent, stored_versions
 from credit_service.legal_days import civil_day, day_text

@@ -89,7 +89,7 @@ class Crowd:
     """Holds the facts of subjects, row by row; subject i owns rows offsets[i] to offsets[i + 1]."""
 
     def __init__(self, facts: Sequence[Sequence[Fact]]) -> None:
-        """Takes the facts of each subject, sorted by day and event."""
+        """Takes the facts of each subject, sorted by their places."""
         self.facts = facts
         self.figures = self._figures()
         counts = [len(mine) for mine in facts]

@@ -3,14 +3,15 @@
 import hashlib
 import json
 from collections.abc import Callable, Container, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
-from credit_service.database import from_microseconds, to_microseconds
+from credit_service.database import from_microseconds
 from credit_service.errors import CreditError, Problem, Reason, problem_of, shown
+from credit_service.ledger.clocks import check_times, instant_text, shown_time, time_text
 from credit_service.ledger.payloads import NEEDS_REFERENCE, PAYLOADS, check_payload, check_text
 from credit_service.legal_days import civil_day_at, day_text, parse_day
 from credit_service.subjects.schemes import compact_id_number, is_id_number, resembles_id_number, split, subject_id
@@ -21,12 +22,14 @@ SUBJECT_KINDS = frozenset({"ENTERPRISE", "SOLE_TRADER", "INSTITUTION", "PERSON"}
 RECORD_LIMIT = 256 * 1024
 ID_LIMIT = 200
 VERSION_LIMIT = 2**31
-EARLIEST = to_microseconds(datetime(1949, 10, 1, tzinfo=UTC))
-CLOCK_SKEW = timedelta(minutes=5)
 # Faults that a source can mend without losing the record: they are kept aside, not refused.
 MENDABLE = frozenset(
     {Reason.CHECK_DIGIT, Reason.TIME_ORDER, Reason.LEVEL_DISAGREES, Reason.REFERENCE_MISSING, Reason.CLAUSE_MISSING}
 )
+
+# Stands in the id of a person's record where the source's own would hold the ID number.
+PERSON_MARK = "{person}"
+PERSON_MARK_LENGTH = 16
 
 # Deaths, serious injuries, direct loss in fen (None: unknown) to the level of State Council Order 493.
 LevelOf = Callable[[int | None, int | None, int | None], str | None]
@@ -72,16 +75,6 @@ def content_hash(parts: tuple[str, ...]) -> bytes:
     No part can hold that character: checked texts refuse it and JSON escapes it. So no two records share a text.
     """
     return hashlib.sha256("\x1f".join(parts).encode()).digest()
-
-
-def instant_text(count: int | None) -> str:
-    """Writes a time in microseconds for a digest, nothing for no time."""
-    return "" if count is None else str(count)
-
-
-def time_text(time: datetime) -> str:
-    """Writes a time for people."""
-    return (time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def payload_json(payload: Mapping[str, Any]) -> str:
@@ -142,6 +135,8 @@ class Checker:
         """Returns the draft of a record in the form of the contract, or every fault found in it."""
         problems: list[Problem] = []
         try:
+            if PERSON_MARK in (record.get("source_record_id") or ""):
+                record = self._marked(record)
             draft = self._draft(record, now, problems)
         except CreditError as error:
             problems.append(problem_of(error))
@@ -150,11 +145,23 @@ class Checker:
             return CheckedDraft(draft)
         return CheckedDraft(None, problems, _kept(record))
 
+    def _marked(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Puts a keyed hash into the id of a person's record, another in each document, so that ids link nobody.
+
+        It hangs on nothing but whom the record speaks of: not on its place in a file.
+        """
+        subject, ignored = record.get("subject") or {}, list[Problem]()
+        if subject.get("scheme") != "PERSON" or not (identifier := self._subject(record, ignored)[1]):
+            return record
+        record_id = record["source_record_id"]
+        mark = hashlib.sha256(f"{identifier}\x1f{record_id}".encode()).hexdigest()[:PERSON_MARK_LENGTH]
+        return {**record, "source_record_id": record_id.replace(PERSON_MARK, mark)}
+
     def _draft(self, record: Mapping[str, Any], now: datetime, problems: list[Problem]) -> Draft | None:
         if not is_plain_header(record):
             check_header(record, problems)
         subject, identifier = self._subject(record, problems)
-        occur, publish = _check_times(record, now, problems)
+        occur, publish = check_times(record, now, problems)
         op = record.get("op") or "ASSERT"
         payload = self._payload(record, op, occur, problems)
         if problems or occur is None:
@@ -297,7 +304,6 @@ _HEADER_LIMITS = (
 )  # fmt: skip
 
 _TIMES = ("occur_time", "source_publish_time")
-_NO_TIME: tuple[Any, ...] = (None, "")
 
 
 def is_plain_header(record: Mapping[str, Any]) -> bool:
@@ -333,62 +339,9 @@ def check_header(record: Mapping[str, Any], problems: list[Problem]) -> None:
         problems.append(Problem("domain", "WORK", "FIRE for a fire matter", Reason.DOMAIN_INVALID))
 
 
-def _check_times(record: Mapping[str, Any], now: datetime, problems: list[Problem]) -> tuple[int | None, int | None]:
-    latest = _latest(now)
-    occur = _time("occur_time", record.get("occur_time"), latest, problems)
-    publish = _time("source_publish_time", record.get("source_publish_time"), latest, problems)
-    if record.get("occur_time") in _NO_TIME:
-        problems.append(Problem("occur_time", "", "the time of the fact", Reason.FIELD_MISSING))
-    if occur is not None and publish is not None and publish < occur:
-        got, want = _shown_time(publish), f"not before {_shown_time(occur)}"
-        problems.append(Problem("source_publish_time", got, want, Reason.TIME_ORDER))
-    return occur, publish
-
-
-@lru_cache(maxsize=8)
-def _latest(now: datetime) -> int:
-    """Returns the last microsecond that is not in the future for a source whose clock is a little ahead."""
-    return to_microseconds(now + CLOCK_SKEW)
-
-
-def _time(name: str, value: Any, latest: int, problems: list[Problem]) -> int | None:
-    """Reads a time: microseconds since 1970 UTC, a time object, or its text."""
-    if type(value) is not int:
-        if value in _NO_TIME:
-            return None
-        value = _parsed(name, value, problems)
-        if value is None:
-            return None
-    if value > latest:
-        want = f"not after the receipt, {time_text(from_microseconds(latest) - CLOCK_SKEW)}"
-        problems.append(Problem(name, _shown_time(value), want, Reason.TIME_IN_FUTURE))
-        return None
-    if value < EARLIEST:
-        problems.append(Problem(name, _shown_time(value), "1949-10-01 or later", Reason.FIELD_OUT_OF_RANGE))
-        return None
-    count: int = value
-    return count
-
-
-def _parsed(name: str, value: Any, problems: list[Problem]) -> int | None:
-    try:
-        time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        time = None
-    if time is None or time.tzinfo is None:
-        want = "a time with an offset, such as 2026-03-01T08:00:00+08:00"
-        problems.append(Problem(name, shown(value), want, Reason.FIELD_INVALID))
-        return None
-    return to_microseconds(time)
-
-
-def _shown_time(count: int) -> str:
-    return time_text(from_microseconds(count))
-
-
 def _kept(record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what may be kept of a faulty record: its times for people, a person without code and name."""
-    times = {name: _shown_time(record[name]) for name in _TIMES if type(record.get(name)) is int}
+    times = {name: shown_time(record[name]) for name in _TIMES if type(record.get(name)) is int}
     return {**record, **times, "subject": _shielded(record.get("subject"))}
 
 

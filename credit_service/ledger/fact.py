@@ -27,6 +27,14 @@ class Fact(NamedTuple):
     payload: Mapping[str, Any]
 
 
+Place = tuple[int, str, str]
+
+
+def place_of(fact: Fact) -> Place:
+    """Orders facts by their days, those of one day by the names of their records: never by their order of arrival."""
+    return fact.day, fact.source, fact.record_id
+
+
 def key(fact: Fact) -> str:
     """Returns the name by which other records refer to this one."""
     return f"{fact.source}/{fact.record_id}"

@@ -11,12 +11,14 @@ from sqlalchemy import BigInteger, Select, bindparam, or_, select, type_coerce
 from sqlmodel import Session, col
 
 from credit_service.database import UtcTime
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.ledger.figures import PackedFacts
 from credit_service.ledger.relations import givers
 from credit_service.ledger.tables import LedgerEvent, last_collect_time, later_version_known
-from credit_service.ledger.timelines import pack, packed
+from credit_service.ledger.timelines import fresh, kept, pack, packed
 from credit_service.legal_days import civil_day, civil_day_at
+
+CHUNK = 500
 
 
 def facts_of(
@@ -30,10 +32,10 @@ def facts_of(
 ) -> dict[str, Sequence[Fact]]:
     """Returns the facts of each subject: valid by `as_of`, known by `known`, latest versions, none retracted.
 
-    What a subject bears of others is among them. Each sequence is sorted by (day, event id); subjects without facts map
-    to an empty one. A crowd, of which few facts are looked at one by one, is read as figures where its timelines hold.
-    Packing keeps what had to be read from the ledger as timelines, within a writing transaction that asks for its own
-    time.
+    What a subject bears of others is among them. Each sequence is in the order of `place_of`; subjects without facts
+    map to an empty one. A crowd, of which few facts are looked at one by one, is read as figures where its timelines
+    hold. Packing keeps what had to be read from the ledger as timelines, within a writing transaction that asks for its
+    own time.
     """
     borne = givers(session, subject_ids, as_of, known)
     wanted = dict.fromkeys([*subject_ids, *(giver for mine in borne.values() for giver in mine)])
@@ -51,8 +53,27 @@ def facts_of(
     found = {subject_id: own[subject_id] for subject_id in subject_ids}
     for subject_id, mine in borne.items():
         others = [f for giver, kinds in mine.items() for f in own[giver] if kinds is None or f.kind in kinds]
-        found[subject_id] = sorted([*own[subject_id], *others], key=lambda fact: (fact.day, fact.event_id))
+        found[subject_id] = sorted([*own[subject_id], *others], key=place_of)
     return found
+
+
+def first_untrue_timeline(session: Session, at_once: int = CHUNK) -> str | None:
+    """Returns the first subject whose timeline tells other facts than the ledger; None when none does.
+
+    A timeline that is of another layout, or that an event lies behind, is read by nobody, and packed anew with the next
+    judgement.
+    """
+    last = last_collect_time(session)
+    after_id = ""
+    while page := kept(session, after_id, at_once):
+        wanted = {subject_id: row for subject_id, row in page.items() if row is not None}
+        read = _read(session, list(wanted), last, last) if last is not None else {}
+        true = {row[0]: row for row in fresh(session, read)[0]}
+        for subject_id, row in wanted.items():
+            if true.get(subject_id) != row:
+                return subject_id
+        after_id = list(page)[-1]
+    return None
 
 
 def _clamped(facts: Sequence[Fact], latest_day: int) -> Sequence[Fact]:
@@ -61,11 +82,11 @@ def _clamped(facts: Sequence[Fact], latest_day: int) -> Sequence[Fact]:
     if last_day <= latest_day:
         return facts
     clamped = [fact._replace(day=min(fact.day, latest_day)) for fact in facts]
-    return sorted(clamped, key=lambda fact: (fact.day, fact.event_id))
+    return sorted(clamped, key=place_of)
 
 
 def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> dict[str, list[Fact]]:
-    """Reads the facts of subjects from the ledger, by day and position."""
+    """Reads the facts of subjects from the ledger, in their order."""
     found: dict[str, list[Fact]] = {subject_id: [] for subject_id in subject_ids}
     make = partial(tuple.__new__, Fact)
     for start in range(0, len(subject_ids), CHUNK):
@@ -80,8 +101,7 @@ def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: 
             for subject, fact in zip(subjects, map(make, whole), strict=True):
                 found[subject].append(fact)
     for mine in found.values():
-        # The index gives them by position already.
-        mine.sort(key=_DAY)
+        mine.sort(key=_PLACE)
     return found
 
 
@@ -108,10 +128,10 @@ def _statement() -> Select[Any]:
     )
 
 
-CHUNK = 500
 # Those of a fact in their order; but its day of knowledge, which the time of collection tells.
 _FIELDS = (
     "subject_id", "position", "source", "record_id", "version", "kind", "domain", "occur_day", "document_no",
     "refers_to", "payload",
 )  # fmt: skip
-_DAY = itemgetter(Fact._fields.index("day"))
+# As `place_of` does it.
+_PLACE = itemgetter(*(Fact._fields.index(name) for name in ("day", "source", "record_id")))

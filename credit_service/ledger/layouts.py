@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_service.errors import CreditError, Reason, shown
+from credit_service.ledger.drafts import PERSON_MARK
 from credit_service.normal.amounts import Unit, fen
 from credit_service.normal.dates import Calendar, civil_date
 
@@ -85,6 +86,11 @@ class Layout:
         titles = [folded_title(title) for title in header]
         return [self.aliases.get(title, title) for title in titles]
 
+    def dated(self) -> set[str]:
+        """Returns the columns that hold days."""
+        maps = (*self.event, *self.subject, *self.payload)
+        return {column for m in maps if m.form in DATED for column in m.column.split()}
+
     def columns(self) -> set[str]:
         """Returns every column that the layout knows."""
         maps = (*self.event, *self.subject, *self.payload)
@@ -124,15 +130,17 @@ class RowReader:
         return event
 
     def _record_id(self, row: Mapping[str, str], person: PersonRows | None) -> str:
-        # A person's ID number must not live on in a record id: persons of one document are numbered instead.
+        # A person's ID number must not live on in a record id: the service puts a keyed hash in its place.
         # Clerks put it into the column of codes as well.
         hidden = {person.code, self.layout.column_of("subject.code")} if person else set()
-        key = tuple("person" if column in hidden else _cell(row, column) for column in self.layout.key)
-        if not self.layout.is_numbered and not person:
+        key = tuple(PERSON_MARK if column in hidden else _cell(row, column) for column in self.layout.key)
+        if person:
+            named = key if PERSON_MARK in key else (*key, PERSON_MARK)
+            return ":".join(named) if all(named) else ""
+        if not self.layout.is_numbered:
             return ":".join(key) if all(key) else ""
         contents = self._seen.setdefault(key, {})
-        told = (_cell(row, person.code),) if person else tuple(row.values())
-        return ":".join((*key, str(contents.setdefault(told, len(contents) + 1))))
+        return ":".join((*key, str(contents.setdefault(tuple(row.values()), len(contents) + 1))))
 
     def _fields(self, maps: Iterable[FieldMap], row: Mapping[str, str]) -> dict[str, Any]:
         found = {m.name: self._value(m, row) for m in maps}
@@ -201,6 +209,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "roc_day": partial(_day, calendar="roc"),
     "roc_day_start": partial(_day_start, calendar="roc"),
 }
+DATED = frozenset({"day", "day_start", "roc_day", "roc_day_start"})
 FORMS = (*_READERS, "choice", "choices", "articles")
 
 _NUMERAL = re.compile(r"(?<=第)([零一二三四五六七八九十百]+)(?=[條項款条项])")

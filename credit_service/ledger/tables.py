@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, 
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, select_by_pairs
+from credit_service.database import UtcTime, by_characters, select_by_pairs
 
 HEAD_ID = 1
 GENESIS = bytes(32)
@@ -208,10 +208,11 @@ def registrations(
 ) -> dict[str, tuple[datetime, dict[str, Any], str] | None]:
     """Returns (time, payload, name) of what the registrations of each subject say together; None without any.
 
-    The latest fact wins field by field: a registration that leaves a field out says nothing of it. Superseded and
-    retracted versions say nothing at all.
+    The latest fact wins field by field: a registration that leaves a field out says nothing of it. Of two at one time
+    the record that is named last wins. Superseded and retracted versions say nothing at all.
     """
     found: dict[str, tuple[datetime, dict[str, Any], str] | None] = dict.fromkeys(subject_ids)
+    names = [by_characters(session, col(name)) for name in (LedgerEvent.source, LedgerEvent.record_id)]
     columns = [col(getattr(LedgerEvent, n)) for n in ("subject_id", "occur_time", "payload", "subject_name")]
     for start in range(0, len(subject_ids), REGISTRATIONS_AT_ONCE):
         part = subject_ids[start : start + REGISTRATIONS_AT_ONCE]
@@ -219,7 +220,7 @@ def registrations(
             select(*columns)
             .where(col(LedgerEvent.subject_id).in_(part), col(LedgerEvent.kind) == "REG")
             .where(col(LedgerEvent.op) == "ASSERT", ~later_version_known(None))
-            .order_by(col(LedgerEvent.occur_time), col(LedgerEvent.position))
+            .order_by(col(LedgerEvent.occur_time), *names)
         )
         for row in session.execute(statement):
             _, payload, name = found[row.subject_id] or (None, {}, "")

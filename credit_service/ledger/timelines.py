@@ -34,7 +34,7 @@ class Timeline(SQLModel, table=True):
 
 TABLES: list[Any] = [Timeline]
 _PACKED = ("subject_id", "layout", "figures", "texts")
-_KEPT = ("subject_id", "position", "layout", "figures", "texts")
+COLUMNS = ("subject_id", "position", "layout", "figures", "texts")
 
 
 def packed(session: Session, subject_ids: Iterable[str], reader: Reader) -> dict[str, PackedFacts]:
@@ -64,12 +64,31 @@ def _late() -> Select[Any]:
 
 def pack(session: Session, facts: Mapping[str, Sequence[Fact]]) -> dict[str, PackedFacts]:
     """Keeps and returns the standing facts of subjects, as they were read within this writing transaction."""
+    rows, found = fresh(session, facts)
+    upsert_tuples(session, Timeline, COLUMNS, rows, ("subject_id",))
+    return found
+
+
+def fresh(
+    session: Session, facts: Mapping[str, Sequence[Fact]]
+) -> tuple[list[tuple[Any, ...]], dict[str, PackedFacts]]:
+    """Returns the timelines, column by column, that standing facts make, as they were read within this transaction."""
     ids = list(facts)
     last: dict[str, int] = dict(session.connection().execute(_last(), {"subject_ids": ids}).all()) if ids else {}
     found = packs({subject_id: facts[subject_id] for subject_id in ids if subject_id in last})
-    kept = [(i, last[i], LAYOUT, mine.figures, mine.texts) for i, mine in found.items()]
-    upsert_tuples(session, Timeline, _KEPT, kept, ("subject_id",))
-    return found
+    return [(i, last[i], LAYOUT, mine.figures, mine.texts) for i, mine in found.items()], found
+
+
+def kept(session: Session, after_id: str, limit: int) -> dict[str, tuple[Any, ...] | None]:
+    """Returns the timelines after an id, column by column as they are kept; None for those that nobody reads.
+
+    That are those of another layout, and those that an event lies behind.
+    """
+    columns = [col(getattr(Timeline, name)) for name in COLUMNS]
+    statement = select(*columns).where(columns[0] > after_id).order_by(columns[0]).limit(limit)
+    found = {row[0]: tuple(row) if row.layout == LAYOUT else None for row in session.execute(statement)}
+    late = session.connection().execute(_late(), {"subject_ids": list(found)}) if found else ()
+    return found | {row[0]: None for row in late}
 
 
 @cache

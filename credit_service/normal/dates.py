@@ -8,7 +8,7 @@ import math
 import re
 import unicodedata
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from credit_service.errors import CreditError, Reason, shown
@@ -18,9 +18,12 @@ Calendar = Literal["ce", "roc"]
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 # Year 1 of the Republic of China (民国) is 1912.
 ROC_OFFSET = 1911
-_SERIAL_START = date(1899, 12, 30)
+_SERIAL_START = datetime(1899, 12, 30)  # noqa: DTZ001  # a civil day, of no offset
 _PHANTOM_SERIAL = 60  # a spreadsheet counts 1900-02-29, which never was
-_LAST_SERIAL = (date(LAST_YEAR, 12, 31) - _SERIAL_START).days
+_LAST_SERIAL = (date(LAST_YEAR, 12, 31) - _SERIAL_START.date()).days
+# Workbooks of the 1904 system count its first day as 0, and no day that never was.
+_SERIALS_TO_1904 = 1462
+_SECONDS = 86_400
 _MOST_NUMBER = 100_000_000
 _WANT = "a date such as 2026-03-01, 2026/3/1, 2026.3.1, 2026年3月1日 or 20260301"
 _WANT_ROC = "a date such as 民国115年3月1日, 115/03/01 or 1150301"
@@ -47,7 +50,7 @@ def civil_date(value: str | int | float, calendar: Calendar = "ce") -> str:
         raise _refusal(value, _WANT)
     if value > _LAST_SERIAL and value == int(value):
         return _from_text(str(int(value)), calendar)
-    return _from_serial(value)
+    return serial_time(value).date().isoformat()
 
 
 def _from_text(value: str, calendar: Calendar) -> str:
@@ -78,13 +81,22 @@ def _parts(text: str, is_roc: bool) -> tuple[int, int, int] | None:
     return (int(year), int(month), int(day)) if fits else None
 
 
-def _from_serial(value: float) -> str:
-    day = math.floor(value)
-    if day == _PHANTOM_SERIAL:
+def serial_time(value: float, *, is_1904: bool = False) -> datetime:
+    """Returns the day and time of day that a serial of a spreadsheet says, to the second.
+
+    Fails with FIELD_INVALID, FIELD_OUT_OF_RANGE.
+    """
+    day, least, most = math.floor(value), 1, _LAST_SERIAL
+    if is_1904:
+        least, most = 0, _LAST_SERIAL - _SERIALS_TO_1904
+    elif day == _PHANTOM_SERIAL:
         raise _refusal(value, "a serial of a day that was (60 is 1900-02-29, which never was)")
-    if not 1 <= day <= _LAST_SERIAL:
-        raise _refusal(value, f"a serial from 1 to {_LAST_SERIAL}", Reason.FIELD_OUT_OF_RANGE)
-    return (_SERIAL_START + timedelta(days=day + (day < _PHANTOM_SERIAL))).isoformat()
+    if not least <= day <= most:
+        raise _refusal(value, f"a serial from {least} to {most}", Reason.FIELD_OUT_OF_RANGE)
+    whole = day + (_SERIALS_TO_1904 if is_1904 else day < _PHANTOM_SERIAL)
+    # A time a moment before midnight is still of its day.
+    seconds = min(round((value - day) * _SECONDS), _SECONDS - 1)
+    return _SERIAL_START + timedelta(days=whole, seconds=seconds)
 
 
 def _checked(value: str, year: int, month: int, day: int) -> str:

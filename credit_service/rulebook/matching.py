@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from credit_service.arrays import NEVER
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, Place, place_of
 from credit_service.legal_days import Period, parse_day
 from credit_service.rulebook.condition import (
     AllOf,
@@ -184,22 +184,22 @@ def _fact(pattern: FactPattern, view: View) -> list[Match]:
     return [match for match in matches if not _is_excused(facts[match.anchor[0]], excuse, others)]
 
 
-def _is_excused(fact: Fact, excuse: Excuse, others: Mapping[Any, tuple[int, int]]) -> bool:
+def _is_excused(fact: Fact, excuse: Excuse, others: Mapping[Any, Place]) -> bool:
     latest = others.get(fact.payload.get(excuse.same))
-    if latest is None or latest[1] == fact.event_id:
+    if latest is None or latest == place_of(fact):
         return False
-    return not excuse.is_later or latest > (fact.day, fact.event_id)
+    return not excuse.is_later or latest > place_of(fact)
 
 
-def _values(excuse: Excuse, view: View) -> dict[Any, tuple[int, int]]:
-    """Returns (day, event id) of the latest current fact that excuses, by the value that both must share."""
+def _values(excuse: Excuse, view: View) -> dict[Any, Place]:
+    """Returns the place of the latest current fact that excuses, by the value that both must share."""
     facts = {fact.event_id: fact for fact in view.by_kind.get(excuse.pattern.kind, ())}
-    values: dict[Any, tuple[int, int]] = {}
+    values: dict[Any, Place] = {}
     for match in _fact(excuse.pattern, view):
         fact = facts[match.anchor[0]]
         value = fact.payload.get(excuse.same)
         if value is not None:
-            values[value] = max(values.get(value, (0, 0)), (fact.day, fact.event_id))
+            values[value] = max(values.get(value, place_of(fact)), place_of(fact))
     return values
 
 

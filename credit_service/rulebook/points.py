@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from credit_service.arrays import NEVER
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.rulebook.law import PointsCase, PointsLine, Repeat, RulePoints
 from credit_service.rulebook.matching import Match, bounds, current
 from credit_service.rulebook.view import View
@@ -65,7 +65,7 @@ def _factor(repeat: Repeat | None, match: Match, view: View) -> float:
 def _is_repeated(repeat: Repeat, fact: Fact, by_kind: Mapping[str, list[Fact]], view: View) -> bool:
     values = set(fact.payload.get(repeat.field, ()))
     return any(
-        (other.day, other.event_id) < (fact.day, fact.event_id)
+        place_of(other) < place_of(fact)
         and fact.day < repeat.within.after(other.day)
         and view.as_of_day < view.lasting(other, is_statutory=False)
         and not values.isdisjoint(other.payload.get(repeat.field, ()))

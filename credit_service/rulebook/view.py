@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from credit_service.arrays import NEVER
-from credit_service.ledger.fact import Fact, key
+from credit_service.ledger.fact import Fact, Place, key, place_of
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.condition import State
 from credit_service.rulebook.law import Edition
@@ -94,8 +94,8 @@ class View:
                     self._referring.setdefault(fact.refers_to, []).append(fact)
 
 
-def _age(known: tuple[Fact, int]) -> tuple[int, int]:
-    return known[0].day, known[0].event_id
+def _age(known: tuple[Fact, int]) -> Place:
+    return place_of(known[0])
 
 
 def stretch(state: State, fact: Fact) -> tuple[int, int]:

@@ -28,55 +28,55 @@ from credit_service.v1 import subjects_pb2 as credit__service_dot_v1_dot_subject
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/ledger.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1e\x63redit_service/v1/events.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x04\n\nEventDraft\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x18\n\x10source_record_id\x18\x02 \x01(\t\x12\x16\n\x0esource_version\x18\x03 \x01(\x03\x12-\n\x02op\x18\x04 \x01(\x0e\x32!.credit_service.v1.EventOperation\x12.\n\x07subject\x18\x05 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x14\n\x0csubject_name\x18\x06 \x01(\t\x12\x34\n\x0csubject_kind\x18\x07 \x01(\x0e\x32\x1e.credit_service.v1.SubjectKind\x12*\n\x04kind\x18\x08 \x01(\x0e\x32\x1c.credit_service.v1.EventKind\x12)\n\x06\x64omain\x18\t \x01(\x0e\x32\x19.credit_service.v1.Domain\x12.\n\noccur_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13source_publish_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ocument_no\x18\x0c \x01(\t\x12\x13\n\x0blegal_basis\x18\r \x01(\t\x12\x11\n\trefers_to\x18\x0e \x01(\t\x12+\n\x07payload\x18\x0f \x01(\x0b\x32\x1a.credit_service.v1.Payload\"\x89\x02\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12,\n\x05\x64raft\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.EventDraft\x12\x30\n\x0c\x63ollect_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0e\x63ontent_digest\x18\x04 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12/\n\x0c\x63hain_digest\x18\x05 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x15\n\ris_superseded\x18\x06 \x01(\x08\x12\x13\n\x0bis_disputed\x18\x07 \x01(\x08\"\x9d\x02\n\x0cSubmitResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.credit_service.v1.SubmitStatus\x12\x15\n\x08\x65vent_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0c\x63ollect_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0e\x63ontent_digest\x18\x05 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12,\n\x08problems\x18\x06 \x03(\x0b\x32\x1a.credit_service.v1.Problem\x12\x16\n\x0elatest_version\x18\x07 \x01(\x05\x42\x0b\n\t_event_id\"p\n\x13SubmitEventsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1d.credit_service.v1.EventDraft\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\"H\n\x14SubmitEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.credit_service.v1.SubmitResult\"g\n\x13StreamEventsRequest\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12-\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1d.credit_service.v1.EventDraft\x12\x11\n\tstream_id\x18\x03 \x01(\t\"m\n\x14StreamEventsResponse\x12\x13\n\x0bnext_offset\x18\x01 \x01(\x03\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.credit_service.v1.SubmitResult\x12\x0e\n\x06window\x18\x03 \x01(\x05\"#\n\x0fGetEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\";\n\x10GetEventResponse\x12\'\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.credit_service.v1.Event\"\x9c\x01\n\x11ListEventsRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"W\n\x12ListEventsResponse\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.credit_service.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x11GetReceiptRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x18\n\x10source_record_id\x18\x02 \x01(\t\x12\x16\n\x0esource_version\x18\x03 \x01(\x03\"\xa0\x01\n\x12GetReceiptResponse\x12/\n\x06result\x18\x01 \x01(\x0b\x32\x1f.credit_service.v1.SubmitResult\x12/\n\x0c\x63hain_digest\x18\x02 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x11\n\tis_judged\x18\x03 \x01(\x08\x12\x15\n\ris_retraction\x18\x04 \x01(\x08\"O\n\x16ListQuarantinedRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xa5\x01\n\x11QuarantinedRecord\x12\x18\n\x10source_record_id\x18\x01 \x01(\t\x12\x16\n\x0esource_version\x18\x02 \x01(\x03\x12\x30\n\x0creceive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08problems\x18\x04 \x03(\x0b\x32\x1a.credit_service.v1.Problem\"\x80\x01\n\x17ListQuarantinedResponse\x12\x35\n\x07records\x18\x01 \x03(\x0b\x32$.credit_service.v1.QuarantinedRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x03\"^\n\x19ReleaseQuarantinedRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1d.credit_service.v1.EventDraft\"N\n\x1aReleaseQuarantinedResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.credit_service.v1.SubmitResult\"v\n\x17\x44\x65\x63lareWatermarkRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x37\n\x13\x63omplete_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x18\x44\x65\x63lareWatermarkResponse\x12\x37\n\x13\x63omplete_until_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xe0\x01\n\x0cSubmitStatus\x12\x1d\n\x19SUBMIT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUBMIT_STATUS_ACCEPTED\x10\x01\x12\x1b\n\x17SUBMIT_STATUS_DUPLICATE\x10\x02\x12!\n\x1dSUBMIT_STATUS_SUPERSEDED_LATE\x10\x03\x12\x1d\n\x19SUBMIT_STATUS_QUARANTINED\x10\x04\x12\x1a\n\x16SUBMIT_STATUS_REJECTED\x10\x05\x12\x1a\n\x16SUBMIT_STATUS_CONFLICT\x10\x06\x32\xaa\x06\n\rLedgerService\x12_\n\x0cSubmitEvents\x12&.credit_service.v1.SubmitEventsRequest\x1a\'.credit_service.v1.SubmitEventsResponse\x12\x63\n\x0cStreamEvents\x12&.credit_service.v1.StreamEventsRequest\x1a\'.credit_service.v1.StreamEventsResponse(\x01\x30\x01\x12S\n\x08GetEvent\x12\".credit_service.v1.GetEventRequest\x1a#.credit_service.v1.GetEventResponse\x12Y\n\nListEvents\x12$.credit_service.v1.ListEventsRequest\x1a%.credit_service.v1.ListEventsResponse\x12Y\n\nGetReceipt\x12$.credit_service.v1.GetReceiptRequest\x1a%.credit_service.v1.GetReceiptResponse\x12q\n\x12ReleaseQuarantined\x12,.credit_service.v1.ReleaseQuarantinedRequest\x1a-.credit_service.v1.ReleaseQuarantinedResponse\x12h\n\x0fListQuarantined\x12).credit_service.v1.ListQuarantinedRequest\x1a*.credit_service.v1.ListQuarantinedResponse\x12k\n\x10\x44\x65\x63lareWatermark\x12*.credit_service.v1.DeclareWatermarkRequest\x1a+.credit_service.v1.DeclareWatermarkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63redit_service/v1/ledger.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a\x1e\x63redit_service/v1/events.proto\x1a credit_service/v1/subjects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x04\n\nEventDraft\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x18\n\x10source_record_id\x18\x02 \x01(\t\x12\x16\n\x0esource_version\x18\x03 \x01(\x03\x12-\n\x02op\x18\x04 \x01(\x0e\x32!.credit_service.v1.EventOperation\x12.\n\x07subject\x18\x05 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x14\n\x0csubject_name\x18\x06 \x01(\t\x12\x34\n\x0csubject_kind\x18\x07 \x01(\x0e\x32\x1e.credit_service.v1.SubjectKind\x12*\n\x04kind\x18\x08 \x01(\x0e\x32\x1c.credit_service.v1.EventKind\x12)\n\x06\x64omain\x18\t \x01(\x0e\x32\x19.credit_service.v1.Domain\x12.\n\noccur_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13source_publish_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ocument_no\x18\x0c \x01(\t\x12\x13\n\x0blegal_basis\x18\r \x01(\t\x12\x11\n\trefers_to\x18\x0e \x01(\t\x12+\n\x07payload\x18\x0f \x01(\x0b\x32\x1a.credit_service.v1.Payload\"\x89\x02\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12,\n\x05\x64raft\x18\x02 \x01(\x0b\x32\x1d.credit_service.v1.EventDraft\x12\x30\n\x0c\x63ollect_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0e\x63ontent_digest\x18\x04 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12/\n\x0c\x63hain_digest\x18\x05 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x15\n\ris_superseded\x18\x06 \x01(\x08\x12\x13\n\x0bis_disputed\x18\x07 \x01(\x08\"\xb7\x02\n\x0cSubmitResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.credit_service.v1.SubmitStatus\x12\x15\n\x08\x65vent_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0c\x63ollect_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x0e\x63ontent_digest\x18\x05 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12,\n\x08problems\x18\x06 \x03(\x0b\x32\x1a.credit_service.v1.Problem\x12\x16\n\x0elatest_version\x18\x07 \x01(\x05\x12\x18\n\x10source_record_id\x18\x08 \x01(\tB\x0b\n\t_event_id\"p\n\x13SubmitEventsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1d.credit_service.v1.EventDraft\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\"H\n\x14SubmitEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.credit_service.v1.SubmitResult\"g\n\x13StreamEventsRequest\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12-\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1d.credit_service.v1.EventDraft\x12\x11\n\tstream_id\x18\x03 \x01(\t\"m\n\x14StreamEventsResponse\x12\x13\n\x0bnext_offset\x18\x01 \x01(\x03\x12\x30\n\x07results\x18\x02 \x03(\x0b\x32\x1f.credit_service.v1.SubmitResult\x12\x0e\n\x06window\x18\x03 \x01(\x05\"#\n\x0fGetEventRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\";\n\x10GetEventResponse\x12\'\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.credit_service.v1.Event\"\x9c\x01\n\x11ListEventsRequest\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"W\n\x12ListEventsResponse\x12(\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x18.credit_service.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"U\n\x11GetReceiptRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x18\n\x10source_record_id\x18\x02 \x01(\t\x12\x16\n\x0esource_version\x18\x03 \x01(\x03\"\xb7\x01\n\x12GetReceiptResponse\x12/\n\x06result\x18\x01 \x01(\x0b\x32\x1f.credit_service.v1.SubmitResult\x12/\n\x0c\x63hain_digest\x18\x02 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x11\n\tis_judged\x18\x03 \x01(\x08\x12\x15\n\ris_retraction\x18\x04 \x01(\x08\x12\x15\n\rsuperseded_by\x18\x05 \x01(\t\"g\n\x16ListQuarantinedRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x16\n\x0e\x61re_superseded\x18\x04 \x01(\x08\"\xbc\x01\n\x11QuarantinedRecord\x12\x18\n\x10source_record_id\x18\x01 \x01(\t\x12\x16\n\x0esource_version\x18\x02 \x01(\x03\x12\x30\n\x0creceive_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08problems\x18\x04 \x03(\x0b\x32\x1a.credit_service.v1.Problem\x12\x15\n\rsuperseded_by\x18\x05 \x01(\t\"\x9a\x01\n\x17ListQuarantinedResponse\x12\x35\n\x07records\x18\x01 \x03(\x0b\x32$.credit_service.v1.QuarantinedRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rwaiting_count\x18\x03 \x01(\x03\x12\x18\n\x10superseded_count\x18\x04 \x01(\x03\"^\n\x19ReleaseQuarantinedRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1d.credit_service.v1.EventDraft\"N\n\x1aReleaseQuarantinedResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.credit_service.v1.SubmitResult\"v\n\x17\x44\x65\x63lareWatermarkRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x37\n\x13\x63omplete_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"S\n\x18\x44\x65\x63lareWatermarkResponse\x12\x37\n\x13\x63omplete_until_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xe0\x01\n\x0cSubmitStatus\x12\x1d\n\x19SUBMIT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUBMIT_STATUS_ACCEPTED\x10\x01\x12\x1b\n\x17SUBMIT_STATUS_DUPLICATE\x10\x02\x12!\n\x1dSUBMIT_STATUS_SUPERSEDED_LATE\x10\x03\x12\x1d\n\x19SUBMIT_STATUS_QUARANTINED\x10\x04\x12\x1a\n\x16SUBMIT_STATUS_REJECTED\x10\x05\x12\x1a\n\x16SUBMIT_STATUS_CONFLICT\x10\x06\x32\xaa\x06\n\rLedgerService\x12_\n\x0cSubmitEvents\x12&.credit_service.v1.SubmitEventsRequest\x1a\'.credit_service.v1.SubmitEventsResponse\x12\x63\n\x0cStreamEvents\x12&.credit_service.v1.StreamEventsRequest\x1a\'.credit_service.v1.StreamEventsResponse(\x01\x30\x01\x12S\n\x08GetEvent\x12\".credit_service.v1.GetEventRequest\x1a#.credit_service.v1.GetEventResponse\x12Y\n\nListEvents\x12$.credit_service.v1.ListEventsRequest\x1a%.credit_service.v1.ListEventsResponse\x12Y\n\nGetReceipt\x12$.credit_service.v1.GetReceiptRequest\x1a%.credit_service.v1.GetReceiptResponse\x12q\n\x12ReleaseQuarantined\x12,.credit_service.v1.ReleaseQuarantinedRequest\x1a-.credit_service.v1.ReleaseQuarantinedResponse\x12h\n\x0fListQuarantined\x12).credit_service.v1.ListQuarantinedRequest\x1a*.credit_service.v1.ListQuarantinedResponse\x12k\n\x10\x44\x65\x63lareWatermark\x12*.credit_service.v1.DeclareWatermarkRequest\x1a+.credit_service.v1.DeclareWatermarkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'credit_service.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBMITSTATUS']._serialized_start=3053
-  _globals['_SUBMITSTATUS']._serialized_end=3277
+  _globals['_SUBMITSTATUS']._serialized_start=3175
+  _globals['_SUBMITSTATUS']._serialized_end=3399
   _globals['_EVENTDRAFT']._serialized_start=186
   _globals['_EVENTDRAFT']._serialized_end=733
   _globals['_EVENT']._serialized_start=736
   _globals['_EVENT']._serialized_end=1001
   _globals['_SUBMITRESULT']._serialized_start=1004
-  _globals['_SUBMITRESULT']._serialized_end=1289
-  _globals['_SUBMITEVENTSREQUEST']._serialized_start=1291
-  _globals['_SUBMITEVENTSREQUEST']._serialized_end=1403
-  _globals['_SUBMITEVENTSRESPONSE']._serialized_start=1405
-  _globals['_SUBMITEVENTSRESPONSE']._serialized_end=1477
-  _globals['_STREAMEVENTSREQUEST']._serialized_start=1479
-  _globals['_STREAMEVENTSREQUEST']._serialized_end=1582
-  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1584
-  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1693
-  _globals['_GETEVENTREQUEST']._serialized_start=1695
-  _globals['_GETEVENTREQUEST']._serialized_end=1730
-  _globals['_GETEVENTRESPONSE']._serialized_start=1732
-  _globals['_GETEVENTRESPONSE']._serialized_end=1791
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1794
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1950
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1952
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=2039
-  _globals['_GETRECEIPTREQUEST']._serialized_start=2041
-  _globals['_GETRECEIPTREQUEST']._serialized_end=2126
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=2129
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=2289
-  _globals['_LISTQUARANTINEDREQUEST']._serialized_start=2291
-  _globals['_LISTQUARANTINEDREQUEST']._serialized_end=2370
-  _globals['_QUARANTINEDRECORD']._serialized_start=2373
-  _globals['_QUARANTINEDRECORD']._serialized_end=2538
-  _globals['_LISTQUARANTINEDRESPONSE']._serialized_start=2541
-  _globals['_LISTQUARANTINEDRESPONSE']._serialized_end=2669
-  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_start=2671
-  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_end=2765
-  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_start=2767
-  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_end=2845
-  _globals['_DECLAREWATERMARKREQUEST']._serialized_start=2847
-  _globals['_DECLAREWATERMARKREQUEST']._serialized_end=2965
-  _globals['_DECLAREWATERMARKRESPONSE']._serialized_start=2967
-  _globals['_DECLAREWATERMARKRESPONSE']._serialized_end=3050
-  _globals['_LEDGERSERVICE']._serialized_start=3280
-  _globals['_LEDGERSERVICE']._serialized_end=4090
+  _globals['_SUBMITRESULT']._serialized_end=1315
+  _globals['_SUBMITEVENTSREQUEST']._serialized_start=1317
+  _globals['_SUBMITEVENTSREQUEST']._serialized_end=1429
+  _globals['_SUBMITEVENTSRESPONSE']._serialized_start=1431
+  _globals['_SUBMITEVENTSRESPONSE']._serialized_end=1503
+  _globals['_STREAMEVENTSREQUEST']._serialized_start=1505
+  _globals['_STREAMEVENTSREQUEST']._serialized_end=1608
+  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1610
+  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1719
+  _globals['_GETEVENTREQUEST']._serialized_start=1721
+  _globals['_GETEVENTREQUEST']._serialized_end=1756
+  _globals['_GETEVENTRESPONSE']._serialized_start=1758
+  _globals['_GETEVENTRESPONSE']._serialized_end=1817
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1820
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1976
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1978
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=2065
+  _globals['_GETRECEIPTREQUEST']._serialized_start=2067
+  _globals['_GETRECEIPTREQUEST']._serialized_end=2152
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=2155
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=2338
+  _globals['_LISTQUARANTINEDREQUEST']._serialized_start=2340
+  _globals['_LISTQUARANTINEDREQUEST']._serialized_end=2443
+  _globals['_QUARANTINEDRECORD']._serialized_start=2446
+  _globals['_QUARANTINEDRECORD']._serialized_end=2634
+  _globals['_LISTQUARANTINEDRESPONSE']._serialized_start=2637
+  _globals['_LISTQUARANTINEDRESPONSE']._serialized_end=2791
+  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_start=2793
+  _globals['_RELEASEQUARANTINEDREQUEST']._serialized_end=2887
+  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_start=2889
+  _globals['_RELEASEQUARANTINEDRESPONSE']._serialized_end=2967
+  _globals['_DECLAREWATERMARKREQUEST']._serialized_start=2969
+  _globals['_DECLAREWATERMARKREQUEST']._serialized_end=3087
+  _globals['_DECLAREWATERMARKRESPONSE']._serialized_start=3089
+  _globals['_DECLAREWATERMARKRESPONSE']._serialized_end=3172
+  _globals['_LEDGERSERVICE']._serialized_start=3402
+  _globals['_LEDGERSERVICE']._serialized_end=4212
 # @@protoc_insertion_point(module_scope)

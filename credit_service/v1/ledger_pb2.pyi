@@ -42,7 +42,7 @@ class _SubmitStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubmitSt
     SUBMIT_STATUS_REJECTED: _SubmitStatus.ValueType  # 5
     """Not kept; mend the problems and submit again."""
     SUBMIT_STATUS_CONFLICT: _SubmitStatus.ValueType  # 6
-    """The key was stored with another content; nothing was changed."""
+    """The key was stored with another content, or the fact under another id; nothing was changed."""
 
 class SubmitStatus(_SubmitStatus, metaclass=_SubmitStatusEnumTypeWrapper):
     """What became of a submitted record."""
@@ -60,7 +60,7 @@ SUBMIT_STATUS_QUARANTINED: SubmitStatus.ValueType  # 4
 SUBMIT_STATUS_REJECTED: SubmitStatus.ValueType  # 5
 """Not kept; mend the problems and submit again."""
 SUBMIT_STATUS_CONFLICT: SubmitStatus.ValueType  # 6
-"""The key was stored with another content; nothing was changed."""
+"""The key was stored with another content, or the fact under another id; nothing was changed."""
 Global___SubmitStatus: _TypeAlias = SubmitStatus  # noqa: Y015
 
 @_typing.final
@@ -87,7 +87,10 @@ class EventDraft(_message.Message):
     source: _builtins.str
     """Registered source 数据来源单位. Required."""
     source_record_id: _builtins.str
-    """Id of the record at the source, at most 200 characters. Required."""
+    """Id of the record at the source, at most 200 characters. Required. In the id of a person's record `{person}`
+    stands for who it is: a keyed hash, another in each document, takes its place, so that no ID number lives on
+    in an id and none hangs on a place in a file.
+    """
     source_version: _builtins.int
     """Version of the record, 1 or more; a higher version corrects or retracts the lower ones. Default: 1."""
     op: _events_pb2.EventOperation.ValueType
@@ -216,6 +219,7 @@ class SubmitResult(_message.Message):
     CONTENT_DIGEST_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     LATEST_VERSION_FIELD_NUMBER: _builtins.int
+    SOURCE_RECORD_ID_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Place in the batch, from 0."""
     status: Global___SubmitStatus.ValueType
@@ -224,6 +228,8 @@ class SubmitResult(_message.Message):
     """Position in the ledger; present for ACCEPTED, DUPLICATE and SUPERSEDED_LATE."""
     latest_version: _builtins.int
     """Highest version stored of the record, where it is not the one that was submitted or the contents differ."""
+    source_record_id: _builtins.str
+    """Id under which the record is kept; present for records of persons, whose ids the service completes."""
     @_builtins.property
     def collect_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first collected; present with `event_id`."""
@@ -246,10 +252,11 @@ class SubmitResult(_message.Message):
         content_digest: _digests_pb2.Digest | None = ...,
         problems: _abc.Iterable[_subjects_pb2.Problem] | None = ...,
         latest_version: _builtins.int = ...,
+        source_record_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id", "index", b"index", "latest_version", b"latest_version", "problems", b"problems", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_event_id", b"_event_id", "collect_time", b"collect_time", "content_digest", b"content_digest", "event_id", b"event_id", "index", b"index", "latest_version", b"latest_version", "problems", b"problems", "source_record_id", b"source_record_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__event_id: _TypeAlias = _typing.Literal["event_id"]  # noqa: Y015
     _WhichOneofArgType__event_id: _TypeAlias = _typing.Literal["_event_id", b"_event_id"]  # noqa: Y015
@@ -533,10 +540,13 @@ class GetReceiptResponse(_message.Message):
     CHAIN_DIGEST_FIELD_NUMBER: _builtins.int
     IS_JUDGED_FIELD_NUMBER: _builtins.int
     IS_RETRACTION_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     is_judged: _builtins.bool
     """Whether candidates, grades and feed have followed the event."""
     is_retraction: _builtins.bool
     """Whether the version withdraws the record."""
+    superseded_by: _builtins.str
+    """Id of the record that was collected in place of one in quarantine; empty while it waits."""
     @_builtins.property
     def result(self) -> Global___SubmitResult:
         """The answer given at first."""
@@ -552,10 +562,11 @@ class GetReceiptResponse(_message.Message):
         chain_digest: _digests_pb2.Digest | None = ...,
         is_judged: _builtins.bool = ...,
         is_retraction: _builtins.bool = ...,
+        superseded_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "is_judged", b"is_judged", "is_retraction", b"is_retraction", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_digest", b"chain_digest", "is_judged", b"is_judged", "is_retraction", b"is_retraction", "result", b"result", "superseded_by", b"superseded_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,22 +581,26 @@ class ListQuarantinedRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ARE_SUPERSEDED_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Source of the records. Required."""
     page_size: _builtins.int
     """Largest number of records in a page, 1 to 1,000. Default: 50."""
     page_token: _builtins.str
     """Token of the previous page. Default: the first page."""
+    are_superseded: _builtins.bool
+    """List the records that wait no longer, for others were collected in their place. Default: those that wait."""
     def __init__(
         self,
         *,
         source: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        are_superseded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["are_superseded", b"are_superseded", "page_size", b"page_size", "page_token", b"page_token", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -593,7 +608,7 @@ Global___ListQuarantinedRequest: _TypeAlias = ListQuarantinedRequest  # noqa: Y0
 
 @_typing.final
 class QuarantinedRecord(_message.Message):
-    """A record that waits for mending."""
+    """A record that waits for mending, or waited."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -601,10 +616,15 @@ class QuarantinedRecord(_message.Message):
     SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     source_record_id: _builtins.str
     """Id of the record at the source."""
     source_version: _builtins.int
     """Version of the record."""
+    superseded_by: _builtins.str
+    """Id of the record that was collected in its place: a higher version of its own, or another id with the right
+    code. Empty while it waits.
+    """
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
         """When it was received last."""
@@ -620,10 +640,11 @@ class QuarantinedRecord(_message.Message):
         source_version: _builtins.int = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
         problems: _abc.Iterable[_subjects_pb2.Problem] | None = ...,
+        superseded_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems", "receive_time", b"receive_time", "source_record_id", b"source_record_id", "source_version", b"source_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["problems", b"problems", "receive_time", b"receive_time", "source_record_id", b"source_record_id", "source_version", b"source_version", "superseded_by", b"superseded_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -638,10 +659,13 @@ class ListQuarantinedResponse(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WAITING_COUNT_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_COUNT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
     waiting_count: _builtins.int
     """All records of the source that wait."""
+    superseded_count: _builtins.int
+    """All records of the source that waited until others were collected in their place."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuarantinedRecord]:
         """Records, oldest first."""
@@ -652,10 +676,11 @@ class ListQuarantinedResponse(_message.Message):
         records: _abc.Iterable[Global___QuarantinedRecord] | None = ...,
         next_page_token: _builtins.str = ...,
         waiting_count: _builtins.int = ...,
+        superseded_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "records", b"records", "waiting_count", b"waiting_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "records", b"records", "superseded_count", b"superseded_count", "waiting_count", b"waiting_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

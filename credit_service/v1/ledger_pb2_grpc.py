@@ -121,8 +121,8 @@ class LedgerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetReceipt(self, request, context):
-        """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
-        who may submit for the source. Fails with RECEIPT_NOT_FOUND.
+        """Returns what became of one submitted record: its receipt, or why it waits in quarantine and what superseded
+        it there. Only for those who may submit for the source. Fails with RECEIPT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,15 +130,17 @@ class LedgerServiceServicer(object):
 
     def ReleaseQuarantined(self, request, context):
         """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
-        not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+        not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same. A
+        record whose id holds a wrong code may come under an id with the right one: it supersedes what waited, and
+        the fact is in CONFLICT under whichever of the two ids comes second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListQuarantined(self, request, context):
-        """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
-        the source. Codes and names of persons are withheld.
+        """Lists the records of one source that wait in quarantine, oldest first, or those that were superseded there.
+        Only for those who may submit for the source. Codes and names of persons are withheld.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,16 +55,18 @@ class LedgerServiceStub:
     ListEvents: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEventsRequest, _ledger_pb2.ListEventsResponse]
     """Lists the events of one subject in ledger order, visible at the time frame."""
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetReceiptRequest, _ledger_pb2.GetReceiptResponse]
-    """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
-    who may submit for the source. Fails with RECEIPT_NOT_FOUND.
+    """Returns what became of one submitted record: its receipt, or why it waits in quarantine and what superseded
+    it there. Only for those who may submit for the source. Fails with RECEIPT_NOT_FOUND.
     """
     ReleaseQuarantined: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseQuarantinedRequest, _ledger_pb2.ReleaseQuarantinedResponse]
     """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
-    not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+    not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same. A
+    record whose id holds a wrong code may come under an id with the right one: it supersedes what waited, and
+    the fact is in CONFLICT under whichever of the two ids comes second.
     """
     ListQuarantined: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListQuarantinedRequest, _ledger_pb2.ListQuarantinedResponse]
-    """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
-    the source. Codes and names of persons are withheld.
+    """Lists the records of one source that wait in quarantine, oldest first, or those that were superseded there.
+    Only for those who may submit for the source. Codes and names of persons are withheld.
     """
     DeclareWatermark: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.DeclareWatermarkRequest, _ledger_pb2.DeclareWatermarkResponse]
     """Declares that a source is complete up to a time, also when it has nothing to report. The watermark never
@@ -98,16 +100,18 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ListEvents: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEventsRequest, _ledger_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists the events of one subject in ledger order, visible at the time frame."""
     GetReceipt: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetReceiptRequest, _ledger_pb2.GetReceiptResponse]  # type: ignore[assignment]
-    """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
-    who may submit for the source. Fails with RECEIPT_NOT_FOUND.
+    """Returns what became of one submitted record: its receipt, or why it waits in quarantine and what superseded
+    it there. Only for those who may submit for the source. Fails with RECEIPT_NOT_FOUND.
     """
     ReleaseQuarantined: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseQuarantinedRequest, _ledger_pb2.ReleaseQuarantinedResponse]  # type: ignore[assignment]
     """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
-    not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+    not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same. A
+    record whose id holds a wrong code may come under an id with the right one: it supersedes what waited, and
+    the fact is in CONFLICT under whichever of the two ids comes second.
     """
     ListQuarantined: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListQuarantinedRequest, _ledger_pb2.ListQuarantinedResponse]  # type: ignore[assignment]
-    """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
-    the source. Codes and names of persons are withheld.
+    """Lists the records of one source that wait in quarantine, oldest first, or those that were superseded there.
+    Only for those who may submit for the source. Codes and names of persons are withheld.
     """
     DeclareWatermark: _aio.UnaryUnaryMultiCallable[_ledger_pb2.DeclareWatermarkRequest, _ledger_pb2.DeclareWatermarkResponse]  # type: ignore[assignment]
     """Declares that a source is complete up to a time, also when it has nothing to report. The watermark never
@@ -168,8 +172,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetReceiptResponse, _abc.Awaitable[_ledger_pb2.GetReceiptResponse]]:
-        """Returns what became of one submitted record: its receipt, or why it waits in quarantine. Only for those
-        who may submit for the source. Fails with RECEIPT_NOT_FOUND.
+        """Returns what became of one submitted record: its receipt, or why it waits in quarantine and what superseded
+        it there. Only for those who may submit for the source. Fails with RECEIPT_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -179,7 +183,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ReleaseQuarantinedResponse, _abc.Awaitable[_ledger_pb2.ReleaseQuarantinedResponse]]:
         """Releases mended records from quarantine: like SubmitEvents, for keys that wait there. A key that does
-        not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same.
+        not wait in quarantine is REJECTED with QUARANTINE_NOT_FOUND. Submitting the mended record does the same. A
+        record whose id holds a wrong code may come under an id with the right one: it supersedes what waited, and
+        the fact is in CONFLICT under whichever of the two ids comes second.
         """
 
     @_abc_1.abstractmethod
@@ -188,8 +194,8 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListQuarantinedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListQuarantinedResponse, _abc.Awaitable[_ledger_pb2.ListQuarantinedResponse]]:
-        """Lists the records of one source that wait in quarantine, oldest first. Only for those who may submit for
-        the source. Codes and names of persons are withheld.
+        """Lists the records of one source that wait in quarantine, oldest first, or those that were superseded there.
+        Only for those who may submit for the source. Codes and names of persons are withheld.
         """
 
     @_abc_1.abstractmethod

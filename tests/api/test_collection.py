@@ -103,6 +103,28 @@ def test_quarantined_record_is_shown_to_its_source_and_released_once_mended(stre
     assert after.waiting_count == waiting.waiting_count - 1
 
 
+def test_source_sees_which_record_superseded_the_one_that_waited(street: Street) -> None:
+    good, document = a_code(), f"模罚〔2026〕{time.monotonic_ns()}号"
+    bad = good[:-1] + next(c for c in "0123456789" if c != good[-1])
+    wrong, right = ({**a_record(code), "source_record_id": f"{document}:{code}"} for code in (bad, good))
+    asked = pb.ListQuarantinedRequest(source=wrong["source"], are_superseded=True)
+    before = street.ask("source", "LedgerService/ListQuarantined", asked)
+    assert [status(street.collect(record)[0]) for record in (wrong, right, wrong)] == [
+        "QUARANTINED", "ACCEPTED", "CONFLICT",
+    ]  # fmt: skip
+    held = receipt(street, wrong)
+    assert (status(held.result), held.superseded_by) == ("QUARANTINED", right["source_record_id"])
+    after = street.ask("source", "LedgerService/ListQuarantined", asked)
+    assert after.superseded_count == before.superseded_count + 1 == len(after.records)
+    assert (wrong["source_record_id"], right["source_record_id"]) in {
+        (r.source_record_id, r.superseded_by) for r in after.records
+    }
+    assert after.waiting_count == before.waiting_count
+    release = pb.ReleaseQuarantinedRequest(events=[wire.draft_of({**right, "source_record_id": f"{document}:{bad}"})])
+    (refused,) = street.ask("source", "LedgerService/ReleaseQuarantined", release).results
+    assert (status(refused), refused.problems[0].reason) == ("REJECTED", "QUARANTINE_NOT_FOUND")
+
+
 def test_only_waiting_records_are_released(street: Street) -> None:
     waiting, other = a_record(BAD_CODE), a_record(a_code())
     street.collect(waiting)

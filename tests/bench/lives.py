@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 
 from credit_service.ledger.drafts import Checker, Draft
-from credit_service.ledger.fact import Fact, fact_of
+from credit_service.ledger.fact import Fact, fact_of, place_of
 from credit_service.ledger.sources import SHIPPED as SOURCES
 from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import civil_day
@@ -39,4 +39,4 @@ def lives(subjects: int) -> Iterator[list[Fact]]:
     day = civil_day(COLLECTED)
     for mine in islice(drafts(subjects), subjects):
         facts = [fact_of(draft, number, day) for number, draft in enumerate(mine, 1)]
-        yield sorted(facts, key=lambda fact: (fact.day, fact.event_id))
+        yield sorted(facts, key=place_of)

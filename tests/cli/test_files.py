@@ -88,6 +88,22 @@ def test_spreadsheet_s_own_dates_and_numbers_are_read(tmp_path: Path) -> None:
     assert (record["payload"]["fine_fen"], record["occur_time"]) == (3_500_000, "2026-03-01T00:00:00+08:00")
 
 
+def test_person_is_known_by_the_titled_column_of_the_number_and_no_representative_is(tmp_path: Path) -> None:
+    """The number of a legal representative stands under a title of its own, and is read nowhere."""
+    titles = [*TITLES, "法定代表人", "法定代表人证件类型", "法定代表人证件号码", "证件类型", "证件号码"]
+    firm = [*ROW, "某甲", "身份证", "REPRESENTATIVE", "", ""]
+    person = [*ROW[:1], "自然人", "", *ROW[3:], "", "", "", "身份证", "NUMBER"]
+    opened = open_records(table(tmp_path / "a.csv", rows=[titles, firm, person]), "sim-city-em")
+    assert opened.notes == ("encoding utf-8", "layout penalty-current")
+    of_firm, of_person = (read.record for read in opened.records)
+    assert isinstance(of_firm, dict)
+    assert isinstance(of_person, dict)
+    assert of_person["subject"]["code"] == "NUMBER"
+    assert (of_person["subject"]["scheme"], of_person["source_record_id"]) == ("PERSON", f"{ROW[3]}:{{person}}")
+    assert "REPRESENTATIVE" not in str(of_firm)
+    assert of_firm["subject"]["code"] == ROW[2]
+
+
 @pytest.mark.parametrize("columns", ["current", "older"])
 @pytest.mark.parametrize("kind", ["PEN", "LIC"])
 def test_layouts_read_back_what_the_tables_were_written_from(tmp_path: Path, kind: str, columns: str) -> None:

@@ -198,20 +198,26 @@ def test_long_records_are_sent_in_frames_that_the_service_takes(
     assert ended.json()["statuses"] == {"ACCEPTED": 400}
 
 
-def test_correction_never_moves_a_penalty_from_one_person_to_another(
+def test_persons_of_a_document_are_told_apart_wherever_they_stand_in_a_file(
     command: Command, filled: ServerProcess, tmp_path: Path
 ) -> None:
-    """Persons of a document are numbered as they come: in a file with fewer of them the numbers are others'."""
+    """A file with fewer of them, or in another order, corrects nobody; a changed row corrects the person it names."""
     columns = "CF_WSH,CF_XDR_MC,CF_XDR_LB,CF_XDR_SHXYM,CF_XDR_ZJHM,CF_CFLB,CF_JDRQ,CF_CFJG,CF_YJ,CF_NR_FK"
-    first, second = (
-        f"罚〔2026〕99号,某{name},自然人,,{ric_number(number)},罚款,2026/3/1,局,安全生产法第99条,1"
-        for name, number in (("甲", "11010119000101000"), ("乙", "11010119000101001"))
-    )
-    both, one = tmp_path / "both.csv", tmp_path / "one.csv"
-    both.write_text("\n".join([columns, first, second]), "utf-8")
-    one.write_text("\n".join([columns, second]), "utf-8")
+    first, second, third = (
+        f"罚〔2026〕99号,某{name},自然人,,{ric_number(number)},罚款,2026/3/1,局,安全生产法第99条,{fine}"
+        for name, number, fine in (
+            ("甲", "11010119000101000", 1), ("乙", "11010119000101001", 1), ("乙", "11010119000101001", 2)
+        )
+    )  # fmt: skip
     sent = ("--source", "sim-city-em", "--profile", filled.profile("source"), "--json")
-    assert command("import", str(both), *sent).json()["statuses"] == {"ACCEPTED": 2}
-    assert command("import", str(one), *sent, "--correct").json()["statuses"] == {"CONFLICT": 1}
-    assert "of a person" in Path(f"{one}.report.csv").read_text("utf-8")
-    assert command("import", str(both), *sent, "--correct").json()["statuses"] == {"DUPLICATE": 2}
+
+    def statuses(*rows: str) -> Any:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.csv"
+        path.write_text("\n".join([columns, *rows]), "utf-8")
+        return command("import", str(path), *sent, "--correct").json()["statuses"]
+
+    assert statuses(first, second) == {"ACCEPTED": 2}
+    assert statuses(second) == {"DUPLICATE": 1}
+    assert statuses(second, first) == {"DUPLICATE": 2}
+    assert statuses(third, first) == {"ACCEPTED": 1, "DUPLICATE": 1}
+    assert statuses(first, third) == {"DUPLICATE": 2}

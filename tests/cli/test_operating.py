@@ -15,6 +15,7 @@ from sqlalchemy import text
 from credit_service import migrations
 from credit_service.cli.throwaway import prepare
 from credit_service.database import Database
+from credit_service.ledger.timelines import Timeline
 from credit_service.settings import Settings
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
@@ -33,6 +34,8 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0007",
         "ledger/0008",
         "ledger/0009",
+        "ledger/0010",
+        "ledger/0011",
         "audit/0001",
     ]
     assert command("migrate", "--url", url, "--json").json()["migrations"] == [
@@ -45,6 +48,8 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0007",
         "ledger/0008",
         "ledger/0009",
+        "ledger/0010",
+        "ledger/0011",
         "audit/0001",
     ]
     assert "nothing" in command("migrate", "--url", url).err
@@ -89,6 +94,20 @@ def test_verify_ledger_names_the_first_broken_link_of_each_chain(
     assert ended.code == 1
     assert [words in ended.err for words in told] == [True, True]
     assert ended.err.count("CHAIN_BROKEN") == len(names)
+
+
+def test_verify_ledger_names_a_subject_whose_packed_facts_were_changed(command: Command, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'credit.db'}"
+    migrations.upgrade(url, f"sqlite:///{tmp_path / 'credit.audit.db'}")
+    database = Database(url)
+    with database.transaction() as session:
+        columns = ", ".join(column.name for column in Timeline.__table__.columns)  # type: ignore[attr-defined]  # SQLModel's type hides it
+        values = ", ".join(["'USCC:X'", "1", *["x'5b5d'"] * (columns.count(",") - 1)])
+        session.execute(text(f"INSERT INTO timeline ({columns}) VALUES ({values})"))
+    database.close()
+    ended = command("verify-ledger", "--url", url)
+    assert (ended.code, "tells other facts than the ledger is that of USCC:X" in ended.err) == (1, True)
+    assert command("verify-ledger", "--url", url, "--json").json()["untrue_timeline"] == "USCC:X"
 
 
 def test_verify_ledger_never_makes_a_database(command: Command, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from credit_service.grades.artefact import Artefact, load_champions, load_keys
 from credit_service.grades.columns import NEVER, Columns, build
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import day_text, parse_day
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -26,7 +26,7 @@ def a_fact(kind: str, day: int | str, event_id: int = 0, known_day: int | None =
 
 def laid(*lives: list[Fact]) -> Columns:
     """Lays lives into columns; every fact may be used for ever."""
-    ordered = [sorted(life, key=lambda f: (f.day, f.event_id)) for life in lives]
+    ordered = [sorted(life, key=place_of) for life in lives]
     return build(ordered, [[NEVER] * len(life) for life in ordered])
 
 

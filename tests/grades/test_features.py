@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from credit_service.grades.columns import NEVER, build, visible
+from credit_service.grades.feature import ONE
 from credit_service.grades.features import (
     BY_NAME,
     FEATURE_SET_HASH,
@@ -18,7 +19,7 @@ from credit_service.grades.features import (
     next_change_days,
     set_hash,
 )
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import add_months
 from tests.grades.conftest import AS_OF, LIVES, a_fact, laid
 
@@ -254,7 +255,7 @@ def test_reporting_a_hazard_oneself_worsens_no_feature(life: list[Fact]) -> None
 @SLOW
 @given(LIVES, st.lists(st.integers(1, 400), min_size=12, max_size=12), st.data())
 def test_features_hold_still_until_the_day_they_name(life: list[Fact], ends: list[int], data: st.DataObject) -> None:
-    ordered = sorted(life, key=lambda f: (f.day, f.event_id))
+    ordered = sorted(life, key=place_of)
     usable = [AS_OF + end if end > 200 else NEVER for end in ends[: len(ordered)]]
     columns = build([ordered], [usable])
     now = visible(columns, AS_OF)
@@ -336,3 +337,13 @@ def test_text_says_the_value_in_both_languages() -> None:
     assert feature.text(3.0) == ("近60个月行政处罚：3次", "Penalties in the past 60 months: 3 penalties")
     assert BY_NAME["headcount"].text(None) == ("从业人数：未知", "People employed: unknown")
     assert BY_NAME["is_insured"].text(1.0)[1].endswith("(1: yes): 1")
+
+
+def test_one_of_a_unit_is_said_in_the_singular() -> None:
+    """Each unit has its form, or none is wanted: a unit that a new feature brings must be thought of."""
+    same = {"", "10,000 yuan", "of 3", "of visits"}
+    assert {feature.unit for feature in BY_NAME.values()} == same | set(ONE)
+    penalties = BY_NAME["penalties_60m"]
+    said = [penalties.text(value)[1] for value in (0, 1, 1.5, 2)]
+    assert [text.rpartition(": ")[2] for text in said] == ["0 penalties", "1 penalty", "1.5 penalties", "2 penalties"]
+    assert BY_NAME["penalties_60m"].text(1)[0].endswith("1" + penalties.unit_zh)

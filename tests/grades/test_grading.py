@@ -13,7 +13,7 @@ from credit_service.grades import scoring
 from credit_service.grades.artefact import Artefact
 from credit_service.grades.grading import Case, Graded, Override, Review, explain, grade_many
 from credit_service.grades.scorecard import Scorecard
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition
@@ -36,7 +36,7 @@ def mode(name: str) -> Edition:
 
 
 def case(life: Life, **known: Any) -> Case:
-    return Case(SUBJECT, "ENTERPRISE", sorted(life, key=lambda f: (f.day, f.event_id)), **known)
+    return Case(SUBJECT, "ENTERPRISE", sorted(life, key=place_of), **known)
 
 
 def grade(life: Life, card: Scorecard | None, edition: Edition = CN, day: int = AS_OF, **known: Any) -> Graded:

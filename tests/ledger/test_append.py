@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from credit_service.ledger.facts import facts_of
 from credit_service.ledger.quarantine import QuarantinedRecord
 from credit_service.ledger.tables import get_event, head
 from credit_service.subjects.tables import get_subject
@@ -13,6 +14,7 @@ from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
 
 BAD_CHECK = {"code": CODE[:-1] + "4", "name": "模拟化工有限公司"}
 PERSON_HASH = "ab" * 32
+SUBJECT = f"USCC:{CODE}"
 
 
 def test_new_record_is_accepted_with_its_place_in_the_ledger(desk: Desk) -> None:
@@ -205,3 +207,19 @@ def test_name_is_that_of_the_newest_registration_that_counts(
         row = get_subject(session, f"USCC:{CODE}")
         assert row is not None
         assert row.name == NEW
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_of_two_registrations_of_one_day_the_one_named_last_counts(desk: Desk, is_first: bool, at_once: bool) -> None:
+    """Whichever came first, and whether together or not: for the subject as for what rules and features read."""
+    told = {"B": {"headcount": 5, "industry_code": "C2611"}, "A": {"headcount": 9, "founded_date": "2010-05-04"}}
+    names = ["A", "B"] if is_first else ["B", "A"]
+    records = [a_record(name, kind="REG", payload=told[name]) for name in names]
+    for batch in [records] if at_once else [[record] for record in records]:
+        desk.submit(*batch)
+    with desk.database.reading() as session:
+        row = get_subject(session, SUBJECT)
+        assert row is not None
+        assert (row.headcount, row.industry_code, row.founded_date) == (5, "C2611", "2010-05-04")
+        assert [fact.record_id for fact in facts_of(session, [SUBJECT], NOW, NOW)[SUBJECT]] == ["A", "B"]

@@ -1,6 +1,7 @@
 """Checking a record names every fault, and settles the level of an accident by its counts."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from credit_service.database import to_microseconds
 from credit_service.errors import Problem, Reason
-from credit_service.ledger.drafts import CheckedDraft, check_header, is_plain_header, payload_json, time_text
+from credit_service.ledger.clocks import time_text
+from credit_service.ledger.drafts import CheckedDraft, check_header, is_plain_header, payload_json
 from credit_service.ledger.payloads import MONEY_LIMIT, NEEDS_REFERENCE, PAYLOADS
 from tests.ledger.conftest import CODE, NOW, Desk, a_record
+from tests.ledger.test_append import ric_number
 
 YUAN = 100
 
@@ -232,3 +235,19 @@ def test_times_of_the_first_second_count(desk: Desk) -> None:
     checked = desk.checker.check({**a_record(), "occur_time": 0, "source_publish_time": 0}, NOW)
     assert checked.draft is not None
     assert (checked.draft.occur_time, checked.draft.publish_time) == (0, 0)
+
+
+def test_id_of_a_person_s_record_hangs_on_who_it_is_and_on_the_document_alone(desk: Desk) -> None:
+    """It shows no number, is the same each time, and joins no two documents of one person."""
+
+    def record_id(number: str, document: str = "罚1号", kind: str = "PERSON", **named: Any) -> str:
+        subject = {"scheme": "PERSON", "code": number, "kind": kind}
+        checked = check(desk, source_record_id=f"{document}:{{person}}", subject=subject, **named)
+        return checked.draft.record_id if checked.draft else str(checked.record["source_record_id"])
+
+    one, other = ric_number("11010119000101000"), ric_number("11010119000101001")
+    assert record_id(one) == record_id(f" {one} ") == record_id(one, payload={"fine_fen": 1})
+    assert re.fullmatch("罚1号:[0-9a-f]{16}", record_id(one))
+    assert len({record_id(one), record_id(other), record_id(one, "罚2号").replace("2", "1")}) == 3
+    assert record_id("nobody's") == "罚1号:{person}"
+    assert desk.vault.person_code(one)[:16] not in record_id(one)

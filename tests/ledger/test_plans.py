@@ -9,6 +9,7 @@ from sqlalchemy import event, text
 from sqlmodel import Session
 
 from credit_service.ledger.facts import facts_of
+from credit_service.ledger.quarantine import waiting_keys
 from credit_service.ledger.relations import bearers, relations_of
 from credit_service.ledger.tables import count_events, find_event, judged_window, list_events, stored_versions
 from credit_service.ledger.timelines import packed
@@ -18,10 +19,11 @@ from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
 SUBJECT = f"USCC:{CODE}"
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 # `t` is a large table joined with the wanted keys.
-LARGE = ("timeline", "ledger_event", "event_key", "subject", "subject_relation", "t")
+LARGE = ("timeline", "ledger_event", "event_key", "subject", "subject_relation", "quarantined_record", "t")
 QUESTIONS: dict[str, Callable[[Session], Any]] = {
     "keys of a batch": lambda s: stored_versions(s, [("bureau", "R1"), ("bureau", "R2")]),
     "event of a key": lambda s: find_event(s, "bureau", "R1", 1),
+    "what a batch releases": lambda s: waiting_keys(s, [("bureau", "R1", 1), ("bureau", "R2", 1)]),
     "events of a subject": lambda s: list_events(s, SUBJECT, NOW, 0, 10),
     "number of events": lambda s: count_events(s, [SUBJECT], NOW),
     "facts of subjects": lambda s: facts_of(s, [SUBJECT], LATER, LATER),

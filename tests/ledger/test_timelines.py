@@ -11,7 +11,7 @@ from sqlmodel import Session, select
 from credit_service.ledger import facts as reading
 from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import Fact
-from credit_service.ledger.facts import facts_of
+from credit_service.ledger.facts import facts_of, first_untrue_timeline
 from credit_service.ledger.timelines import Timeline, packed
 from tests.ledger.conftest import CODE, NOW, OTHER, Desk, a_record
 
@@ -92,3 +92,29 @@ def test_only_the_present_is_packed(desk: Desk) -> None:
     with desk.database.transaction() as session:
         facts_of(session, SUBJECTS, LATER, LATER, is_packing=True)
         assert [len(mine) for mine in packed(session, SUBJECTS, lambda _: {}).values()] == [2]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 500])
+@pytest.mark.parametrize("change", ["changed", "moved", "retold", "withdrawn"])
+def test_timeline_that_tells_other_facts_is_named(desk: Desk, at_once: int, change: str) -> None:
+    """Of three subjects the second; what an event lies behind is read by nobody and told of nobody."""
+    codes = sorted([CODE, OTHER, "91110000710926094P"])
+    desk.submit(*(a_record(f"R{n}", subject={"code": code, "name": "甲"}) for n, code in enumerate(codes)))
+    ids = [f"USCC:{code}" for code in codes]
+    with desk.database.transaction() as session:
+        facts_of(session, ids, LATER, LATER, is_packing=True)
+        assert first_untrue_timeline(session, at_once) is None
+        row = session.get_one(Timeline, ids[1])
+        other = session.get_one(Timeline, ids[2])
+        before = row.figures, row.texts
+        row.figures, row.texts = {
+            "changed": (row.figures[:-1] + b"\x01", row.texts), "moved": (other.figures, row.texts),
+            "retold": (row.figures, row.texts.replace(b"102", b"999")), "withdrawn": (b"", b"[]"),
+        }[change]  # fmt: skip
+        assert (row.figures, row.texts) != before
+        session.add(row)
+        session.flush()
+        assert first_untrue_timeline(session, at_once) == ids[1]
+    desk.submit(a_record("R9", subject={"code": codes[1], "name": "甲"}))
+    with desk.database.reading() as session:
+        assert first_untrue_timeline(session, at_once) is None

@@ -14,7 +14,7 @@ import pytest
 
 from credit_service.database import Database
 from credit_service.errors import CreditError
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import civil_day, day_text, parse_day
 from credit_service.rulebook.edition import load_editions
 from tests.listings.life import Life, at, open_tables
@@ -61,7 +61,7 @@ def _facts(case: dict[str, Any]) -> list[Fact]:
         domain = rest.pop("domain", "WORK")
         refers_to = f"city/{target}" if target else None
         facts.append(Fact(number, "city", name, 1, kind, domain, day, day, "", refers_to, rest))
-    return sorted(facts, key=lambda fact: (fact.day, fact.event_id))
+    return sorted(facts, key=place_of)
 
 
 def _listed(case: dict[str, Any]) -> list[tuple[datetime, str, str]]:

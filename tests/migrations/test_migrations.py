@@ -1,5 +1,6 @@
 """Migrations are numbered, linear and forward-only; after them the tables are those of the code."""
 
+import json
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, text
+from sqlmodel import Session
 
 from credit_service import changes, migrations
 from credit_service.audit import tables as audit_tables
@@ -23,7 +25,7 @@ from credit_service.remedies import tables as remedy_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
-STEPS = [*(f"ledger/{number:04d}" for number in range(1, 10)), "audit/0001"]
+STEPS = [*(f"ledger/{number:04d}" for number in range(1, 12)), "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
         *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,
@@ -116,6 +118,42 @@ def test_engine_is_the_one_that_knows_the_dialect() -> None:
         Database("sqlite:////nowhere/at/all/credit.db")
 
 
+def undo_mending(session: Session) -> None:
+    """Takes quarantine back to what it was before ledger/0010."""
+    for index in ("waiting", "superseded", "case"):
+        session.execute(text(f"DROP INDEX ix_quarantined_record_{index}"))
+    for name in ("superseded_by", "case_id"):
+        session.execute(text(f"ALTER TABLE quarantined_record DROP COLUMN {name}"))
+    session.execute(
+        text(
+            "CREATE INDEX ix_quarantined_record_waiting"
+            " ON quarantined_record (source, receive_time, record_id, version)"
+        )
+    )
+
+
+def test_what_waited_before_is_told_its_case_by_the_migration(database_url: str) -> None:
+    urls = both(database_url)
+    migrations.upgrade(*urls)
+    database = Database(database_url)
+    ids = [f"罚{n}号:91350100M000100Y44" for n in range(1100)] + ["no code"]
+    with database.transaction() as session:
+        undo_mending(session)
+        for record_id in ids:
+            record = {"source_record_id": record_id, "subject": {"code": "91350100m000100y44", "name": "甲"}}
+            session.execute(
+                text("INSERT INTO quarantined_record VALUES ('bureau', :id, 1, 5, :record, '[]', NULL)"),
+                {"id": record_id, "record": json.dumps(record, ensure_ascii=False)},
+            )
+        session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0009'"))
+    assert migrations.upgrade(*urls) == ["ledger/0010", "ledger/0011"]
+    with database.reading() as session:
+        cases = dict(session.execute(text("SELECT record_id, case_id FROM quarantined_record")).all())
+    assert cases == {i: quarantine.case_of(i, "91350100M000100Y44") for i in ids}
+    assert (cases["罚1099号:91350100M000100Y44"], cases["no code"]) == ("罚1099号:{code}", "")
+    database.close()
+
+
 def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: str) -> None:
     urls = both(database_url)
     migrations.upgrade(*urls)
@@ -129,6 +167,7 @@ def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: st
             given = {**row, "number": number, "move_time": time}
             marks = ", ".join(f":{name}" for name in columns)
             session.execute(text(f"INSERT INTO listing_move ({names}) VALUES ({marks})"), given)  # as above
+        undo_mending(session)
         session.execute(text("DROP TABLE act"))
         for table in ("override_move", "timeline"):
             session.execute(text(f"DROP TABLE {table}"))
@@ -136,7 +175,7 @@ def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: st
         for name in ("is_review_open", "basis"):
             session.execute(text(f"ALTER TABLE current_grade DROP COLUMN {name}"))
         session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0006'"))
-    assert migrations.upgrade(*urls) == ["ledger/0007", "ledger/0008", "ledger/0009"]
+    assert migrations.upgrade(*urls) == [f"ledger/{number:04d}" for number in range(7, 11)]
     with database.transaction() as session:
         assert verify_acts(session) == VerifiedActs(2, None)
         session.execute(text("UPDATE listing_move SET reason = 'other' WHERE number = 1"))

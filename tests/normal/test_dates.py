@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_service.errors import CreditError, Reason
-from credit_service.normal.dates import civil_date
+from credit_service.normal.dates import civil_date, serial_time
 from tests.normal.widths import wide
 
 DAYS = st.dates(date(1900, 1, 1), date(2199, 12, 31))
@@ -70,6 +70,15 @@ def test_spreadsheet_counts_a_day_that_never_was() -> None:
     assert [civil_date(serial) for serial in (1, 59, 61)] == ["1900-01-01", "1900-02-28", "1900-03-01"]
     with pytest.raises(CreditError, match="1900-02-29, which never was"):
         civil_date(60)
+
+
+def test_workbook_of_1904_counts_from_its_first_day() -> None:
+    assert [serial_time(n, is_1904=True).isoformat() for n in (0, 59, 60.25, 44_620)] == [
+        "1904-01-01T00:00:00", "1904-02-29T00:00:00", "1904-03-01T06:00:00", "2026-03-01T00:00:00",
+    ]  # fmt: skip
+    for serial in (-1, 108_113):
+        with pytest.raises(CreditError, match="want a serial from 0 to 108112"):
+            serial_time(serial, is_1904=True)
 
 
 @pytest.mark.parametrize(

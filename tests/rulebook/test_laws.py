@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_service.ledger.crowd import Crowd
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import parse_day
 from credit_service.rulebook import laws
 from credit_service.rulebook.evaluate import evaluate
@@ -40,7 +40,7 @@ def one_by_one(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any
 
 def at_once(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any, ...]]:
     """Returns what is said of all of them together."""
-    facts = [sorted(mine, key=lambda fact: (fact.day, fact.event_id)) for mine, _ in asked]
+    facts = [sorted(mine, key=place_of) for mine, _ in asked]
     many = Laws(edition, Crowd(facts), day, [("BLACK",) if is_listed else () for _, is_listed in asked])
     assert [many.ends(i) for i in range(len(facts))] == [unusable_from(edition, mine) for mine in facts]
     scheme = edition.schemes[0]

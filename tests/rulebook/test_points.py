@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from credit_service.errors import CreditError
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition
@@ -19,7 +19,7 @@ AFact = Callable[..., Fact]
 
 
 def view(edition: Edition, facts: Sequence[Fact], day: str) -> View:
-    ordered = sorted(facts, key=lambda f: (f.day, f.event_id))
+    ordered = sorted(facts, key=place_of)
     return View(edition, ordered, unusable_from(edition, ordered), parse_day(day))
 
 

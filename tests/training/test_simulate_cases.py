@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.fact import Fact, place_of
 from credit_service.rulebook.accidents import accident_level
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.evaluate import evaluate
@@ -59,7 +59,7 @@ def _facts(index: int) -> dict[str, list[Fact]]:
     for found in current.values():
         if found is not None:
             facts[found[0]].append(found[1])
-    return {s: sorted(own, key=lambda f: (f.day, f.event_id)) for s, own in facts.items()}
+    return {s: sorted(own, key=place_of) for s, own in facts.items()}
 
 
 def _rules(scheme: str, facts: list[Fact]) -> set[str]:
