@@ -6,10 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from credit_service.arrays import NEVER as NEVER
-from credit_service.arrays import Bools as Bools
-from credit_service.arrays import Floats as Floats
-from credit_service.arrays import Ints as Ints
+from credit_service.arrays import NEVER, Bools, Floats, Ints
 from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.ledger.facts import Fact
 from credit_service.ledger.payloads import PAYLOADS
