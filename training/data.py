@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from credit_service.grades.columns import NEVER
+from credit_service.arrays import NEVER
 from credit_service.ledger.fact import Fact, place_of
 from credit_service.ledger.sources import Source
 from credit_service.legal_days import civil_day

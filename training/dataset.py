@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from credit_service.grades.columns import Bools, Columns, Floats, Ints, build, mark_of, visible
+from credit_service.arrays import Bools, Floats, Ints
+from credit_service.grades.columns import Columns, build, mark_of, visible
 from credit_service.grades.features import matrix
 from credit_service.ledger.fact import Fact
 from credit_service.legal_days import add_months

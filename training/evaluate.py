@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from credit_service.grades.columns import Floats
+from credit_service.arrays import Floats
 from credit_service.legal_days import day_text
 from training.dataset import History, Sample
 from training.making import Held, Made, Sets, make, scored, sets

@@ -10,7 +10,7 @@ import lightgbm
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from credit_service.grades.columns import Floats
+from credit_service.arrays import Floats
 from credit_service.grades.features import BY_NAME
 from credit_service.grades.scorecard import Line, Scale
 from training.metrics import Labels, sigmoid

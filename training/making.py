@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_service.grades.columns import Floats
+from credit_service.arrays import Floats
 from credit_service.grades.scorecard import Calibrator, Line, Scorecard
 from credit_service.legal_days import add_months, day_text
 from training.dataset import HORIZON_MONTHS, TASKS, History, Sample, join, sample

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from credit_service.grades.columns import Floats
+from credit_service.arrays import Floats
 
 Labels = NDArray[np.bool_]
 Measure = Callable[[Labels, Floats], float]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, chi2
 
-from credit_service.grades.columns import Floats, Ints
+from credit_service.arrays import Floats, Ints
 from credit_service.grades.scorecard import Scorecard
 from training.metrics import Labels
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import betaln
 from scipy.stats import beta
 
-from credit_service.grades.columns import Floats, Ints
+from credit_service.arrays import Floats, Ints
 from credit_service.grades.prior import EVERYBODY, STRENGTHS, Prior, Priors, class_codes, counted, industry_of
 from credit_service.ledger.fact import Fact
 from credit_service.rulebook.edition import SHIPPED, load_edition

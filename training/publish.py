@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from credit_service.arrays import Floats
 from credit_service.grades.artefact import (
     DIGEST_ALGORITHM,
     MANIFEST,
@@ -32,7 +33,6 @@ from credit_service.grades.artefact import (
     key_id,
     load,
 )
-from credit_service.grades.columns import Floats
 from credit_service.grades.features import describe, set_hash
 from credit_service.grades.prior import FILE as PRIORS
 from credit_service.grades.prior import priors_document

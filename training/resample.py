@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from credit_service.grades.columns import Floats, Ints
+from credit_service.arrays import Floats, Ints
 from training.metrics import ECE_BINS, Labels
 
 CHUNK = 64

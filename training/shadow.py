@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from credit_service.arrays import Floats, Ints
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import Artefact, load, load_keys
-from credit_service.grades.columns import Floats, Ints
 from credit_service.grades.features import matrix
 from credit_service.grades.grading import Graded
 from credit_service.legal_days import add_months, day_text, parse_day

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from distributed import Client, LocalCluster
 
+from credit_service.arrays import Floats, Ints
 from credit_service.grades.artefact import load_champions, load_keys
-from credit_service.grades.columns import Floats, Ints, build, visible
+from credit_service.grades.columns import build, visible
 from credit_service.grades.features import matrix
 from credit_service.grades.scorecard import Scorecard
 from credit_service.ledger.fact import Fact

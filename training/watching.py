@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_service.grades.columns import Floats
+from credit_service.arrays import Floats
 from credit_service.legal_days import day_text
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from training.completeness import reporting, silence

@@ -6,15 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credit_service.arrays import NEVER as NEVER
-from credit_service.arrays import Bools as Bools
-from credit_service.arrays import Floats as Floats
-from credit_service.arrays import Ints as Ints
+from credit_service.arrays import NEVER, Bools, Floats, Ints
 from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.ledger.fact import Fact
-from credit_service.ledger.figures import KIND_CODES as KIND_CODES
-from credit_service.ledger.figures import KINDS as KINDS
-from credit_service.ledger.figures import LANES
+from credit_service.ledger.figures import KIND_CODES, LANES
 from credit_service.ledger.payloads import PAYLOADS
 
 
@@ -263,4 +258,4 @@ def _over_day(kind: Kind, names: Sequence[tuple[str, int]]) -> Ints:
     return found
 
 
-_TOLD = {kind: _told(kind) for kind in KINDS}
+_TOLD = {kind: _told(kind) for kind in PAYLOADS}

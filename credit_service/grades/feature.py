@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from credit_service.grades.columns import Bools, Columns, Floats
+from credit_service.arrays import Bools, Floats
+from credit_service.grades.columns import Columns
 
 Values = Callable[[Columns, int], Floats]
 Rows = Callable[[Columns, int], Bools]

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from credit_service.arrays import NEVER, Floats, Ints, forward
 from credit_service.grades import features_conduct, features_records
-from credit_service.grades.columns import KIND_CODES, NEVER, Columns, Floats, Ints
+from credit_service.grades.columns import Columns
 from credit_service.grades.feature import Feature
-from credit_service.grades.windows import forward, passed
+from credit_service.grades.windows import passed
+from credit_service.ledger.figures import KIND_CODES
 
 FEATURES: tuple[Feature, ...] = (*features_records.FEATURES, *features_conduct.FEATURES)
 BY_NAME: Mapping[str, Feature] = {feature.name: feature for feature in FEATURES}

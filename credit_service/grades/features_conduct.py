@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from credit_service.grades.columns import NEVER, Bools, Columns, Floats, mark_of
+from credit_service.arrays import NEVER, Bools, Floats
+from credit_service.grades.columns import Columns, mark_of
 from credit_service.grades.feature import Feature
 from credit_service.grades.windows import count, latest, on_day, within
 

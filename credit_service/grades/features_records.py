@@ -4,7 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from credit_service.grades.columns import NEVER, Bools, Columns, Floats, Ints, mark_of
+from credit_service.arrays import NEVER, Bools, Floats, Ints
+from credit_service.grades.columns import Columns, mark_of
 from credit_service.grades.feature import QUARTERLY, YEARLY, Feature
 from credit_service.grades.windows import (
     count,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from credit_service.arrays import Floats, Ints
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.columns import Floats, Ints
 from credit_service.grades.feature import Feature
 from credit_service.grades.prior import Priors
 

@@ -6,8 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+from credit_service.arrays import NEVER, Ints
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.columns import NEVER, Columns, Ints, lay, members, take, visible
+from credit_service.grades.columns import Columns, lay, members, take, visible
 from credit_service.grades.features import Evidence, kinds_of, matrix, turning_days
 from credit_service.grades.scorecard import REASON_LIMIT, Contribution, ReasonLine, Scorecard
 from credit_service.ledger.figures import PackedFacts

@@ -6,7 +6,6 @@ from datetime import date
 import numpy as np
 
 from credit_service.arrays import EPOCH_DAY, NEVER, Bools, Floats, Ints
-from credit_service.arrays import forward as forward
 from credit_service.grades.columns import Columns
 from credit_service.legal_days import add_months
 

@@ -10,8 +10,9 @@ from typing import Any
 import lightgbm
 import numpy as np
 
+from credit_service.arrays import Floats
 from credit_service.grades.artefact import load_champions, load_keys
-from credit_service.grades.columns import Floats, build, visible
+from credit_service.grades.columns import build, visible
 from credit_service.grades.features import Evidence, matrix
 from credit_service.grades.scorecard import Scorecard
 from credit_service.rulebook.edition import SHIPPED, load_edition

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from credit_service.arrays import NEVER
 from credit_service.grades.artefact import Artefact, load_champions, load_keys
-from credit_service.grades.columns import NEVER, Columns, build
+from credit_service.grades.columns import Columns, build
 from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import day_text, parse_day
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from credit_service.grades.columns import NEVER, build, mark_of, take, visible
+from credit_service.arrays import NEVER
+from credit_service.grades.columns import build, mark_of, take, visible
 from credit_service.legal_days import parse_day
 from tests.grades.conftest import AS_OF, a_fact, laid
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from credit_service.grades.columns import NEVER, build, visible
+from credit_service.arrays import NEVER
+from credit_service.grades.columns import build, visible
 from credit_service.grades.feature import ONE
 from credit_service.grades.features import (
     BY_NAME,

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_service.grades.windows import cutoff, forward, passed, quarters
+from credit_service.arrays import forward
+from credit_service.grades.windows import cutoff, passed, quarters
 from credit_service.legal_days import add_months, parse_day
 
 DAYS = st.integers(parse_day("2015-01-01"), parse_day("2032-12-31"))

@@ -49,6 +49,19 @@ def test_every_module_says_what_it_is_for() -> None:
     assert silent == []
 
 
+def test_a_name_is_imported_from_where_it_is_made() -> None:
+    """The form `import X as X` hands a name of another module on: who wants it asks that module."""
+    handed_on = [
+        f"{short(path)}: {name.name}"
+        for path in python_files("credit_service", "training", "tests")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+        if name.asname == name.name
+    ]
+    assert handed_on == []
+
+
 def test_nothing_reads_pickles() -> None:
     forbidden = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
     found = {

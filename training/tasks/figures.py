@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credit_service.grades.columns import Floats
+from credit_service.arrays import Floats
 from training.metrics import (
     Labels,
     auc,

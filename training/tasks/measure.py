@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from credit_service.grades.columns import Floats, Ints
+from credit_service.arrays import Floats, Ints
 from training.tasks.records import Records
 
 YEAR = 365.25

@@ -8,8 +8,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from credit_service.arrays import Floats
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.columns import Floats
 from credit_service.grades.windows import cutoff as months_before
 from credit_service.legal_days import add_months, day_text
 from training.fit import Fitted, calibrate, fit_signed, level

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from credit_service.grades.columns import Bools, Floats
+from credit_service.arrays import Bools, Floats
 from training.tasks.measure import QUARTER, Measure, age, fading
 from training.tasks.records import Records, Row, after, before, cell, read_rows, refused
 

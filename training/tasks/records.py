@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from credit_service.arrays import NEVER, Bools, Floats, Ints
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.columns import NEVER, Bools, Columns, Floats, Ints, take
+from credit_service.grades.columns import Columns, take
 from credit_service.legal_days import add_months
 
 GZIP = b"\x1f\x8b"

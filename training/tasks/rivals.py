@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from credit_service.grades.columns import Floats
+from credit_service.arrays import Floats
 from training.metrics import sigmoid
 from training.tasks.model import Learned, leveled, weighed
 from training.tasks.records import Records

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from credit_service.grades.columns import Bools, Columns, Floats
-from credit_service.grades.windows import forward, within
+from credit_service.arrays import Bools, Floats, forward
+from credit_service.grades.columns import Columns
+from credit_service.grades.windows import within
 from training.tasks.measure import MONTH
 from training.tasks.records import Records
 from training.tasks.settings import SETTINGS

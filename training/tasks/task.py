@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from credit_service.grades.columns import Bools, Floats, Ints
+from credit_service.arrays import Bools, Floats, Ints
 from training.metrics import Labels
 from training.tasks import msha, tw
 from training.tasks.measure import Measure, matrix

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from credit_service.grades.columns import NEVER, Bools, Floats, build
+from credit_service.arrays import NEVER, Bools, Floats
+from credit_service.grades.columns import build
 from credit_service.grades.features import BY_NAME
 from credit_service.grades.windows import quarters
 from credit_service.ledger.fact import Fact
