@@ -14,18 +14,18 @@ from credit_service.changes import Recorder
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.grading import Case, Explained, Graded, explain, grade_many
 from credit_service.grades.keeping import Verdict, keep
-from credit_service.grades.overrides import NOTHING, Standing, standings
+from credit_service.grades.overrides import NOTHING, Standing, decided_between, standings
 from credit_service.grades.scorecard import Scorecard
 from credit_service.grades.scoring import MODEL
 from credit_service.grades.tables import standing_rows
 from credit_service.ledger.fact import Fact, key
 from credit_service.ledger.facts import facts_of
 from credit_service.ledger.relations import bearers
-from credit_service.ledger.tables import is_level
+from credit_service.ledger.tables import is_level, last_collect_time
 from credit_service.legal_days import civil_day
 from credit_service.listings.lifecycle import Surroundings, propose
 from credit_service.listings.moves import CANDIDATE
-from credit_service.listings.tables import ListingRow, blacklisted_until, listings_of
+from credit_service.listings.tables import ListingRow, acted_between, blacklisted_until, listings_of
 from credit_service.rulebook.edition import edition_for
 from credit_service.rulebook.evaluate import evaluate
 from credit_service.rulebook.law import Edition
@@ -33,9 +33,11 @@ from credit_service.rulebook.laws import FEW
 from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
-from credit_service.subjects.tables import Judged, SubjectRow, kinds_of, subjects_by_id
+from credit_service.subjects.tables import Judged, kinds_of, met, subjects_by_id
 
 PERSON = "PERSON"
+# As of, and known by.
+Frame = tuple[datetime, datetime]
 
 
 class Restated(NamedTuple):
@@ -143,13 +145,46 @@ class Assessor:
 
     def grades(self, session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> list[Graded]:
         """Returns the grades of the subjects at a time frame, in order; writes nothing."""
-        rows = subjects_by_id(session, subject_ids)
+        rows = met(session, subject_ids)
         facts = facts_of(session, list(rows), as_of, known, is_crowd=self._is_crowd(rows, as_of))
-        seen = {i: row for i, row in rows.items() if row.first_collect_time <= known}
+        seen = {i: row for i, (row, since) in rows.items() if since <= known}
         listed = blacklisted_until(session, list(seen), as_of, known)
         decided = standings(session, list(seen), as_of, known)
         found = {g.subject_id: g for g in self.judge(list(seen.values()), facts, as_of, listed, decided)}
         return [found.get(i) or _unknown(i, civil_day(as_of), rows.get(i)) for i in subject_ids]
+
+    def grades_each(self, session: Session, asked: Sequence[tuple[str, Frame]]) -> list[Graded]:
+        """Returns the grades of subjects, each at a time frame of its own, in order; writes nothing.
+
+        Frames of one civil day are judged together where they answer alike: no fact, listing or decision of the
+        subject begins to count between them.
+        """
+        last = last_collect_time(session)
+        together: dict[tuple[int, datetime | None], list[tuple[str, Frame]]] = {}
+        for subject_id, (as_of, known) in asked:
+            # Who knows the last event knows them all.
+            by = known if last is not None and known < last else None
+            together.setdefault((civil_day(as_of), by), []).append((subject_id, (as_of, known)))
+        found: dict[tuple[str, Frame], Graded] = {}
+        for some in together.values():
+            found |= self._judged_together(session, some)
+        return [found[one] for one in asked]
+
+    def _judged_together(self, session: Session, asked: Sequence[tuple[str, Frame]]) -> dict[tuple[str, Frame], Graded]:
+        """Judges frames of one day and one knowledge of the ledger; what moves between them, at each by itself."""
+        as_of, known = zip(*(frame for _, frame in asked), strict=True)
+        first, final = (min(as_of), min(known)), (max(as_of), max(known))
+        moving = _moving(session, list(dict.fromkeys(one for one, _ in asked)), first, final)
+        frames = {(one, frame): frame if one in moving else final for one, frame in asked}
+        by_frame: dict[Frame, dict[str, None]] = {}
+        for (subject_id, _), frame in frames.items():
+            by_frame.setdefault(frame, {})[subject_id] = None
+        graded = {
+            (one.subject_id, frame): one
+            for frame, ids in by_frame.items()
+            for one in self.grades(session, list(ids), *frame)
+        }
+        return {(one, asked_at): graded[one, frame] for (one, asked_at), frame in frames.items()}
 
     def restated(self, session: Session, subject_id: str, times: Sequence[datetime], known: datetime) -> list[Restated]:
         """Returns what grades of earlier times are by what is known later, where other facts make them others.
@@ -287,6 +322,22 @@ class Assessor:
             return [_ungraded(edition, member, case.facts, day, error) for member, case in pairs]
 
 
+def _moving(session: Session, subject_ids: Sequence[str], first: Frame, final: Frame) -> frozenset[str]:
+    """Returns the subjects of which anything begins to count after one time frame and by another of the same day.
+
+    What counts at both counts at every frame between them: as time passes facts are only added, while nothing more
+    becomes known of the ledger.
+    """
+    if first == final:
+        return frozenset()
+    last, moved = last_collect_time(session), set[str]()
+    if last is not None and first[0] < last:
+        then, later = (facts_of(session, subject_ids, *frame) for frame in (first, final))
+        moved = {subject_id for subject_id in subject_ids if then[subject_id] != later[subject_id]}
+    listed = acted_between(session, subject_ids, first, final)
+    return frozenset(moved | listed | decided_between(session, subject_ids, min(first), min(final)))
+
+
 def _may_list(graded: Graded) -> bool:
     return any(finding.effect == CANDIDATE for finding in graded.findings)
 
@@ -309,7 +360,7 @@ def _ungraded(edition: Edition, row: Judged, facts: Sequence[Fact], day: int, pr
     return replace(graded, findings=tuple(evaluate(View(edition, facts, usable, day), row.scheme)))
 
 
-def _unknown(subject_id: str, day: int, row: SubjectRow | None) -> Graded:
-    want = f"a known_time from {row.first_collect_time.isoformat()}, its first event" if row else "a known subject"
+def _unknown(subject_id: str, day: int, row: tuple[Judged, datetime] | None) -> Graded:
+    want = f"a known_time from {row[1].isoformat()}, its first event" if row else "a known subject"
     problem = CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {subject_id}, want {want}")
     return Graded(subject_id, "", day, problem=problem)

@@ -16,7 +16,7 @@ from credit_service.api.grade_messages import grade_message
 from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
-from credit_service.assessment import Kept, Restated
+from credit_service.assessment import Frame, Kept, Restated
 from credit_service.errors import CreditError, Problem, Reason
 from credit_service.gathering import Gathering
 from credit_service.grades.grading import Explained, Graded
@@ -32,8 +32,6 @@ from credit_service.subjects.schemes import split
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
 
-# As of, and known by.
-Frame = tuple[datetime, datetime]
 BATCH_LIMIT = 100_000
 TRIED_LIMIT = 100
 CHUNK = 500
@@ -86,29 +84,26 @@ class GradeDoor(OverrideDoor):
         """
         latest = tuple(max((o.frame[n] for o in asked if not o.states[n]), default=None) for n in (0, 1))
         found: list[tuple[dict[str, Any] | Exception | None, Frame]] = []
-        groups: dict[Frame, list[int]] = {}
+        judged: list[int] = []
         for place, (one, mine) in enumerate(zip(asked, stand, strict=True)):
             document = mine.grade(one.frame[1]) if mine is not None and one.is_now else None
-            found.append((document, one.frame))
+            as_of, known = (one.frame[n] if one.states[n] else latest[n] or one.frame[n] for n in (0, 1))
+            found.append((document, one.frame if mine is None or document is not None else (as_of, known)))
             if mine is not None and document is None:
-                as_of, known = (one.frame[n] if one.states[n] else latest[n] or one.frame[n] for n in (0, 1))
-                groups.setdefault((as_of, known), []).append(place)
-        for frame, places in groups.items():
-            ids = [asked[place].subject_id for place in places]
-            for place, judged in zip(places, self._judged_by(session, ids, frame), strict=True):
-                found[place] = judged, frame
+                judged.append(place)
+        questions = [(asked[place].subject_id, found[place][1]) for place in judged]
+        for place, told in zip(judged, self._judged_each(session, questions), strict=True):
+            found[place] = told, found[place][1]
         return found
 
-    def _judged_by(
-        self, session: Session, subject_ids: Sequence[str], frame: Frame
-    ) -> list[dict[str, Any] | Exception]:
+    def _judged_each(self, session: Session, asked: Sequence[tuple[str, Frame]]) -> list[dict[str, Any] | Exception]:
         """Judges subjects together; where that fails, each by itself, so that none suffers for another."""
         try:
-            return [_told(graded) for graded in self.house.assessor.grades(session, subject_ids, *frame)]
+            return [_told(graded) for graded in self.house.assessor.grades_each(session, asked)]
         except Exception as error:  # noqa: BLE001  # it belongs to one of those that asked
-            if len(subject_ids) == 1:
+            if len(asked) == 1:
                 return [error]
-            return [one for subject_id in subject_ids for one in self._judged_by(session, [subject_id], frame)]
+            return [told for one in asked for told in self._judged_each(session, [one])]
 
     def _answer(
         self,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, select, tuple_
+from sqlalchemy import Index, Text, bindparam, select, tuple_
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.audit.acts import Ask, note_act, refusal
@@ -151,11 +151,9 @@ def of_override(session: Session, override_id: str) -> Sequence[OverrideMoveRow]
 
 def standings(session: Session, subject_ids: Sequence[str], as_of: datetime, known: datetime) -> Mapping[str, Standing]:
     """Returns what stands of the subjects' overrides and reviews at a time frame; subjects without any are left out."""
-    statement = select(OverrideMoveRow).where(
-        col(OverrideMoveRow.subject_id).in_(subject_ids), col(OverrideMoveRow.move_time) <= min(as_of, known)
-    )
+    given = {"subject_ids": list(subject_ids), "until": min(as_of, known)}
     by_override: dict[tuple[str, str], list[OverrideMoveRow]] = {}
-    for row in session.execute(statement.order_by(col(OverrideMoveRow.number))).scalars():
+    for row in session.execute(_STANDING, given).scalars():
         by_override.setdefault((row.subject_id, row.override_id), []).append(row)
     day, found = civil_day(as_of), dict[str, Standing]()
     # The later decision takes the place of the earlier one.
@@ -167,6 +165,29 @@ def standings(session: Session, subject_ids: Sequence[str], as_of: datetime, kno
         elif state == STATES[KEEP]:
             found[subject_id] = Standing(before.override, Review(civil_day(first.move_time), first.last_day + 1))
     return found
+
+
+# Built once: building a question costs more than asking it.
+_ASKED: Any = bindparam("subject_ids", expanding=True)
+_STANDING = (
+    select(OverrideMoveRow)
+    .where(
+        col(OverrideMoveRow.subject_id).in_(_ASKED),
+        col(OverrideMoveRow.move_time) <= bindparam("until", type_=UtcTime),
+    )
+    .order_by(col(OverrideMoveRow.number))
+)
+_BETWEEN = select(col(OverrideMoveRow.subject_id)).where(
+    col(OverrideMoveRow.subject_id).in_(_ASKED),
+    col(OverrideMoveRow.move_time) > bindparam("after", type_=UtcTime),
+    col(OverrideMoveRow.move_time) <= bindparam("until", type_=UtcTime),
+)
+
+
+def decided_between(session: Session, subject_ids: Sequence[str], after: datetime, until: datetime) -> set[str]:
+    """Returns the subjects of whose overrides or reviews a move was made after one time and by another."""
+    given = {"subject_ids": list(subject_ids), "after": after, "until": until}
+    return set(session.connection().execute(_BETWEEN, given).scalars())
 
 
 def state_of(made: Sequence[OverrideMoveRow], day: int) -> str:

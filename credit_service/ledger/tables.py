@@ -110,9 +110,11 @@ def keep_judged(session: Session, position: int) -> None:
 
 def last_collect_time(session: Session) -> datetime | None:
     """Returns when the last event was collected; None in an empty ledger."""
-    statement = select(col(LedgerEvent.collect_time)).order_by(col(LedgerEvent.position).desc()).limit(1)
-    found: datetime | None = session.execute(statement).scalar_one_or_none()
+    found: datetime | None = session.connection().execute(_LAST).scalar_one_or_none()
     return found
+
+
+_LAST = select(col(LedgerEvent.collect_time)).order_by(col(LedgerEvent.position).desc()).limit(1)
 
 
 def judged_window(session: Session, after: int, limit: int) -> tuple[list[str], int]:

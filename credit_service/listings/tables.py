@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, delete, func, select, tuple_
+from sqlalchemy import Index, Text, bindparam, delete, func, or_, select, tuple_
 from sqlmodel import Field, Session, SQLModel, col
 
 from credit_service.database import UtcTime, insert_rows
@@ -217,17 +217,34 @@ def blacklisted_until(session: Session, subject_ids: Sequence[str], as_of: datet
     return found
 
 
+# Built once: building a question costs more than asking it.
+_ASKED: Any = bindparam("subject_ids", expanding=True)
+_BEGUN = select(col(ListingRow.listing_id)).where(
+    col(ListingRow.subject_id).in_(_ASKED), col(ListingRow.list) == BLACK, col(ListingRow.begin_time).is_not(None)
+)
+_BETWEEN = select(col(ListingMoveRow.subject_id)).where(
+    col(ListingMoveRow.subject_id).in_(_ASKED),
+    or_(
+        col(ListingMoveRow.legal_time).between(bindparam("as_of", type_=UtcTime), bindparam("until", type_=UtcTime)),
+        col(ListingMoveRow.move_time).between(bindparam("known", type_=UtcTime), bindparam("by", type_=UtcTime)),
+    ),
+)
+
+
+def acted_between(
+    session: Session, subject_ids: Sequence[str], first: tuple[datetime, datetime], final: tuple[datetime, datetime]
+) -> set[str]:
+    """Returns the subjects of whose listings a move counts, in law or in knowledge, from one time frame to another."""
+    given = {
+        "subject_ids": list(subject_ids), "as_of": first[0], "until": final[0], "known": first[1], "by": final[1],
+    }  # fmt: skip
+    return set(session.connection().execute(_BETWEEN, given).scalars())
+
+
 def _acts_in_force(session: Session, subject_ids: Sequence[str], known: datetime) -> list[tuple[str, list[Act]]]:
     """Returns per listing that ever began on the blacklist its moves, oldest first."""
-    listings = (
-        select(col(ListingRow.listing_id))
-        .where(
-            col(ListingRow.subject_id).in_(subject_ids),
-            col(ListingRow.list) == BLACK,
-            col(ListingRow.begin_time).is_not(None),
-        )
-    )  # fmt: skip
-    begun = session.execute(listings).scalars().all()
+    session.flush()
+    begun = session.connection().execute(_BEGUN, {"subject_ids": list(subject_ids)}).scalars().all()
     if not begun:
         return []
     statement = (

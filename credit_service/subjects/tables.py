@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Index, String, and_, bindparam, func, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, insert_rows, select_by_keys
+from credit_service.database import UtcTime, from_microseconds, insert_rows, select_by_keys
 from credit_service.subjects.schemes import split
 
 LIKE_ESCAPE = "\\"
@@ -157,6 +157,13 @@ def kinds_of(session: Session, subject_ids: Iterable[str]) -> dict[str, Kinded]:
     """Returns scheme and kind of the known ones of the given subjects, beside the mapper."""
     rows = select_by_keys(session, SubjectRow, Kinded._fields, "subject_id", subject_ids)
     return {row[0]: Kinded._make(row) for row in rows}
+
+
+def met(session: Session, subject_ids: Iterable[str]) -> dict[str, tuple[Kinded, datetime]]:
+    """Returns the known ones of the given subjects, each with the time of its first event, beside the mapper."""
+    names = (*Kinded._fields, "first_collect_time")
+    rows = select_by_keys(session, SubjectRow, names, "subject_id", subject_ids)
+    return {row[0]: (Kinded._make(row[:-1]), from_microseconds(row[-1])) for row in rows}
 
 
 def all_subject_ids(session: Session, after_id: str, limit: int) -> Sequence[str]:
