@@ -325,15 +325,15 @@ class Assessor:
 def _moving(session: Session, subject_ids: Sequence[str], first: Frame, final: Frame) -> frozenset[str]:
     """Returns the subjects of which anything begins to count after one time frame and by another of the same day.
 
-    What counts at both counts at every frame between them: as time passes facts are only added, while nothing more
-    becomes known of the ledger.
+    As time passes facts are only added, while nothing more becomes known of the ledger: as many at both frames are the
+    same at every frame between them.
     """
     if first == final:
         return frozenset()
     last, moved = last_collect_time(session), set[str]()
     if last is not None and first[0] < last:
         then, later = (facts_of(session, subject_ids, *frame) for frame in (first, final))
-        moved = {subject_id for subject_id in subject_ids if then[subject_id] != later[subject_id]}
+        moved = {one for one in subject_ids if len(then[one]) != len(later[one])}
     listed = acted_between(session, subject_ids, first, final)
     return frozenset(moved | listed | decided_between(session, subject_ids, min(first), min(final)))
 
