@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from credit_service.errors import CreditError, Reason
 
 PAIRS_AT_ONCE = 1000
 KEYS_AT_ONCE = 1000
+# So many rows go into one statement; more are faster one by one.
+FEW_ROWS = 64
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
 PASSING = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -182,7 +185,11 @@ def insert_stored(session: Session, model: Any, names: Sequence[str], rows: Sequ
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
         sql = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608  # names of our own tables
-        connection.exec_driver_sql(sql, list(rows))
+        if len(rows) <= FEW_ROWS:
+            # The driver lets the interpreter go for every row, and may wait long to have it back.
+            connection.exec_driver_sql(f"{sql}{f', ({marks})' * (len(rows) - 1)}", tuple(chain.from_iterable(rows)))
+        else:
+            connection.exec_driver_sql(sql, list(rows))
         return
     driver: Any = connection.connection
     with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:

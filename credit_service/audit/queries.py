@@ -5,25 +5,23 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import col
 
 from credit_service.audit.tables import QueryRow, query_page
-from credit_service.database import LEAST, Database, insert_rows, to_microseconds
+from credit_service.database import LEAST, Database, insert_stored, to_microseconds
 from credit_service.gathering import Gathering
 
 PAGE = 2000
 GENESIS = bytes(32)
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Holds one query about one subject."""
+class Query(NamedTuple):
+    """Holds one query about one subject, in the order in which its parts are linked."""
 
     subject_id: str
     query_time: datetime
@@ -34,10 +32,6 @@ class Query:
     method: str
     outcome: str
     request_id: str
-
-    def row(self) -> dict[str, Any]:
-        """Returns the columns of the query."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class QueryLog:
@@ -73,26 +67,34 @@ def write(database: Database, queries: list[Query]) -> None:
     if not queries:
         return
     with database.transaction() as session:
-        last = session.execute(
-            select(col(QueryRow.number), col(QueryRow.chain_hash)).order_by(col(QueryRow.number).desc()).limit(1)
-        ).first()
+        last = session.connection().execute(_LAST).first()
         number, chain = (last.number, last.chain_hash) if last else (0, GENESIS)
         rows = []
         for query in queries:
             number += 1
-            chain = chain_hash(chain, number, query)
-            rows.append({**query.row(), "number": number, "chain_hash": chain})
-        insert_rows(session, QueryRow, rows)
+            time = to_microseconds(query.query_time)
+            chain = _linked(chain, (number, query.subject_id, time, *query[2:]))
+            rows.append((number, query.subject_id, time, *query[2:], chain))
+        insert_stored(session, QueryRow, _COLUMNS, rows)
+
+
+# Built once: building the question costs more than asking it.
+_LAST = select(col(QueryRow.number), col(QueryRow.chain_hash)).order_by(col(QueryRow.number).desc()).limit(1)
+_COLUMNS = ("number", *Query._fields, "chain_hash")
+_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def chain_hash(previous: bytes, number: int, query: Query | QueryRow) -> bytes:
     """Links one query to all before it."""
-    parts = [
+    parts = (
         number, query.subject_id, to_microseconds(query.query_time), query.agency, query.role, query.officer,
         query.purpose, query.method, query.outcome, query.request_id,
-    ]  # fmt: skip
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(previous + text.encode()).digest()
+    )  # fmt: skip
+    return _linked(previous, parts)
+
+
+def _linked(previous: bytes, parts: Sequence[Any]) -> bytes:
+    return hashlib.sha256(previous + _TEXT.encode(parts).encode()).digest()
 
 
 def verify_queries(database: Database) -> int | None:
