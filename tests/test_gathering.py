@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from credit_service.gathering import AT_ONCE, Gathering
+from credit_service.gathering import AT_ONCE, QUIET_PASSES, Gathering
 
 Answers = Sequence[int | Exception]
 
@@ -40,6 +40,22 @@ def test_those_who_come_at_one_time_share_a_turn() -> None:
     assert asyncio.run(desk.ask(*range(20, 40))) == [2 * n for n in range(20, 40)]
     assert sum(map(len, desk.turns)) == 20
     assert len(desk.turns) <= 2
+
+
+def test_those_who_are_on_their_way_come_into_the_turn() -> None:
+    desk = Desk()
+
+    async def later(passes: int) -> int:
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        return await desk.gathering.ask(passes, desk.run)
+
+    async def all_of_them() -> list[int]:
+        return await asyncio.gather(*(later(n) for n in (*range(13), 12 + 2 * QUIET_PASSES)))
+
+    asyncio.run(all_of_them())
+    # Who comes when nobody was seen for a while is answered later, and nobody waits for him.
+    assert [len(turn) for turn in desk.turns] == [13, 1]
 
 
 def test_turn_has_a_limit() -> None:
