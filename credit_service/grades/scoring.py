@@ -16,6 +16,8 @@ from credit_service.rulebook.laws import Laws
 from credit_service.rulebook.points import LEAST, MOST, LinePoints, line_points, next_points_day, rule_score
 from credit_service.rulebook.view import View
 
+# Fewer subjects are looked at on every day: to find out who moved costs more.
+FEW_WALKERS = 200
 MODEL, BOUNDED, RULES = "model", "bounded", "rules"
 _UNIT = "records"
 
@@ -112,10 +114,12 @@ class ModelScores:
 
     def on(self, days: Sequence[int], subjects: Sequence[int]) -> Ints:
         """Looks at a day again only for those whose features may have moved since the one before."""
-        found = np.empty((len(subjects), len(days)), dtype=np.int64)
         # Records that no feature reads neither move a score nor name a day.
         read = kinds_of(self._moving.feature_names)
         columns = members(take(self._columns, self._columns.of_kind(*read)), subjects)
+        if len(subjects) < FEW_WALKERS:
+            return self._on_each(days, columns)
+        found = np.empty((len(subjects), len(days)), dtype=np.int64)
         turning = np.full(len(subjects), days[0], dtype=np.int64)
         for place, day in enumerate(days):
             found[:, place] = found[:, place - 1]
@@ -126,6 +130,14 @@ class ModelScores:
                 found[moved, place] = self._moving.score(matrix(then, day, self._moving.feature_names))
                 turning[moved] = self._turning_days(some, day)
         return found
+
+    def _on_each(self, days: Sequence[int], columns: Columns) -> Ints:
+        """Looks at every day, and scores all of them at once."""
+        names, looked = self._moving.feature_names, []
+        for day in days:
+            happened = columns.day <= day
+            looked.append(matrix(columns if happened.all() else take(columns, happened), day, names))
+        return self._moving.score(np.concatenate(looked)).reshape(len(days), columns.subjects).T
 
     def contributions(self, subject: int) -> list[Contribution]:
         """Returns what every feature adds."""

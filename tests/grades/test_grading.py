@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_service.errors import CreditError
+from credit_service.grades import scoring
 from credit_service.grades.artefact import Artefact
 from credit_service.grades.grading import Case, Graded, Override, Review, explain, grade_many
 from credit_service.grades.scorecard import Scorecard
@@ -16,6 +17,7 @@ from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition
+from tests.bench.lives import lives
 from tests.grades.conftest import AS_OF, LIVES, a_fact
 
 CN = load_edition(SHIPPED / "cn-2026-04.toml")
@@ -180,6 +182,19 @@ def test_adverse_fact_never_makes_a_grade_better_in_any_mode(
 def test_batch_grades_like_each_alone(card: Scorecard, lives: list[list[Fact]]) -> None:
     cases = [case([founded(), *life]) for life in lives]
     assert grade_many(CN, card, cases, AS_OF) == [grade_many(CN, card, [one], AS_OF)[0] for one in cases]
+
+
+def test_few_walk_the_cycles_like_many(card: Scorecard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of looking at the days of the year give every grade; many of these are held by a cycle."""
+    cases = [Case(f"USCC:{n}", "ENTERPRISE", facts) for n, facts in enumerate(lives(120))]
+    found = []
+    for few in (0, len(cases) + 1):
+        monkeypatch.setattr(scoring, "FEW_WALKERS", few)
+        found.append(
+            [grade_many(CN, card, cases, parse_day(day)) for day in ("2026-02-01", "2026-06-15", "2026-12-31")]
+        )
+    assert found[0] == found[1]
+    assert sum(one.held is not None for graded in found[0] for one in graded) > 10
 
 
 @given(life=LIVES, days=st.integers(1, 60))
