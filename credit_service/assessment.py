@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from credit_service import __version__
 from credit_service.changes import Recorder
+from credit_service.database import from_microseconds
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.grading import Case, Explained, Graded, explain, grade_many
 from credit_service.grades.keeping import Verdict, keep
@@ -211,12 +212,16 @@ class Assessor:
         model and program are still those that judged it.
         """
         is_judged, found = is_level(session), dict[str, Kept]()
+        bases: dict[tuple[str, str | None, str], str] = {}
         for subject_id, kind, region, text, next_day, assessed, basis in standing_rows(session, subject_ids):
             found[subject_id] = Kept(kind, region, None, None)
             if is_judged and text is not None and (next_day is None or day < next_day):
                 document: dict[str, Any] = orjson.loads(text)
-                if basis == self._basis(document["edition_id"], document.get("model_id"), split(subject_id)[0], day):
-                    found[subject_id] = Kept(kind, region, document, assessed)
+                judged_by = (document["edition_id"], document.get("model_id"), split(subject_id)[0])
+                if judged_by not in bases:
+                    bases[judged_by] = self._basis(*judged_by, day)
+                if basis == bases[judged_by]:
+                    found[subject_id] = Kept(kind, region, document, from_microseconds(assessed))
         return found
 
     def bases(self, day: int) -> frozenset[str]:

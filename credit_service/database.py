@@ -249,9 +249,16 @@ def select_by_keys(
     session: Session, model: Any, columns: Sequence[str], key: str, values: Iterable[str]
 ) -> Sequence[Any]:
     """Returns plain rows of a table whose text column equals one of the values; times as microseconds."""
-    table, connection, wanted = model.__table__.name, session.connection(), ", ".join(f'"{c}"' for c in columns)
-    found: list[Any] = []
-    keys = list(values)
+    wanted = ", ".join(f'"{c}"' for c in columns)
+    return select_where(session, f'SELECT {wanted} FROM "{model.__table__.name}" WHERE "{key}"', values)  # noqa: S608  # names of our own tables
+
+
+def select_where(session: Session, sql: str, values: Iterable[str]) -> Sequence[Any]:
+    """Returns plain rows of a question whose last word is a text column that must equal one of the values.
+
+    It goes past the statement compiler, which would cost more than the rows.
+    """
+    connection, found, keys = session.connection(), list[Any](), list(values)
     for start in range(0, len(keys), KEYS_AT_ONCE):
         part = keys[start : start + KEYS_AT_ONCE]
         if connection.dialect.name == "sqlite":
@@ -259,8 +266,7 @@ def select_by_keys(
             given: tuple[Any, ...] = tuple(part)
         else:
             condition, given = f"= ANY({_LISTED})", (_listed(part),)
-        sql = f'SELECT {wanted} FROM "{table}" WHERE "{key}" {condition}'  # noqa: S608  # names of our own tables
-        found.extend(connection.exec_driver_sql(sql, given).all())
+        found.extend(connection.exec_driver_sql(f"{sql} {condition}", given).all())
     return found
 
 

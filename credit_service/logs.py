@@ -14,8 +14,18 @@ def redact(_logger: object, _name: str, line: Any) -> str:
     return without_id_numbers(line if isinstance(line, str) else line.decode())
 
 
+_least = logging.NOTSET
+
+
+def are_told(level: int) -> bool:
+    """Says whether lines of a level are written; asking costs less than making a line that nobody writes."""
+    return level >= _least
+
+
 def configure(level: str = "info") -> None:
     """Sets the chain up once per process; lines go to stderr as JSON."""
+    global _least  # one chain a process
+    _least = cast("int", getattr(logging, level.upper()))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -25,7 +35,7 @@ def configure(level: str = "info") -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
             redact,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(cast("int", getattr(logging, level.upper()))),
+        wrapper_class=structlog.make_filtering_bound_logger(_least),
         # Looked up per line: stderr may be replaced or closed during the life of the process.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,

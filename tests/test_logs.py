@@ -1,6 +1,7 @@
 """Log lines: structured, one a call, and no ID number in any of them."""
 
 import json
+import logging
 
 import pytest
 import structlog
@@ -12,6 +13,7 @@ from credit_service import logs
 def _restored() -> object:
     """Puts the chain back as it was found."""
     yield
+    logs.configure("debug")
     structlog.reset_defaults()
 
 
@@ -38,6 +40,7 @@ def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str], 
     logs.configure(level)
     logs.get().info("call")
     assert capsys.readouterr().err == ""
+    assert [logs.are_told(one) for one in (logging.INFO, logging.ERROR)] == [False, True]
     logs.get().error("call failed")
     assert line(capsys)["event"] == "call failed"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
@@ -217,6 +218,8 @@ class _Opened:
         """Counts the call and writes its one line; subjects stay out, they are in the query record."""
         seconds = time.monotonic() - self.begun
         self.meter.note(self.call.method, code, None if self.is_conversation else seconds)
+        if not logs.are_told(logging.INFO):
+            return
         logs.get().info(
             "call", method=self.call.method, code=code, reason=reason, role=self.call.caller.role,
             agency=shown(self.call.caller.agency), officer=self.call.caller.officer,

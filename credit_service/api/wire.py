@@ -257,9 +257,8 @@ def _parsed_time(path: str, value: Any) -> datetime:
 
 def timestamp(time: datetime) -> timestamp_pb2.Timestamp:
     """Returns a time as a message."""
-    message = timestamp_pb2.Timestamp()
-    message.FromDatetime(time)
-    return message
+    seconds, rest = divmod(to_microseconds(time), 1_000_000)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=rest * 1000)
 
 
 def _draft_time(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> datetime | None:

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, bindparam, false, func, or_, select, text
+from sqlalchemy import Index, Text, false, func, or_, select, text
 from sqlmodel import Field, Session, SQLModel, col
 
-from credit_service.database import UtcTime, select_by_keys
+from credit_service.database import UtcTime, select_by_keys, select_where
 from credit_service.subjects.tables import SubjectRow
 
 
@@ -55,23 +55,17 @@ def last_written(session: Session, subject_ids: Sequence[str]) -> dict[str, tupl
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-_STANDING = (
-    select(
-        col(SubjectRow.subject_id), col(SubjectRow.kind), col(SubjectRow.supervising_region),
-        col(CurrentGrade.document), col(CurrentGrade.next_review_day), col(CurrentGrade.assess_time),
-        col(CurrentGrade.basis),
-    )
-    .outerjoin(CurrentGrade, col(CurrentGrade.subject_id) == col(SubjectRow.subject_id))
-    .where(col(SubjectRow.subject_id).in_(bindparam("subject_ids", expanding=True)))
-)  # fmt: skip
+_STANDING = """
+    SELECT s.subject_id, s.kind, s.supervising_region, g.document, g.next_review_day, g.assess_time, g.basis
+    FROM subject s LEFT JOIN current_grade g ON g.subject_id = s.subject_id WHERE s.subject_id"""
 
 
 def standing_rows(session: Session, subject_ids: Sequence[str]) -> Sequence[Any]:
     """Returns (subject, kind, region, document, next review day, time, basis) of the known ones of the subjects.
 
-    Without a current grade all of its columns are absent.
+    Without a current grade all of its columns are absent; the time is in microseconds.
     """
-    return session.connection().execute(_STANDING, {"subject_ids": list(subject_ids)}).all()
+    return select_where(session, _STANDING, subject_ids)
 
 
 def stale_subjects(session: Session, bases: Collection[str], day: int, after: str, limit: int) -> Sequence[str]:

@@ -87,12 +87,12 @@ def head(session: Session) -> LedgerHead:
     return session.get_one(LedgerHead, HEAD_ID)
 
 
-_JUDGED = select(col(LedgerHead.position) == col(LedgerHead.judged_position)).where(col(LedgerHead.head_id) == HEAD_ID)
+_LEVEL = f"SELECT position = judged_position FROM ledger_head WHERE head_id = {HEAD_ID}"  # noqa: S608  # a number of ours
 
 
 def is_level(session: Session) -> bool:
     """Says whether everything that is stored was judged."""
-    return bool(session.connection().execute(_JUDGED).scalar_one())
+    return bool(session.connection().exec_driver_sql(_LEVEL).scalar_one())
 
 
 def start(session: Session, epoch: str) -> None:
