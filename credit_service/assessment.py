@@ -160,6 +160,9 @@ class Assessor:
         Frames of one civil day are judged together where they answer alike: no fact, listing or decision of the
         subject begins to count between them.
         """
+        if len(asked) == 1:
+            ((subject_id, frame),) = asked
+            return self.grades(session, [subject_id], *frame)
         last = last_collect_time(session)
         together: dict[tuple[int, datetime | None], list[tuple[str, Frame]]] = {}
         for subject_id, (as_of, known) in asked:

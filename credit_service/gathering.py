@@ -14,6 +14,7 @@ AT_ONCE = 500
 # A turn begins when nobody has come for so many passes of the event loop, which take some microseconds each: every
 # turn has a price of its own, and those that are about to ask share it.
 QUIET_PASSES = 8
+MOST_PAUSES = 10
 
 
 class Gathering(Generic[Q, A]):
@@ -23,9 +24,13 @@ class Gathering(Generic[Q, A]):
     raises itself to all.
     """
 
-    def __init__(self, work: Callable[[Sequence[Q]], Sequence[A | Exception]]) -> None:
-        """Begins with nothing to do."""
-        self._work = work
+    def __init__(self, work: Callable[[Sequence[Q]], Sequence[A | Exception]], pause: float = 0.0) -> None:
+        """Begins with nothing to do.
+
+        Between one turn and the next it pauses for so many seconds as long as that brings more callers: worth it where
+        a turn has a high price.
+        """
+        self._work, self._pause = work, pause
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._turns: asyncio.Task[None] | None = None
 
@@ -46,19 +51,23 @@ class Gathering(Generic[Q, A]):
             await self._turns
 
     async def _take_turns(self, run: Run) -> None:
+        pause, passes = 0.0, QUIET_PASSES
         try:
             while self._waiting:
-                await self._all_here()
+                await self._all_here(pause, passes)
                 turn, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 await self._take(turn, run)
+                if self._pause:
+                    pause, passes = self._pause, 1
         finally:
             self._turns = None
 
-    async def _all_here(self) -> None:
-        """Lets those come who are on their way."""
-        here, quiet = len(self._waiting), 0
-        while quiet < QUIET_PASSES and here < AT_ONCE:
-            await asyncio.sleep(0)
+    async def _all_here(self, pause: float, passes: int) -> None:
+        """Lets those come who are on their way: until nobody has come for so many passes, each after a pause."""
+        here, quiet, most = len(self._waiting), 0, MOST_PAUSES if pause else AT_ONCE
+        while quiet < passes and here < AT_ONCE and most > 0:
+            await asyncio.sleep(pause)
+            most -= 1
             quiet = quiet + 1 if len(self._waiting) == here else 0
             here = len(self._waiting)
 

@@ -14,9 +14,9 @@ Answers = Sequence[int | Exception]
 class Desk:
     """Doubles numbers, and remembers which it was given together."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: float = 0.0) -> None:
         self.turns: list[list[int]] = []
-        self.gathering: Gathering[int, int] = Gathering(self.work)
+        self.gathering: Gathering[int, int] = Gathering(self.work, pause)
 
     def work(self, numbers: Sequence[int]) -> Answers:
         self.turns.append(list(numbers))
@@ -32,6 +32,11 @@ class Desk:
     async def run(self, work: Callable[..., Answers], *given: Any) -> Answers:
         """Works a moment later, as another thread would."""
         await asyncio.sleep(0.001)
+        return work(*given)
+
+    async def slowly(self, work: Callable[..., Answers], *given: Any) -> Answers:
+        """Takes its time."""
+        await asyncio.sleep(0.3)
         return work(*given)
 
 
@@ -56,6 +61,23 @@ def test_those_who_are_on_their_way_come_into_the_turn() -> None:
     asyncio.run(all_of_them())
     # Who comes when nobody was seen for a while is answered later, and nobody waits for him.
     assert [len(turn) for turn in desk.turns] == [13, 1]
+
+
+@pytest.mark.parametrize(("pause", "turns"), [(0.0, [1, 1, 1]), (0.5, [1, 2])])
+def test_costly_turn_waits_for_those_who_come_back(pause: float, turns: list[int]) -> None:
+    desk = Desk(pause)
+
+    async def later(seconds: float) -> int:
+        await asyncio.sleep(seconds)
+        return await desk.gathering.ask(1, desk.run)
+
+    async def all_of_them() -> None:
+        first = asyncio.create_task(desk.gathering.ask(1, desk.slowly))
+        # One comes during the first turn, and one during the pause behind it, or during the second turn.
+        await asyncio.gather(first, later(0.1), later(0.45))
+
+    asyncio.run(all_of_them())
+    assert [len(turn) for turn in desk.turns] == turns
 
 
 def test_turn_has_a_limit() -> None:

@@ -35,6 +35,8 @@ from credit_service.v1 import subjects_pb2
 BATCH_LIMIT = 100_000
 TRIED_LIMIT = 100
 CHUNK = 500
+# To judge a few costs almost as much as to judge many: some ten milliseconds.
+JUDGING_PAUSE = 0.002
 
 
 class GradeDoor(OverrideDoor):
@@ -46,7 +48,7 @@ class GradeDoor(OverrideDoor):
         # The silent sources, and as of which turn of the feed and minute.
         self._silent: tuple[tuple[int, datetime], list[str]] | None = None
         # Apart, so that what is kept never waits for what must be judged.
-        self._kept, self._judged = Gathering(self._answers), Gathering(self._answers)
+        self._kept, self._judged = Gathering(self._answers), Gathering(self._answers, JUDGING_PAUSE)
 
     async def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
         """Returns one grade; those asked for at one time are read together."""
