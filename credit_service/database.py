@@ -20,8 +20,8 @@ from credit_service.errors import CreditError, Reason
 
 PAIRS_AT_ONCE = 1000
 KEYS_AT_ONCE = 1000
-# So many rows go into one statement; more are faster one by one.
-FEW_ROWS = 64
+# So many rows go into one statement.
+ROWS_TOGETHER = (64, 16, 4)
 DRIVERS = frozenset({"sqlalchemy", "sqlite3", "psycopg"})
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 PASSING = frozenset({"OperationalError", "InterfaceError", "TimeoutError"})
@@ -193,16 +193,31 @@ def insert_stored(session: Session, model: Any, names: Sequence[str], rows: Sequ
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
         sql = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608  # names of our own tables
-        if len(rows) <= FEW_ROWS:
-            # The driver lets the interpreter go for every row, and may wait long to have it back.
-            connection.exec_driver_sql(f"{sql}{f', ({marks})' * (len(rows) - 1)}", tuple(chain.from_iterable(rows)))
-        else:
-            connection.exec_driver_sql(sql, list(rows))
+        connection.exec_driver_sql(sql, list(rows))
         return
     driver: Any = connection.connection
     with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def insert_together(session: Session, model: Any, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Inserts rows like `insert_stored`, many to a statement.
+
+    The driver of SQLite lets the interpreter go at every row, and a thread beside the event loop may wait long to have
+    it back. Few sizes of statements keep few of them prepared.
+    """
+    start = 0
+    for size in ROWS_TOGETHER if session.connection().dialect.name == "sqlite" else ():
+        marks = f"({', '.join('?' * len(names))})"
+        columns = ", ".join(f'"{name}"' for name in names)
+        sql = f'INSERT INTO "{model.__table__.name}" ({columns}) VALUES {", ".join([marks] * size)}'  # noqa: S608  # names of our own tables
+        while len(rows) - start >= size:
+            given = tuple(chain.from_iterable(rows[start : start + size]))
+            session.connection().exec_driver_sql(sql, given)
+            start += size
+    if start < len(rows):
+        insert_stored(session, model, names, rows[start:])
 
 
 def _stored(row: tuple[Any, ...], times: frozenset[int]) -> tuple[Any, ...]:

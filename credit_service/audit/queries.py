@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from credit_service.audit.tables import QueryRow, query_page
-from credit_service.database import LEAST, Database, insert_stored, to_microseconds
+from credit_service.database import LEAST, Database, insert_together, to_microseconds
 from credit_service.gathering import Gathering
 
 PAGE = 2000
@@ -75,7 +75,7 @@ def write(database: Database, queries: list[Query]) -> None:
             time = to_microseconds(query.query_time)
             chain = _linked(chain, (number, query.subject_id, time, *query[2:]))
             rows.append((number, query.subject_id, time, *query[2:], chain))
-        insert_stored(session, QueryRow, _COLUMNS, rows)
+        insert_together(session, QueryRow, _COLUMNS, rows)
 
 
 # Built once: building the question costs more than asking it.

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from credit_service.audit import queries as audit_queries
 from credit_service.audit.queries import Query, QueryLog, verify_queries, write
-from credit_service.audit.tables import AUDIT_TABLES, queries_of
+from credit_service.audit.tables import AUDIT_TABLES, queries_of, query_page
 from credit_service.database import AUDIT_LOCK, Database
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -104,6 +104,17 @@ def test_broken_link_is_named(database: Database) -> None:
     with database.transaction() as session:
         session.execute(text("UPDATE query_record SET purpose = 'x' WHERE number = 2"))
     assert verify_queries(database) == 2
+
+
+def test_any_number_of_records_is_written_whole_and_in_order(database: Database) -> None:
+    total = 0
+    for number in (1, 3, 4, 5, 63, 64, 65, 150):
+        write(database, [a_query(f"USCC:{n}") for n in range(number)])
+        total += number
+        with database.reading() as session:
+            page = query_page(session, total - number, number + 1)
+            assert [row.subject_id for row in page] == [f"USCC:{n}" for n in range(number)]
+    assert verify_queries(database) is None
 
 
 def test_record_put_before_the_chain_is_found(database: Database) -> None:
