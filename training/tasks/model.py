@@ -61,16 +61,20 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     """
     known = records.known(cutoff)
     cutoffs = matured(task, known, cutoff)
+    if not task.population(known, cutoff).any():
+        raise refused(cutoff, "no entity in the population", "a cut-off soon after records that the files hold")
     past = [sample(task, known, day) for day in cutoffs]
     together = join(past)
     least, found = SETTINGS["least_positives"], int(together.labels.sum())
     if found < least or not past[-1].labels.any():
         raise refused(cutoff, f"{found} positives known by then", f"{least}, one of them after {day_text(cutoffs[-1])}")
+    if together.labels.all():
+        raise refused(cutoff, "positives alone known by then", "entities of both kinds")
     signs = {measure.name: measure.sign for measure in task.measures}
     proxy = TASKS[SETTINGS["ranked_by"].get(task.name, task.name)]
     frequent = np.concatenate([proxy.label(known, day)[one.subject] for day, one in zip(cutoffs, past, strict=True)])
     fitted = fit_signed(together.features, frequent, signs, SETTINGS["booster"], SETTINGS["seed"])
-    slope = calibrate(unseen(together, frequent, signs), together.labels, 1).slope
+    slope = max(calibrate(unseen(together, frequent, signs), together.labels, 1).slope, SETTINGS["least_slope"])
     now = sample(task, known, cutoff)
     weights = weighed(task, cutoffs)
     shift, base_rate = leveled(task, lambda features: slope * fitted.log_odds(features), past, weights, now)
@@ -130,14 +134,20 @@ def leveled(
     number = float((np.array([one.labels.sum() for one in past]) * weights).sum())
     if growth > 0:
         together, each = join(past), np.repeat(weights, [len(one) for one in past])
-        share = level(log_odds(together.features), number, each)
-        found.append((growth, share, number / float(each.sum())))
+        expected = _some(number, float(each.sum()))
+        found.append((growth, level(log_odds(together.features), expected, each), expected / float(each.sum())))
     if growth < 1:
-        as_many = min(number, len(now) - 1.0)
+        as_many = _some(number, float(len(now)))
         found.append((1 - growth, level(log_odds(now.features), as_many), as_many / len(now)))
     shift = sum(part * one for part, one, _ in found)
     odds = sum(part * math.log(rate / (1 - rate)) for part, _, rate in found)
     return shift, 1 / (1 + math.exp(-odds))
+
+
+def _some(number: float, size: float) -> float:
+    """Keeps a number within those of whom neither none nor all come to harm, for which there are no log-odds."""
+    half = min(0.5, size / 4)
+    return min(max(number, half), size - half)
 
 
 def grades(probability: Floats, base_rate: float) -> NDArray[np.str_]:
