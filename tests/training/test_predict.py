@@ -4,7 +4,7 @@ import csv
 import gzip
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -225,6 +225,13 @@ def test_few_left_out_that_rank_the_wrong_way_round_turn_no_ranking(
     turned = learn(TASKS["msha-b"], records, parse_day(made.cutoff))
     log_odds = turned.fitted.log_odds(turned.population.features)
     assert auc(log_odds > np.median(log_odds), turned.probability(turned.population.features)) == 1
+
+
+def test_nobody_is_certain(learned: Learned) -> None:
+    for shift in (-90.0, 90.0):
+        chances = replace(learned, shift=shift).probability(learned.population.features)
+        assert all(0 < float(f"{chance:.10g}") < 1 for chance in chances)
+        assert set(grades(chances, learned.base_rate)) == {"A" if shift < 0 else "D"}
 
 
 def test_nobody_and_everybody_come_to_harm_in_no_level() -> None:

@@ -24,6 +24,8 @@ HORIZON_MONTHS = 12
 SHORT_HISTORY_MONTHS = 12
 LETTERS = np.array(["A", "B", "C", "D"])
 _DIGITS = 10  # significant
+# Log-odds beyond which a probability of so many digits would be written as 0 or 1: nobody is certain.
+_CERTAIN = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Learned:
     def probability(self, features: Floats) -> Floats:
         """Returns the probability of the label within 12 months; equal rows have equal ones in every batch."""
         # A vectorised exponential differs in its last bit with the place of a row, a scalar one does not.
-        log_odds = np.round(self.slope * self.fitted.log_odds(features) + self.shift, _DIGITS)
+        exact = np.clip(self.slope * self.fitted.log_odds(features) + self.shift, -_CERTAIN, _CERTAIN)
+        log_odds = np.round(exact, _DIGITS)
         values, places = np.unique(log_odds, return_inverse=True)
         return np.array([float(f"{1 / (1 + math.exp(-one)):.{_DIGITS}g}") for one in values])[places]
 
@@ -66,8 +69,10 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     past = [sample(task, known, day) for day in cutoffs]
     together = join(past)
     least, found = SETTINGS["least_positives"], int(together.labels.sum())
-    if found < least or not past[-1].labels.any():
-        raise refused(cutoff, f"{found} positives known by then", f"{least}, one of them after {day_text(cutoffs[-1])}")
+    if found < least:
+        raise refused(cutoff, f"{found} positives known by then", f"{least} or more")
+    if not past[-1].labels.any():
+        raise refused(cutoff, f"no positive in the year after {day_text(cutoffs[-1])}", "one or more, for the level")
     if together.labels.all():
         raise refused(cutoff, "positives alone known by then", "entities of both kinds")
     signs = {measure.name: measure.sign for measure in task.measures}
