@@ -1,4 +1,4 @@
-"""Subcommand backtest: every evaluation task at the latest cut-off that its records allow, beside its rivals."""
+"""Subcommand backtest: every evaluation task at the latest cut-off that its records allow, or at an earlier one."""
 
 import argparse
 import os
@@ -12,13 +12,13 @@ from typing import Any
 
 from credit_service.errors import CreditError
 from credit_service.grades.windows import cutoff as months_before
-from credit_service.legal_days import add_months, day_text
+from credit_service.legal_days import add_months, day_text, parse_day
 from training import tw_osh
 from training.evaluate import rounded
 from training.publish import json_text
 from training.resample import bootstrapped
 from training.tasks.figures import by_grade, figures, is_rising
-from training.tasks.model import HORIZON_MONTHS, grades, learn, month_end
+from training.tasks.model import HORIZON_MONTHS, grades, learn, month_end, refused
 from training.tasks.records import Records
 from training.tasks.rivals import rivals
 from training.tasks.settings import SETTINGS
@@ -38,6 +38,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--tw", type=Path, default=tw_osh.SHIPPED, help="records of Taiwan instead of the shipped")
     parser.add_argument("--msha", type=Path, default=MSHA if MSHA.exists() else None, help="quarters of US mines")
     parser.add_argument("--task", choices=tuple(TASKS), action="append", help="only this task; may be given again")
+    parser.add_argument("--cutoff", default="", help="earlier day, YYYY-MM-DD, instead of the latest")
     parser.add_argument("--out", type=Path, default=Path("build/backtest.json"))
     parser.set_defaults(run=_backtest)
 
@@ -45,8 +46,9 @@ def add_parser(subparsers: Any) -> None:
 def _backtest(given: argparse.Namespace) -> int:
     files = {"tw": given.tw, "msha": given.msha}
     try:
+        day = parse_day(given.cutoff) if given.cutoff else None
         measured = {
-            name: figures_or_why(task, files[task.family])
+            name: figures_or_why(task, files[task.family], day)
             for name, task in TASKS.items()
             if name in (given.task or TASKS)
         }
@@ -70,12 +72,15 @@ def _backtest(given: argparse.Namespace) -> int:
     return 0
 
 
-def figures_or_why(task: Task, file: Path | None) -> dict[str, Any]:
-    """Measures one task; says why not when its records are neither shipped nor named."""
+def figures_or_why(task: Task, file: Path | None, cutoff: int | None = None) -> dict[str, Any]:
+    """Measures one task, at the latest cut-off or an earlier one; says why not when its records are not there."""
     if file is None:
         return {"auc": None, "reason": f"records are not shipped: name a file with --{task.family}"}
     held = task.read([file])
-    return measured(task, held, latest_cutoff(task, held))
+    latest = latest_cutoff(task, held)
+    if cutoff is not None and cutoff > latest:
+        raise refused(cutoff, "a year after it that is not all on file", f"{day_text(latest)} or earlier")
+    return measured(task, held, latest if cutoff is None else cutoff)
 
 
 def latest_cutoff(task: Task, held: Records) -> int:

@@ -31,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
 def _predict(given: argparse.Namespace) -> int:
     try:
         text = predicted(given.task, given.events, parse_day(given.cutoff))
+        given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(text, "utf-8")
     except (CreditError, OSError) as fault:
         print(f"predict: {fault}", file=sys.stderr)

@@ -1,7 +1,6 @@
 """Computes a grade again from its bundle alone: python verify.py BUNDLE.zip (Python 3.11, nothing to install).
 
 验证脚本：凭证据包独立重新计算等级，每一步与证据包不符即报错退出。
-The signature is checked where the package `cryptography` is installed.
 """
 
 import base64
@@ -9,11 +8,10 @@ import hashlib
 import json
 import math
 import sys
+import tomllib
 import zipfile
 from bisect import bisect_left
 from typing import Any
-
-UNSIGNED = {"manifest.json", "manifest.sig", "key.pub"}
 
 
 def must(is_same: bool, what: str) -> None:
@@ -22,98 +20,91 @@ def must(is_same: bool, what: str) -> None:
         sys.exit(f"DIFFERS 不一致: {what}")
 
 
-def check_model(files: dict[str, bytes]) -> str:
-    """Checks digest and signature of every file of the model; says whether the signature was checked."""
-    manifest, seal = json.loads(files["manifest.json"]), json.loads(files["manifest.sig"])
-    for name in sorted(files.keys() - UNSIGNED):
-        signed = manifest["files"].get(name, {}).get("digest")
-        must(hashlib.sha256(files[name]).hexdigest() == signed, f"digest of {name}")
+def check_files(files: dict[str, bytes]) -> str:
+    """Step 1: every file is the one listed, every file of the model the one signed; says who signed."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    listed, model = json.loads(files["index.json"]), {name[6:] for name in files if name.startswith("model/")}
+    for name in sorted((digests.keys() | listed) - {"index.json"}):
+        must(listed.get(name) == digests.get(name), f"digest of {name}")
+    if not model:
+        return "no model spoke 未使用模型"
+    manifest, seal = json.loads(files["model/manifest.json"]), json.loads(files["model/manifest.sig"])
+    for name in sorted(model - {"manifest.json", "manifest.sig", "key.pub"}):
+        must(manifest["files"].get(name, {}).get("digest") == digests[f"model/{name}"], f"signed digest of {name}")
+    key, sealed = base64.b64decode(files["model/key.pub"].split(b"-----")[2])[-32:], files["model/manifest.json"]
+    must(seal["key_id"] == f"ed25519-{hashlib.sha256(key).hexdigest()[:16]}", "id of the key")
     try:
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(seal["signature"]), sealed)
     except ImportError:
         return "not checked: install cryptography 未验证签名"
-    key: Any = load_pem_public_key(files["key.pub"])
-    must(seal["key_id"] == f"ed25519-{hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]}", "id of the key")
-    try:
-        key.verify(base64.b64decode(seal["signature"]), files["manifest.json"])
     except Exception:  # noqa: BLE001  # whatever it is, the signature does not hold
         must(False, "signature of the manifest")
     return f"good, by {seal['key_id']} 签名有效"
 
 
-def check_score(told: dict[str, Any], model: dict[str, bytes]) -> None:
-    """Computes points, score and probability again; bin i of a line ends at cuts[i], inclusive."""
+def check_score(told: dict[str, Any], model: dict[str, Any]) -> None:
+    """Step 2: points, score and probability; bin i of a line of the table ends at cuts[i], inclusive."""
     must(told["base_points"] + sum(f["points"] for f in told["features"]) == told["score"], "sum of the points")
     if told["mode"] != "model":
         return
-    table, scale, calibrator = (json.loads(model[f"{name}.json"]) for name in ("table", "scale", "calibrator"))
-    must(table["base_points"] == told["base_points"], "base points")
-    must([x["feature"] for x in table["lines"]] == [f["feature"] for f in told["features"]], "features of the table")
-    for line, f in zip(table["lines"], told["features"], strict=True):
+    table, scale, calibrator = model["table"], model["scale"], model["calibrator"]
+    must(told["base_points"] == table["base_points"], "base points")
+    must([f["feature"] for f in told["features"]] == [x["feature"] for x in table["lines"]], "features of the table")
+    for f, line in zip(told["features"], table["lines"], strict=True):
         is_known = f["value"] is not None
         points = line["points"][bisect_left(line["cuts"], f["value"])] if is_known else line["missing"]
-        must(points == f["points"], f"points of {f['feature']}")
+        must(f["points"] == points, f"points of {f['feature']}")
     odds = (scale["base"] - told["score"]) * math.log(2) / scale["pdo"] - math.log(scale["odds_against"])
-    chance = 1 / (1 + math.exp(-(calibrator["intercept"] + calibrator["slope"] * odds)))
-    must(math.isclose(chance, told["probability"], rel_tol=1e-12), "probability")
+    chance = 1 / (1 + math.exp(-calibrator["intercept"] - calibrator["slope"] * odds))
+    must(math.isclose(told["probability"], chance, rel_tol=1e-12), "probability")
 
 
-def settled(rules: dict[str, Any], score: int) -> str:
-    """Walks the cycles of the year: a buffer around each edge, one letter up after enough cleared cycles."""
+def letter_of(told: dict[str, Any], rules: dict[str, Any]) -> str:
+    """Step 3: the letter of the score. A cycle lowers it beyond the buffer; so many clear ones lift it by one."""
 
-    def band(points: int) -> str:
-        return next((letter for letter in "ABC" if points >= rules["bands"][letter]), "D")
+    def band(score: int) -> str:
+        return next((letter for letter in "ABC" if score >= rules["bands"][letter]), "D")
 
-    if not rules["cycles"]:
-        return band(score)
-    (_, first), *later = rules["cycles"]
-    letter, cleared = band(first), [band(first - rules["buffer"])]
-    for _, one in later:
-        letter = max(letter, band(one + rules["buffer"]))
-        cleared = [*cleared, band(one - rules["buffer"])][-rules["upgrade_cycles"] :]
-        if len(cleared) == rules["upgrade_cycles"] and max(cleared) < letter:
+    scores = [score for _, score in rules["cycles"]] or [told["score"]]
+    buffer, letter = rules.get("buffer", 0), band(scores[0])
+    for n in range(2, len(scores) + 1):
+        letter = max(letter, band(scores[n - 1] + buffer))
+        lasting = scores[max(0, n - rules["upgrade_cycles"]) : n]
+        if len(lasting) == rules["upgrade_cycles"] and band(min(lasting) - buffer) < letter:
             letter = chr(ord(letter) - 1)
-    return max(letter, band(score if rules["has_hard_record"] else score + rules["buffer"]))
+    letter = max(letter, band(told["score"] + (0 if rules["has_hard_record"] else buffer)))
+    letter = "C" if letter == "D" and not rules["has_hard_record"] else letter
+    return "B" if letter == "A" and told["unmet"] else letter
 
 
-def check_grade(told: dict[str, Any]) -> None:
-    """Computes the letter again: cycles, the floor of D, conditions for A, vetoes, override."""
+def check_grade(told: dict[str, Any], model: dict[str, Any], edition: dict[str, Any]) -> None:
+    """Step 4: the worst of the letter of the score, or the one that officers set, and of the vetoes."""
     letters = [veto["cap"] for veto in told["vetoes"]]
-    if "override" in told:
-        letters.append(told["override"]["grade"])
-    elif "score" in told:
-        letter = settled(told["letter"], told["score"])
-        letter = "C" if letter == "D" and not told["letter"]["has_hard_record"] else letter
-        letters.append("B" if letter == "A" and told["unmet"] else letter)
-    letter = max(letters, default="PENDING")
-    must(letter == told["grade"], f"grade: computed {letter}, told {told['grade']}")
-
-
-def check_class(told: dict[str, Any], model: dict[str, bytes]) -> None:
-    """Compares what is expected of the class of a pending subject with what the model published."""
-    classes = {one["class"]: one for one in json.loads(model["priors.json"])["classes"]}
-    published = classes[told["class_code"]]
-    must(all(told[name] == published[name] for name in ("probability", "low", "high")), "class prior")
+    if "score" in told:
+        check_score(told, model)
+        # An edition that extends another states only what differs; for the rest the explanation is taken at its word.
+        grading = edition.get("grading", {})
+        rules = told["letter"] | grading.get("stability", {})
+        rules["bands"] = rules["bands"] | grading.get("bands", {})
+        letters += [told["override"]["grade"] if "override" in told else letter_of(told, rules)]
+    if prior := told.get("class_prior"):
+        published = next(one for one in model["priors"]["classes"] if one["class"] == prior["class_code"])
+        must(all(prior[name] == published[name] for name in ("probability", "low", "high")), "class prior")
+    grade = max(letters, default="PENDING")
+    must(told["grade"] == grade, f"grade: computed {grade}, told {told['grade']}")
 
 
 def main(path: str) -> None:
     """Checks one bundle and says what was found."""
     with zipfile.ZipFile(path) as bundle:
         files = {name: bundle.read(name) for name in bundle.namelist()}
-    told, index = json.loads(files["explanation.json"]), json.loads(files["index.json"])
-    must(sorted(index) == sorted(set(files) - {"index.json"}), "list of files")
-    for name, digest in index.items():
-        must(hashlib.sha256(files[name]).hexdigest() == digest, f"digest of {name}")
-    model = {name.removeprefix("model/"): files[name] for name in files if name.startswith("model/")}
-    signature = check_model(model) if model else "no model spoke 未使用模型"
-    if "score" in told:
-        check_score(told, model)
-    if "class_prior" in told:
-        check_class(told["class_prior"], model)
-    check_grade(told)
-    print(
-        f"HOLDS 一致: {told['subject_id']} {told['as_of']} grade 等级 {told['grade']}, score 得分 {told.get('score')}"
-    )
+    signature, told = check_files(files), json.loads(files["explanation.json"])
+    model = {name[6:-5]: json.loads(files[name]) for name in files if name[:6] + name[-5:] == "model/.json"}
+    check_grade(told, model, tomllib.loads(files["edition.toml"].decode()))
+    score = told.get("score")
+    print(f"HOLDS 一致: {told['subject_id']} {told['as_of']} grade 等级 {told['grade']}, score 得分 {score}")
     print(f"signature 签名: {signature}")
 
 

@@ -30,7 +30,7 @@ READ_ME = """\
 
 explanation.json  等级的完整说明（逐字节可复现）/ the whole explanation, the same bytes whenever it is asked
 model/            模型的积分表、刻度、清单、签名和公钥 / points table, scale, signed manifest and public key
-edition.toml      当时适用的规则 / the rulebook edition that applied
+edition.toml      当时适用的规则 / the rulebook edition that applied: bands and buffer of the grades
 records.json      所依据的每一条记录及其账本哈希 / every record behind it, with its hashes in the ledger
 verify.py         独立验证：python verify.py 本文件 / computes the grade again: python verify.py BUNDLE.zip
 """

@@ -10,10 +10,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from credit_service.cli import bundle_verifier
 from credit_service.cli.bundles import make_sheet
+from credit_service.grades.stability import settle
+from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.v1 import grades_pb2
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
@@ -80,6 +83,12 @@ def _lower(told: Told, by: int) -> None:
     told["score"] -= by
 
 
+def _best(told: Told, **letter: object) -> None:
+    """Tells the best grade by other rules than those of the edition."""
+    told["letter"] |= letter
+    told |= {"grade": "A", "vetoes": [], "unmet": []}
+
+
 FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "score": (telling(lambda t: t.__setitem__("score", t["score"] + 1)), "sum of the points"),
     "points": (telling(lambda t: t["features"][0].__setitem__("points", -7)), "sum of the points"),
@@ -90,6 +99,9 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "grade": (telling(lambda t: t.__setitem__("grade", "A" if t["grade"] != "A" else "B")), "grade: computed"),
     "probability": (telling(lambda t: t.__setitem__("probability", t["probability"] * 1.01)), "probability"),
     "vetoes": (telling(lambda t: t.__setitem__("vetoes", [] if t["vetoes"] else [{"cap": "D"}])), "grade: computed"),
+    "bands": (telling(lambda t: _best(t, bands={"A": 0, "B": -1, "C": -2})), "grade: computed"),
+    "buffer": (telling(lambda t: _best(t, buffer=999, has_hard_record=False, cycles=[["2026-01-01", 1000]])),
+               "grade: computed"),
     "table": (written("model/table.json", b'"base_points": 999', b'"base_points": 998'), "digest of table.json"),
     "model file": (lambda files: files.update({"model/priors.json": b"{}"}), "digest of priors.json"),
     "manifest": (written("model/manifest.json", b"2028-01-23", b"2038-01-23"), "signature of the manifest"),
@@ -114,7 +126,7 @@ def test_any_changed_file_is_found_by_the_list(bundle: Path, tmp_path: Path) -> 
     done = verify(changed(bundle, tmp_path / "x.zip", written("records.json", b"[", b" ["), indexed=False))
     assert (done.returncode, "digest of records.json" in done.stderr) == (1, True)
     done = verify(changed(bundle, tmp_path / "y.zip", lambda files: files.update(extra=b""), indexed=False))
-    assert (done.returncode, "list of files" in done.stderr) == (1, True)
+    assert (done.returncode, "digest of extra" in done.stderr) == (1, True)
 
 
 def test_bundle_holds_the_records_and_the_edition(bundle: Path, command: Command, code: str, tmp_path: Path) -> None:
@@ -175,3 +187,23 @@ def test_sheet_escapes_what_came_from_outside() -> None:
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;img src=x&gt;&amp;公司" in page
+
+
+def test_letters_are_those_of_the_service_over_every_walk_of_cycles() -> None:
+    grading = load_edition(SHIPPED / "cn-2026-04.toml").grading
+    assert grading.stability is not None
+    random = np.random.default_rng(5)
+    rows = (random.integers(520, 960, (400, 1)) + random.integers(-90, 90, (400, 9)).cumsum(axis=1) // 2).clip(0, 1000)
+    is_hard = random.random(400) < 0.5
+    rules = {"bands": grading.bands, "buffer": grading.stability.buffer,
+             "upgrade_cycles": grading.stability.upgrade_cycles}  # fmt: skip
+    seen = set()
+    for length in (1, 2, 8):
+        wanted = settle(grading, rows[:, :length], rows[:, length], is_hard)
+        for row, hard, want in zip(rows.tolist(), is_hard.tolist(), wanted, strict=True):
+            told = {"score": row[length], "unmet": []}
+            cycles = [["2026-01-01", score] for score in row[:length]]
+            found = bundle_verifier.letter_of(told, {**rules, "cycles": cycles, "has_hard_record": hard})
+            assert found == ("C" if want == "D" and not hard else want)
+            seen.add((length, found))
+    assert len(seen) == 12

@@ -94,6 +94,19 @@ def test_table_of_mines_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture
     assert last.endswith("backtest.json")
 
 
+def test_earlier_cutoff_is_measured_by_what_was_known_then_and_a_later_one_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = write(tmp_path / "msha.csv", msha_rows(), MSHA_COLUMNS)
+    given = ["backtest", "--msha", str(events), "--task", "msha-b", "--out", str(tmp_path / "out.json"), "--cutoff"]
+    assert main([*given, "2005-12-31"]) == 0
+    found = json.loads((tmp_path / "out.json").read_text("utf-8"))["tasks"]["msha-b"]
+    assert (found["cutoff"], found["label_until"]) == ("2005-12-31", "2006-12-31")
+    assert found["learned_from"]["cutoffs"][1] == "2004-12-31"
+    assert main([*given, "2007-01-31"]) == 2
+    assert "cutoff: got 2007-01-31 with a year after it that is not all on file" in capsys.readouterr().err
+
+
 def test_latest_cutoff_leaves_a_year_and_the_time_of_publication(tmp_path: Path) -> None:
     tw = TASKS["tw-b"].read([write(tmp_path / "a", [tw_row("a", "2023-10-01", "2023-12-12")], TW_COLUMNS)])
     assert day_text(latest_cutoff(TASKS["tw-b"], tw)) == "2022-06-30"

@@ -4,7 +4,7 @@ import csv
 import gzip
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import pytest
 from credit_service.legal_days import parse_day
 from tests.training.made_up import MSHA_COLUMNS, TW_COLUMNS, Row, msha_row, msha_rows, tw_row, tw_rows, write
 from training.__main__ import main
-from training.fit import fit_signed
+from training.fit import Calibration, fit_signed
 from training.metrics import auc, logit, sigmoid
 from training.predict import predicted
+from training.tasks import model
 from training.tasks.model import Learned, grades, learn, leveled, unseen, weighed
 from training.tasks.settings import SETTINGS
 from training.tasks.task import TASKS, Sample
@@ -198,6 +199,51 @@ def test_years_after_the_end_of_the_records_do_not_count_as_years_without_harm(f
     assert found.past[-1].labels.sum() > 0
 
 
+def test_grade_follows_the_probability_that_is_written(whole: str, learned: Learned) -> None:
+    rows = [(float(row["probability"]), row["grade"]) for row in csv.DictReader(whole.splitlines())]
+    letters = [grade for _, grade in sorted(rows)]
+    assert letters == sorted(letters)
+    assert len(set(letters)) > 1
+    assert [grade for _, grade in rows] == grades(np.array([chance for chance, _ in rows]), learned.base_rate).tolist()
+
+
+def test_rows_of_two_files_count_once_whatever_other_columns_they_have(task: str, folder: Path, whole: str) -> None:
+    made = MADE[task]
+    first = made.write(folder / f"{task}-first.csv", made.rows)
+    noted = [row | {"note": str(n)} for n, row in enumerate(made.rows)][::3]
+    other = write(folder / f"{task}-noted.csv", noted, ("note", *reversed(made.columns)))
+    for files in ([first, other], [other, first], [first, first]):
+        assert predicted(task, files, parse_day(made.cutoff)) == whole
+
+
+def test_few_left_out_that_rank_the_wrong_way_round_turn_no_ranking(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "calibrate", lambda *_: Calibration(0.0, -0.7, 10, 5))
+    made = MADE["msha-b"]
+    records = TASKS["msha-b"].read([made.write(folder / "mines.csv", made.rows)])
+    turned = learn(TASKS["msha-b"], records, parse_day(made.cutoff))
+    log_odds = turned.fitted.log_odds(turned.population.features)
+    assert auc(log_odds > np.median(log_odds), turned.probability(turned.population.features)) == 1
+
+
+def test_nobody_is_certain(learned: Learned) -> None:
+    for shift in (-90.0, 90.0):
+        chances = replace(learned, shift=shift).probability(learned.population.features)
+        assert all(0 < float(f"{chance:.10g}") < 1 for chance in chances)
+        assert set(grades(chances, learned.base_rate)) == {"A" if shift < 0 else "D"}
+
+
+def test_nobody_and_everybody_come_to_harm_in_no_level() -> None:
+    everybody = [Sample(np.arange(1), np.zeros((1, 1)), np.ones(1, dtype=np.bool_))] * 2
+    alone = Sample(np.arange(1), np.zeros((1, 1)), np.zeros(1, dtype=np.bool_))
+    for name in ("tw-a", "tw-c", "msha-b"):
+        for past in (everybody, [alone, alone]):
+            weights = weighed(TASKS[name], [730_000, 730_365])
+            _, base_rate = leveled(TASKS[name], lambda features: features[:, 0], past, weights, alone)
+            assert 0 < base_rate < 1
+
+
 def test_grade_depends_on_the_odds_beside_those_of_the_base_rate() -> None:
     chances = np.array([0.0100, 0.0102, 0.0391, 0.0393, 0.1403, 0.1405])
     assert "".join(grades(chances, 0.02)) == "ABBCCD"
@@ -224,6 +270,9 @@ def test_words_of_columns_that_nobody_knows_do_no_harm(folder: Path) -> None:
         ("tw-a", MADE["tw-a"].rows, "2010-01-01", "cutoff: got 2010-01-01 with no record known by then"),
         ("tw-a", MADE["tw-a"].rows, "2016-01-31", "with records since 2014-"),
         ("tw-a", MADE["tw-a"].rows[:300], "2019-12-31", "positives known by then"),
+        ("tw-a", MADE["tw-a"].rows, "2030-01-31", "cutoff: got 2030-01-31 with no entity in the population"),
+        ("tw-a", MADE["tw-a"].rows, "9999-12-31", "cutoff: got 9999-12-31 with no entity in the population"),
+        ("msha-b", MADE["msha-b"].rows, "2012-06-30", "with no entity in the population"),
         ("tw-a", MADE["tw-a"].rows, "2021-13-01", "date: got '2021-13-01', want YYYY-MM-DD"),
         ("msha-a", [msha_row("1", 2001, 5, viol=1)], "2005-12-31", "quarter: got '5', want 1 to 4"),
         ("msha-a", [msha_row("1", 2001, 1, viol=-1)], "2005-12-31", "viol: got -1.0, want 0 or more"),
@@ -240,6 +289,24 @@ def test_what_cannot_be_used_is_named(
     assert code == 2
     assert want in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_row_with_more_cells_than_columns_is_named_by_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = write(tmp_path / "events.csv", MADE["tw-a"].rows[:3], TW_COLUMNS)
+    events.write_text(events.read_text("utf-8") + "," * 40 + "\n", "utf-8")
+    given = ["--events", str(events), "--cutoff", "2021-06-30", "--out", str(tmp_path / "out.csv")]
+    assert main(["predict", "--task", "tw-a", *given]) == 2
+    assert "events.csv, line 5, with more cells than columns" in capsys.readouterr().err
+
+
+def test_file_is_written_into_a_folder_that_did_not_exist(folder: Path, tmp_path: Path) -> None:
+    made, out = MADE["msha-b"], tmp_path / "new" / "deep" / "out.csv"
+    events = made.write(folder / "again.csv", made.rows)
+    given = ["--task", "msha-b", "--events", str(events), "--cutoff", made.cutoff]
+    assert main(["predict", *given, "--out", str(out)]) == 0
+    assert out.read_text("utf-8").startswith("entity_id,probability,grade\n")
 
 
 def test_absent_file_and_unknown_task_are_usage_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,8 @@ HORIZON_MONTHS = 12
 SHORT_HISTORY_MONTHS = 12
 LETTERS = np.array(["A", "B", "C", "D"])
 _DIGITS = 10  # significant
+# Log-odds beyond which a probability of so many digits would be written as 0 or 1: nobody is certain.
+_CERTAIN = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Learned:
     def probability(self, features: Floats) -> Floats:
         """Returns the probability of the label within 12 months; equal rows have equal ones in every batch."""
         # A vectorised exponential differs in its last bit with the place of a row, a scalar one does not.
-        log_odds = np.round(self.slope * self.fitted.log_odds(features) + self.shift, _DIGITS)
+        exact = np.clip(self.slope * self.fitted.log_odds(features) + self.shift, -_CERTAIN, _CERTAIN)
+        log_odds = np.round(exact, _DIGITS)
         values, places = np.unique(log_odds, return_inverse=True)
         return np.array([float(f"{1 / (1 + math.exp(-one)):.{_DIGITS}g}") for one in values])[places]
 
@@ -61,16 +64,22 @@ def learn(task: Task, records: Records, cutoff: int) -> Learned:
     """
     known = records.known(cutoff)
     cutoffs = matured(task, known, cutoff)
+    if not task.population(known, cutoff).any():
+        raise refused(cutoff, "no entity in the population", "a cut-off soon after records that the files hold")
     past = [sample(task, known, day) for day in cutoffs]
     together = join(past)
     least, found = SETTINGS["least_positives"], int(together.labels.sum())
-    if found < least or not past[-1].labels.any():
-        raise refused(cutoff, f"{found} positives known by then", f"{least}, one of them after {day_text(cutoffs[-1])}")
+    if found < least:
+        raise refused(cutoff, f"{found} positives known by then", f"{least} or more")
+    if not past[-1].labels.any():
+        raise refused(cutoff, f"no positive in the year after {day_text(cutoffs[-1])}", "one or more, for the level")
+    if together.labels.all():
+        raise refused(cutoff, "positives alone known by then", "entities of both kinds")
     signs = {measure.name: measure.sign for measure in task.measures}
     proxy = TASKS[SETTINGS["ranked_by"].get(task.name, task.name)]
     frequent = np.concatenate([proxy.label(known, day)[one.subject] for day, one in zip(cutoffs, past, strict=True)])
     fitted = fit_signed(together.features, frequent, signs, SETTINGS["booster"], SETTINGS["seed"])
-    slope = calibrate(unseen(together, frequent, signs), together.labels, 1).slope
+    slope = max(calibrate(unseen(together, frequent, signs), together.labels, 1).slope, SETTINGS["least_slope"])
     now = sample(task, known, cutoff)
     weights = weighed(task, cutoffs)
     shift, base_rate = leveled(task, lambda features: slope * fitted.log_odds(features), past, weights, now)
@@ -130,14 +139,20 @@ def leveled(
     number = float((np.array([one.labels.sum() for one in past]) * weights).sum())
     if growth > 0:
         together, each = join(past), np.repeat(weights, [len(one) for one in past])
-        share = level(log_odds(together.features), number, each)
-        found.append((growth, share, number / float(each.sum())))
+        expected = _some(number, float(each.sum()))
+        found.append((growth, level(log_odds(together.features), expected, each), expected / float(each.sum())))
     if growth < 1:
-        as_many = min(number, len(now) - 1.0)
+        as_many = _some(number, float(len(now)))
         found.append((1 - growth, level(log_odds(now.features), as_many), as_many / len(now)))
     shift = sum(part * one for part, one, _ in found)
     odds = sum(part * math.log(rate / (1 - rate)) for part, _, rate in found)
     return shift, 1 / (1 + math.exp(-odds))
+
+
+def _some(number: float, size: float) -> float:
+    """Keeps a number within those of whom neither none nor all come to harm, for which there are no log-odds."""
+    half = min(0.5, size / 4)
+    return min(max(number, half), size - half)
 
 
 def grades(probability: Floats, base_rate: float) -> NDArray[np.str_]:

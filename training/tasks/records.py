@@ -117,15 +117,22 @@ def after(days: Ints, cutoff: int, months: int) -> Bools:
 def read_rows(paths: Sequence[Path], columns: Iterable[str]) -> list[Row]:
     """Reads files of one layout one after the other, plain or gzip; says which column a file lacks.
 
-    A row that was published twice, or stands in two files, counts once.
+    A row that was published twice, or stands in two files, counts once: rows are compared by the columns that all
+    files have, in whatever order.
     """
-    rows: dict[tuple[tuple[str, str], ...], Row] = {}
-    for path in paths:
-        reader = csv.DictReader(io.StringIO(_text(path), newline=""))
-        lacking = sorted(set(columns) - set(reader.fieldnames or ()))
-        if lacking:
+    files = {path: csv.DictReader(io.StringIO(_text(path), newline="")) for path in paths}
+    heads = [set(reader.fieldnames or ()) for reader in files.values()]
+    for path, head in zip(files, heads, strict=True):
+        if lacking := sorted(set(columns) - head):
             raise refused("events", f"{path.name} without {', '.join(lacking)}", "a file with these columns")
-        rows.update((tuple(row.items()), row) for row in reader)
+    shared = sorted(set.intersection(*heads))
+    rows: dict[tuple[str, ...], Row] = {}
+    for path, reader in files.items():
+        for row in reader:
+            if None in row:
+                got = f"{path.name}, line {reader.line_num}, with more cells than columns"
+                raise refused("events", got, "as many cells as the header has")
+            rows.setdefault(tuple(row[column] or "" for column in shared), row)
     if not rows:
         raise refused("events", "no rows", "at least one record")
     return list(rows.values())
