@@ -348,8 +348,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _is_in_transaction(connection: Connection) -> bool:
+    """Says whether a transaction was left open, by the driver or, where it could not even begin, above it."""
     driver: Any = connection.connection
-    return bool(driver.in_transaction)
+    return connection.get_transaction() is not None or bool(driver.in_transaction)
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

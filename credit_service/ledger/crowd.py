@@ -64,7 +64,7 @@ class Kind:
         lane = self.lanes.get(field)
         if lane is None:
             return np.array([field in payload for payload in self.payloads()], dtype=np.bool_)
-        if lane.form == "number":
+        if lane.form in {"int", "number"}:
             return ~np.isnan(self.numbers(field))
         found: Bools = self.codes(field) != ABSENT
         return found

@@ -151,7 +151,9 @@ def figures_of(facts: Sequence[Sequence[Fact]]) -> tuple[Figures, list[list[Any]
     places: dict[str, list[int]] = {}
     for place, kind in enumerate(of["kind"]):
         places.setdefault(kind, []).append(place)
-    for kind, mine in places.items():
+    # Always in the same order, so that texts lie beside a subject as they would if it were alone.
+    for kind in sorted(places, key=KINDS.index):
+        mine = places[kind]
         _fill(rows, kind, np.array(mine, dtype=np.int64), [of["payload"][place] for place in mine], beside)
     if any(of["refers_to"]):
         rows[:, LINK] = [link for mine in facts for link in _links(mine)]

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from credit_service import migrations
 from credit_service.cli.throwaway import prepare
 from credit_service.database import Database
+from credit_service.ledger.figures import LAYOUT
 from credit_service.ledger.timelines import Timeline
 from credit_service.settings import Settings
 from tests.cli.conftest import Command
@@ -102,7 +103,7 @@ def test_verify_ledger_names_a_subject_whose_packed_facts_were_changed(command: 
     database = Database(url)
     with database.transaction() as session:
         columns = ", ".join(column.name for column in Timeline.__table__.columns)  # type: ignore[attr-defined]  # SQLModel's type hides it
-        values = ", ".join(["'USCC:X'", "1", *["x'5b5d'"] * (columns.count(",") - 1)])
+        values = ", ".join(["'USCC:X'", "1", str(LAYOUT), *["x'5b5d'"] * (columns.count(",") - 2)])
         session.execute(text(f"INSERT INTO timeline ({columns}) VALUES ({values})"))
     database.close()
     ended = command("verify-ledger", "--url", url)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from credit_service.arrays import NEVER
@@ -73,6 +73,7 @@ def said(payload: Mapping[str, Any], lane: Lane, name: str) -> Any:
 
 @SETTINGS
 @given(CROWDS)
+@example([[Fact(1, "s", "R0", 1, "ACC", "WORK", 1, 1, "", None, {"deaths": 2**32 - 1})]])
 def test_every_field_of_every_fact_is_read_as_it_is_stated(facts: list[list[Fact]]) -> None:
     crowd = Crowd(facts)
     every = [fact for mine in facts for fact in mine]
@@ -117,6 +118,8 @@ def test_a_crowd_is_the_same_whoever_of_it_is_packed(facts: list[list[Fact]], wh
 
     stored = [PackedFacts(i, mine.figures, mine.texts, read) for i, mine in packs(whole).items()]
     mixed: list[Sequence[Fact]] = [a if is_packed else b for a, b, is_packed in zip(stored, facts, which, strict=False)]
+    alone = [packs({i: mine})[i] for i, mine in whole.items()]
+    assert [(mine.figures, mine.texts) for mine in alone] == [(mine.figures, mine.texts) for mine in stored]
     plain, crowd = Crowd(facts), Crowd(mixed)
     assert crowd.figures.tolist() == plain.figures.tolist()
     assert [list(texts) for texts in crowd.texts] == [list(texts) for texts in plain.texts]

@@ -97,5 +97,5 @@ def test_codes_that_follow_each_other_in_a_circle_end(desk: Desk) -> None:
 def test_former_code_of_a_branch_hands_its_accidents_to_the_head_of_the_branch_alone(desk: Desk) -> None:
     """The head bears the branch's accidents under the branch's present code; what stood before is its own matter."""
     desk.submit(renumbered("G", OTHER, FOURTH), registered("B", OTHER, branch_of_code=CODE), accident("A", FOURTH))
-    assert borne(desk, OTHER) == ["G", "B", "A"]
+    assert borne(desk, OTHER) == ["B", "G", "A"]
     assert borne(desk, CODE) == []

@@ -175,7 +175,7 @@ def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: st
         for name in ("is_review_open", "basis"):
             session.execute(text(f"ALTER TABLE current_grade DROP COLUMN {name}"))
         session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0006'"))
-    assert migrations.upgrade(*urls) == [f"ledger/{number:04d}" for number in range(7, 11)]
+    assert migrations.upgrade(*urls) == [f"ledger/{number:04d}" for number in range(7, 12)]
     with database.transaction() as session:
         assert verify_acts(session) == VerifiedActs(2, None)
         session.execute(text("UPDATE listing_move SET reason = 'other' WHERE number = 1"))
