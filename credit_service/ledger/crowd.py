@@ -44,7 +44,7 @@ class Kind:
         return self._figures[:, self.lanes[field].place]
 
     def numbers(self, field: str) -> Floats:
-        """Returns the number that each fact states; what is not stated is no number."""
+        """Returns the number that each fact states, exact up to 2**53; what is not stated is no number."""
         lane = self.lanes[field]
         if lane.form == "number":
             found: Floats = narrow(self._figures, lane.place, np.float64)
