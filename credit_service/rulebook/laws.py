@@ -17,7 +17,7 @@ from credit_service.ledger.figures import PackedFacts
 from credit_service.rulebook.condition import Condition, HardRecord
 from credit_service.rulebook.evaluate import Finding, applies, evaluate, findings, found_by
 from credit_service.rulebook.law import Clause, Edition
-from credit_service.rulebook.matching import Match, firsts, holds
+from credit_service.rulebook.matching import Match, Named, firsts, holds
 from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.screen import Screen
 from credit_service.rulebook.usable import crowd_unusable_from
@@ -29,6 +29,11 @@ C = TypeVar("C", bound=Clause)
 FEW = 8
 _HARD = HardRecord()
 _ANYWHERE = (Match(0, NEVER, 0, (), ()),)
+
+
+def _is_ordered(matches: Sequence[Match]) -> bool:
+    """Says whether the days on which matches begin put them in order."""
+    return len({match.start for match in matches}) == len(matches)
 
 
 def _unnamed(_event_ids: tuple[int, ...]) -> tuple[str, ...]:
@@ -70,13 +75,14 @@ class Laws:
         return found
 
     def _read(self) -> None:
-        """Reads the facts that will be looked at: of the subjects of which a clause is unsure, or proven twice."""
-        proofs = [
-            [*(matches for _, matches in rules), *(matches for _, matches in vetoes)]
+        """Reads the facts that will be looked at: of subjects of which a clause is unsure, or proven by equals."""
+        wanted = (
+            any(found is None or not _is_ordered(found) for _, found in rules)
+            or any(found is None for _, found in vetoes)
             for rules, vetoes in zip(self._rules or (), self._vetoes or (), strict=True)
-        ]
-        pairs = zip(self.crowd.facts, proofs, strict=True) if proofs else ()
-        PackedFacts.read(facts for facts, mine in pairs if any(found is None or len(found) > 1 for found in mine))
+        )
+        # Of few subjects, which are looked at one by one, the facts are made already.
+        PackedFacts.read(facts for facts, is_wanted in zip(self.crowd.facts, wanted, strict=False) if is_wanted)
 
     def ends(self, subject: int) -> list[int]:
         """Returns the first day on which each fact of one subject may no longer be used."""
@@ -94,11 +100,13 @@ class Laws:
             if matches is None or scopes is None:
                 found.extend(findings(rule, self.view(subject), scheme))
             elif scopes and rule.is_founded and applies(rule, scheme):
-                named = partial(self._named, subject)
-                scope = firsts(scopes, named)[0].proof if rule.scope is not None else ()
-                # One match needs no order.
-                found.extend(found_by(rule, matches, scope, named if len(matches) > 1 else _unnamed))
+                scope = firsts(scopes, self._names_for(subject, scopes))[0].proof if rule.scope is not None else ()
+                found.extend(found_by(rule, matches, scope, self._names_for(subject, matches)))
         return found
+
+    def _names_for(self, subject: int, matches: Sequence[Match]) -> Named:
+        """Returns what names the records of some matches, nothing where no two begin on one day."""
+        return _unnamed if _is_ordered(matches) else partial(self._named, subject)
 
     def _scope(self, scope: str, subject: int) -> Sequence[Match] | None:
         """Returns what shows a subject in scope, empty outside; nothing where the one subject must be asked."""
