@@ -25,16 +25,28 @@ _MONTH_OF = np.repeat(np.arange(len(_LENGTHS), dtype=np.int32), _LENGTHS)
 
 
 def forward(days: Ints, months: Ints) -> Ints:
-    """Moves days forward by months and clamps to the end of the month.
-
-    Fails with IndexError for days of other centuries, which no record names.
-    """
-    if len(days) and days.min() < _FIRST_DAY:
-        raise IndexError(f"days: got {days.min()}, want {_FIRST_DAY} or later")
+    """Moves days forward by months and clamps to the end of the month."""
+    if len(days) and (days.min() < _FIRST_DAY or days.max() >= _FIRST_DAY + len(_MONTH_OF)):
+        return _moved_far(days, months)
     month = _MONTH_OF[days - _FIRST_DAY]
-    inside = days - _STARTS[month]
     target = month + months
+    if len(target) and target.max() >= len(_LENGTHS):
+        # A term that means for ever, such as P999Y.
+        return _moved_far(days, months)
+    inside = days - _STARTS[month]
     moved: Ints = _STARTS[target] + np.minimum(inside, _LENGTHS[target] - 1)
+    return moved
+
+
+def _moved_far(days: Ints, months: Ints) -> Ints:
+    """Moves days of any century, without the tables, for many times the price."""
+    dates = (days - EPOCH_DAY).astype("datetime64[D]")
+    start = dates.astype("datetime64[M]")
+    inside = (dates - start.astype("datetime64[D]")).astype(np.int64)
+    target = start + months.astype("timedelta64[M]")
+    first = target.astype("datetime64[D]")
+    length = ((target + np.timedelta64(1, "M")).astype("datetime64[D]") - first).astype(np.int64)
+    moved: Ints = first.astype(np.int64) + np.minimum(inside, length - 1) + EPOCH_DAY
     return moved
 
 

@@ -84,11 +84,17 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Opens the writing transaction; commits at the end, rolls back on an error."""
-        with self._writer, Session(self._writing_bind(), expire_on_commit=False) as session:
-            if not self.is_sqlite:
-                session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": self._lock_number})
-            yield session
-            session.commit()
+        with self._writer:
+            try:
+                with Session(self._writing_bind(), expire_on_commit=False) as session:
+                    if not self.is_sqlite:
+                        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": self._lock_number})
+                    yield session
+                    session.commit()
+            except BaseException:
+                # A commit that failed leaves its transaction open, and no other process could write meanwhile.
+                self._let_go_unless_clean()
+                raise
 
     def _writing_bind(self) -> Engine | Connection:
         """Returns what the writer works on: on SQLite always the same connection, whose pages stay warm.
@@ -97,11 +103,7 @@ class Database:
         """
         if not self.is_sqlite:
             return self.engine
-        if self._writing is not None and _is_in_transaction(self._writing):
-            # Not even rolling back went well: another one begins afresh.
-            self._writing.invalidate()
-            self._writing.close()
-            self._writing = None
+        self._let_go_unless_clean()
         if self._writing is None:
             # A plain BEGIN lets two writers read first and then fail with "database is locked";
             # IMMEDIATE takes the write lock at once and makes revision order equal commit order.
@@ -109,6 +111,13 @@ class Database:
             driver: Any = self._writing.connection
             driver.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
         return self._writing
+
+    def _let_go_unless_clean(self) -> None:
+        """Closes a writing connection that is lost, or whose transaction is still open: another begins afresh."""
+        if self._writing is not None and not _is_clean(self._writing):
+            self._writing.invalidate()
+            self._writing.close()
+            self._writing = None
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -347,10 +356,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _is_in_transaction(connection: Connection) -> bool:
-    """Says whether a transaction was left open, by the driver or, where it could not even begin, above it."""
+def _is_clean(connection: Connection) -> bool:
+    """Says whether a connection is there and no transaction was left open, by the driver or above it."""
+    if connection.invalidated or connection.get_transaction() is not None:
+        # Asked for its driver it would connect again, and refuse to while a transaction that failed stands above it.
+        return False
     driver: Any = connection.connection
-    return connection.get_transaction() is not None or bool(driver.in_transaction)
+    return not driver.in_transaction
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

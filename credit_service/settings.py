@@ -12,8 +12,10 @@ from credit_service.errors import CreditError, Reason
 PREFIX = "CREDIT_SERVICE_"
 # What the command line reads by itself.
 OTHERS = frozenset({"PROFILE"})
-# Orchestrators tell every process where a service of this name is reached.
-_TOLD_BY_OTHERS = re.compile(r"(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_\w+)?|NAME|ENV_\w+)")
+# Orchestrators tell every process where a service of this name is reached, and one whose name only begins like it,
+# such as the database beside it.
+_TOLD_BY_OTHERS = re.compile(r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_\d+_\w+)|PORT|NAME|ENV_\w+")
+_REACHED = re.compile(r"(?:tcp|udp|sctp)://.*")
 SECRETS = frozenset({"database_url", "audit_url"})
 
 
@@ -102,6 +104,8 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
         told = name.removeprefix(PREFIX)
         if told == name or told in known or told in OTHERS or _TOLD_BY_OTHERS.fullmatch(told):
+            continue
+        if told.endswith("_PORT") and _REACHED.fullmatch(environment[name]):
             continue
         nearest = get_close_matches(told, [*known, *sorted(OTHERS)], 1)
         want = f"{PREFIX}{nearest[0]}" if nearest else "one that README.md lists"

@@ -1,9 +1,12 @@
 """What every connection promises, whatever the database was told."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import Session
 
 from credit_service.database import (
@@ -87,6 +90,46 @@ def test_a_writer_that_could_not_roll_back_is_replaced(tmp_path: Path) -> None:
         session.execute(text("INSERT INTO kept VALUES ('said')"))
     with database.reading() as session:
         assert session.execute(text("SELECT word FROM kept")).scalars().all() == ["said"]
+    database.close()
+
+
+def test_a_commit_that_fails_bars_no_other_process_from_writing(tmp_path: Path) -> None:
+    """The file is free at once, not only when this process writes again; nothing of the failed commit is kept."""
+    file = tmp_path / "credit.db"
+    database = Database(f"sqlite:///{file}")
+    with database.transaction() as session:
+        session.execute(text("CREATE TABLE one (id INTEGER PRIMARY KEY)"))
+        session.execute(text("CREATE TABLE other (id INTEGER REFERENCES one (id) DEFERRABLE INITIALLY DEFERRED)"))
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.execute(text("INSERT INTO other VALUES (7)"))
+    beside = sqlite3.connect(file, timeout=0.1, isolation_level=None)
+    beside.execute("BEGIN IMMEDIATE")
+    beside.execute("ROLLBACK")
+    beside.close()
+    with database.transaction() as session:
+        assert session.execute(text("SELECT count(*) FROM other")).scalar_one() == 0
+    database.close()
+
+
+@pytest.mark.parametrize("lost_at", ["a statement", "the commit"])
+def test_a_writer_that_lost_its_connection_begins_with_another(tmp_path: Path, lost_at: str) -> None:
+    """Not even a commit that lost it bars the next one, which has the pages of a writer again."""
+    database = Database(f"sqlite:///{tmp_path / 'credit'}.db")
+    with database.transaction() as session:
+        session.execute(text("CREATE TABLE kept (word TEXT)"))
+
+    def lose() -> None:
+        with database.transaction() as session:
+            session.execute(text("INSERT INTO kept VALUES ('lost')"))
+            driver_of(session).close()
+            if lost_at == "a statement":
+                session.execute(text("INSERT INTO kept VALUES ('lost')"))
+
+    with pytest.raises(ProgrammingError):
+        lose()
+    with database.transaction() as session:
+        assert session.execute(text("PRAGMA cache_size")).scalar_one() == -WRITER_CACHE_KIB
+        assert session.execute(text("SELECT count(*) FROM kept")).scalar_one() == 0
     database.close()
 
 

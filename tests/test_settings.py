@@ -59,6 +59,17 @@ def test_what_clients_and_orchestrators_set_is_no_mistake(name: str) -> None:
     assert from_environment({f"CREDIT_SERVICE_{name}": "tcp://10.0.0.1"}) == Settings()
 
 
+@pytest.mark.parametrize("name", ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_SQL", "PORT", "PORT_5432_TCP_ADDR"])
+def test_what_orchestrators_say_of_a_service_named_alike_is_no_mistake(name: str) -> None:
+    """A database that is called credit-service-postgresql must not keep the service from starting."""
+    assert from_environment({f"CREDIT_SERVICE_POSTGRESQL_{name}": "tcp://10.0.0.1:5432"}) == Settings()
+
+
+def test_mistyped_port_is_refused() -> None:
+    with pytest.raises(CreditError):
+        from_environment({"CREDIT_SERVICE_LISTEN_PORT": "50051"})
+
+
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("False", False), ("0", False)])
 def test_flags_are_read_in_either_form(text: str, value: bool) -> None:
     assert from_environment({"CREDIT_SERVICE_REFLECTION": text}).reflection is value

@@ -19,7 +19,7 @@ from credit_service.ledger.quarantine import (
     end_waiting,
     record_text,
 )
-from credit_service.ledger.tables import find_event, stored_versions
+from credit_service.ledger.tables import LedgerEvent, find_event, stored_versions
 from credit_service.normal.names import Agreement, agrees, folded
 
 Pair = tuple[str, str]
@@ -92,9 +92,8 @@ class Twins:
         """Returns what superseded the same faulty record."""
         key, text = checked.mended_key, record_text(checked.record)
         rows = self._own.get(key[:2], ())
-        return next(
-            (r.superseded_by for r in rows if r.version == key[2] and r.is_elsewhere() and r.record == text), None
-        )
+        others = {r.superseded_by for r in rows if r.version == key[2] and r.is_elsewhere() and r.record == text}
+        return next((other for other in others if other and _standing(self._session, key[0], other)), None)
 
     def _superseding(self, draft: Draft) -> str | None:
         """Returns the id under which what waited under this one was collected, where both speak of one subject."""
@@ -109,10 +108,16 @@ class Twins:
 
     def _stands(self, draft: Draft, other: str) -> bool:
         """Says whether the newest version of another record speaks of the draft's subject and withdraws nothing."""
-        versions = stored_versions(self._session, [(draft.source, other)])
-        newest = max((version.version for version in versions), default=0)
-        event = find_event(self._session, draft.source, other, newest) if newest else None
-        return event is not None and (event.op, event.subject_id) == ("ASSERT", draft.subject_id)
+        event = _standing(self._session, draft.source, other)
+        return event is not None and event.subject_id == draft.subject_id
+
+
+def _standing(session: Session, source: str, record_id: str) -> LedgerEvent | None:
+    """Returns the newest version of a record; None where there is none, or it withdraws the record."""
+    versions = stored_versions(session, [(source, record_id)])
+    newest = max((version.version for version in versions), default=0)
+    event = find_event(session, source, record_id, newest) if newest else None
+    return event if event is not None and event.op == "ASSERT" else None
 
 
 def settle(session: Session, drafts: Iterable[Draft], now: datetime) -> None:
@@ -130,10 +135,15 @@ def settle(session: Session, drafts: Iterable[Draft], now: datetime) -> None:
         if draft.op == "ASSERT" and (case := _case(draft)):
             cases.setdefault((draft.source, case), []).append(draft)
     ended: dict[tuple[str, str, int], str | None] = {}
-    for row in _rows(session, "case_id", list(cases)):
-        by = next((d.record_id for d in cases[row.source, row.case_id] if _mends(row, d)), None)
-        if row.release_time is None and by is not None:
-            ended[row.source, row.record_id, row.version] = by
+    waiting = (row for row in _rows(session, "case_id", list(cases)) if row.release_time is None)
+    found = [(row, next((d for d in cases[row.source, row.case_id] if _mends(row, d)), None)) for row in waiting]
+    mended = [(row, draft) for row, draft in found if draft is not None]
+    stored = stored_versions(session, dict.fromkeys(draft.key[:2] for _, draft in mended))
+    corrected = {(version.source, version.record_id) for version in stored if version.version > 1}
+    for row, draft in mended:
+        # What was sent again may have been withdrawn meanwhile: it takes nobody's place.
+        if draft.key[:2] not in corrected or _standing(session, *draft.key[:2]):
+            ended[row.source, row.record_id, row.version] = draft.record_id
     for row in _rows(session, "record_id", list(versions)):
         told = versions[row.source, row.record_id]
         if row.release_time is None and row.version <= max(told):

@@ -1,12 +1,15 @@
 """Windows agree with the legal days, in arrays as one by one."""
 
+from datetime import date
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_service.arrays import forward
+from credit_service.arrays import NEVER, after, forward
 from credit_service.grades.windows import cutoff, passed, quarters
-from credit_service.legal_days import add_months, parse_day
+from credit_service.legal_days import add_months, parse_day, parse_period
 
 DAYS = st.integers(parse_day("2015-01-01"), parse_day("2032-12-31"))
 MONTHS = st.integers(1, 84)
@@ -41,6 +44,17 @@ def test_steps_passed_are_those_whose_window_is_over(days: list[int], as_of: int
 def test_days_move_forward_in_arrays_as_one_by_one(pairs: list[tuple[int, int]]) -> None:
     days, months = (np.array(part) for part in zip(*pairs, strict=True))
     assert forward(days, months).tolist() == [add_months(day, month) for day, month in pairs]
+
+
+@pytest.mark.parametrize("term", ["P1Y", "P574Y", "P575Y", "P999Y", "P7900Y11M"])
+@pytest.mark.parametrize("start", ["1600-02-29", "1949-10-01", "2026-01-31", "2200-12-31", "2601-02-28"])
+def test_a_term_that_means_for_ever_ends_on_its_day_in_arrays_too(start: str, term: str) -> None:
+    """An edition may state any term; the calendar at hand ends earlier."""
+    period, day = parse_period(term), parse_day(start)
+    if date.fromordinal(day).year + period.months // 12 < 9998:
+        assert after(period, np.array([day, NEVER, parse_day("2026-02-28")])).tolist() == [
+            period.after(day), NEVER, period.after(parse_day("2026-02-28")),
+        ]  # fmt: skip
 
 
 def test_quarters_begin_with_their_first_month() -> None:

@@ -156,3 +156,22 @@ def test_correct_row_sent_again_settles_what_came_to_wait_after_it(desk: Desk) -
     assert submitted(desk, row(CODE)) + submitted(desk, row(WRONG)) == ["ACCEPTED", "QUARANTINED"]
     assert submitted(desk, row(CODE)) == ["DUPLICATE"]
     assert waiting(desk) == (0, 1)
+
+
+def withdrawal(record: dict[str, Any]) -> dict[str, Any]:
+    return {**record, "source_version": 2, "op": "RETRACT", "payload": {}}
+
+
+def test_faulty_row_waits_again_once_what_superseded_it_is_withdrawn(desk: Desk) -> None:
+    """Nothing stands for it any more, and nobody may be told so."""
+    desk.submit(row(WRONG))
+    assert submitted(desk, row(CODE)) + submitted(desk, withdrawal(row(CODE))) == ["ACCEPTED", "ACCEPTED"]
+    assert submitted(desk, row(WRONG)) == ["QUARANTINED"]
+    assert waiting(desk) == (1, 0)
+
+
+def test_withdrawn_row_sent_again_settles_nothing(desk: Desk) -> None:
+    desk.submit(row(CODE))
+    desk.submit(withdrawal(row(CODE)))
+    assert submitted(desk, row(WRONG)) + submitted(desk, row(CODE)) == ["QUARANTINED", "DUPLICATE"]
+    assert waiting(desk) == (1, 0)

@@ -117,8 +117,8 @@ def after(days: Ints, cutoff: int, months: int) -> Bools:
 def read_rows(paths: Sequence[Path], columns: Iterable[str]) -> list[Row]:
     """Reads files of one layout one after the other, plain or gzip; says which column a file lacks.
 
-    A row that was published twice, or stands in two files, counts once: rows are compared by the columns that all
-    files have, in whatever order.
+    A row that was published twice, or stands in two files, counts once: rows of two files are compared by the columns
+    that all files have, in whatever order. Rows that a file itself tells apart stay apart.
     """
     files = {path: csv.DictReader(io.StringIO(_text(path), newline="")) for path in paths}
     heads = [set(reader.fieldnames or ()) for reader in files.values()]
@@ -126,16 +126,26 @@ def read_rows(paths: Sequence[Path], columns: Iterable[str]) -> list[Row]:
         if lacking := sorted(set(columns) - head):
             raise refused("events", f"{path.name} without {', '.join(lacking)}", "a file with these columns")
     shared = sorted(set.intersection(*heads))
-    rows: dict[tuple[str, ...], Row] = {}
+    rows: dict[tuple[str, ...], list[Row]] = {}
     for path, reader in files.items():
-        for row in reader:
-            if None in row:
-                got = f"{path.name}, line {reader.line_num}, with more cells than columns"
-                raise refused("events", got, "as many cells as the header has")
-            rows.setdefault(tuple(row[column] or "" for column in shared), row)
+        for alike, mine in _told_apart(path, reader, shared).items():
+            if len(mine) > len(rows.get(alike, ())):
+                rows[alike] = mine
     if not rows:
         raise refused("events", "no rows", "at least one record")
-    return list(rows.values())
+    return [row for alike in rows.values() for row in alike]
+
+
+def _told_apart(path: Path, reader: "csv.DictReader[str]", shared: Sequence[str]) -> dict[tuple[str, ...], list[Row]]:
+    """Returns the different rows of one file, those together that are alike in the shared columns."""
+    found: dict[tuple[str, ...], dict[tuple[str, ...], Row]] = {}
+    for row in reader:
+        if None in row:
+            got = f"{path.name}, line {reader.line_num}, with more cells than columns"
+            raise refused("events", got, "as many cells as the header has")
+        alike = tuple(row[column] or "" for column in shared)
+        found.setdefault(alike, {}).setdefault(tuple(value or "" for value in row.values()), row)
+    return {alike: list(mine.values()) for alike, mine in found.items()}
 
 
 def _text(path: Path) -> str:
