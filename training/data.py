@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from credit_service.ledger.sources import Source
 from credit_service.legal_days import civil_day
 
 Event = Mapping[str, Any]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def fact_of(number: int, event: Event, known: int) -> Fact:
     reference = event.get("refers_to")
     if reference and "/" not in reference:
         reference = f"{event['source']}/{reference}"
+    occurred = datetime.fromisoformat(event["occur_time"])
     return Fact(
         event_id=number,
         source=event["source"],
@@ -103,7 +105,8 @@ def fact_of(number: int, event: Event, known: int) -> Fact:
         version=event["source_version"],
         kind=event["kind"],
         domain=event["domain"],
-        day=civil_day(datetime.fromisoformat(event["occur_time"])),
+        day=civil_day(occurred),
+        time=(occurred - EPOCH) // timedelta(microseconds=1),
         known_day=known,
         document_no=event.get("document_no", ""),
         refers_to=reference,

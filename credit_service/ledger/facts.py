@@ -95,9 +95,9 @@ def _read(session: Session, subject_ids: Sequence[str], as_of: datetime, known: 
         rows = session.connection().execute(_statement(), given).all()
         if rows:
             # Column by column: thousands a batch, so nothing is looked at one by one.
-            subjects, *told, number, refers, payloads, collected = zip(*rows, strict=True)
+            subjects, *told, number, refers, payloads, occurred, collected = zip(*rows, strict=True)
             read = orjson.loads(f"[{','.join(payloads)}]")
-            whole = zip(*told, map(civil_day_at, collected), number, refers, read, strict=True)
+            whole = zip(*told, map(civil_day_at, collected), number, refers, read, occurred, strict=True)
             for subject, fact in zip(subjects, map(make, whole), strict=True):
                 found[subject].append(fact)
     for mine in found.values():
@@ -111,7 +111,7 @@ def _statement() -> Select[Any]:
     # Times as they are kept: a time object for every fact would cost more than the fact.
     columns: list[Any] = [
         *(col(getattr(LedgerEvent, name)) for name in _FIELDS),
-        type_coerce(col(LedgerEvent.collect_time), BigInteger),
+        *(type_coerce(time, BigInteger) for time in (col(LedgerEvent.occur_time), col(LedgerEvent.collect_time))),
     ]
     as_of, known = bindparam("as_of", type_=UtcTime), bindparam("known", type_=UtcTime)
     return (
@@ -134,4 +134,4 @@ _FIELDS = (
     "refers_to", "payload",
 )  # fmt: skip
 # As `place_of` does it.
-_PLACE = itemgetter(*(Fact._fields.index(name) for name in ("day", "source", "record_id")))
+_PLACE = itemgetter(*(Fact._fields.index(name) for name in ("day", "time", "source", "record_id")))

@@ -45,6 +45,13 @@ def test_fact_after_the_valid_time_is_left_out(desk: Desk) -> None:
     assert facts(desk, datetime.fromisoformat("2026-04-01T00:00:00+08:00"), NOW) == [("R1", 1)]
 
 
+def test_facts_of_one_day_stand_by_their_hours_and_those_of_one_hour_by_their_names(desk: Desk) -> None:
+    """Whichever was sent first: a register that closes a firm in the evening is not undone by its morning."""
+    hours = [("R3", "17:00"), ("R2", "08:00"), ("R1", "17:00"), ("R4", "17:00")]
+    desk.submit(*(a_record(name, occur_time=f"2026-03-02T{hour}:00+08:00") for name, hour in hours))
+    assert [name for name, _ in facts(desk, NOW, NOW)] == ["R2", "R1", "R3", "R4"]
+
+
 def test_record_moved_to_another_subject_leaves_the_former(desk: Desk) -> None:
     """A correction of the subject moves the fact."""
     desk.submit(a_record())
