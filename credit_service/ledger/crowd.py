@@ -82,6 +82,7 @@ class Kind:
 
     def payloads(self) -> Iterator[Mapping[str, Any]]:
         """Makes the payloads, which costs far more than every array."""
+        PackedFacts.read(self._crowd.facts[subject] for subject in np.unique(self._crowd.subject[self.rows]).tolist())
         return (self._crowd.fact(row).payload for row in self.rows.tolist())
 
 

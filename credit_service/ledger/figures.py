@@ -76,7 +76,7 @@ class PackedFacts(Sequence[Fact]):
     def __init__(self, subject_id: str, figures: bytes, texts: bytes, told: Reader | Sequence[Fact]) -> None:
         """Takes what was packed, and who reads the facts, or the facts where they are made already."""
         self._subject_id, self.figures, self.texts = subject_id, figures, texts
-        self._facts: Sequence[Fact] | None = None if callable(told) else told
+        self._facts: list[Fact] | None = None if callable(told) else list(told)
         self._reader = told if callable(told) else None
 
     @property
@@ -93,12 +93,12 @@ class PackedFacts(Sequence[Fact]):
             those = list(some)
             facts = reader([mine._subject_id for mine in those]) if reader else {}
             for mine in those:
-                mine._facts = facts[mine._subject_id]
+                mine._facts = list(facts[mine._subject_id])
 
-    def made(self) -> Sequence[Fact]:
+    def made(self) -> list[Fact]:
         """Returns the facts."""
         self.read([self])
-        return self._facts or ()
+        return self._facts or []
 
     def __len__(self) -> int:
         """Counts the facts."""
@@ -107,10 +107,10 @@ class PackedFacts(Sequence[Fact]):
     @overload
     def __getitem__(self, place: SupportsIndex) -> Fact: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[Fact]: ...
-    def __getitem__(self, place: SupportsIndex | slice) -> Fact | Sequence[Fact]:
+    def __getitem__(self, place: slice) -> list[Fact]: ...
+    def __getitem__(self, place: SupportsIndex | slice) -> Fact | list[Fact]:
         """Returns a fact, or some."""
-        return list(self.made())[place]
+        return self.made()[place]
 
     def __iter__(self) -> Iterator[Fact]:
         """Walks the facts in order."""
@@ -118,7 +118,7 @@ class PackedFacts(Sequence[Fact]):
 
     def __eq__(self, other: object) -> bool:
         """Compares the facts, whoever holds them."""
-        return isinstance(other, Sequence) and list(self.made()) == list(other)
+        return isinstance(other, Sequence) and self.made() == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
