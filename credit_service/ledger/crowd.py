@@ -29,13 +29,44 @@ from credit_service.ledger.figures import (
 )
 
 
+class Beside:
+    """Holds what stands beside the figures of a crowd: the facts themselves, and their texts."""
+
+    def __init__(self, facts: Sequence[Sequence[Fact]], made_texts: Sequence[Sequence[Any]]) -> None:
+        """Takes the facts of each subject, and the texts of those that are not packed."""
+        self._facts, self._made_texts = facts, made_texts
+        counts = [len(mine) for mine in facts]
+        self.offsets: Ints = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.subject: Ints = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+
+    def fact(self, row: int) -> Fact:
+        """Returns the fact of a row."""
+        subject = int(self.subject[row])
+        return self._facts[subject][row - int(self.offsets[subject])]
+
+    def read(self, rows: Ints) -> None:
+        """Reads the facts of the subjects of rows together."""
+        PackedFacts.read(self._facts[subject] for subject in np.unique(self.subject[rows]).tolist())
+
+    @cached_property
+    def texts(self) -> Sequence[Sequence[Any]]:
+        """Holds the texts beside the rows of each subject."""
+        packed = [mine.texts for mine in self._facts if isinstance(mine, PackedFacts)]
+        read = iter(orjson.loads(b"[" + b",".join(packed) + b"]"))
+        made = iter(self._made_texts)
+        return [next(read) if isinstance(mine, PackedFacts) else next(made) for mine in self._facts]
+
+
 class Kind:
     """Holds the facts of one kind and the rows in which they lie, rising."""
 
-    def __init__(self, name: str, rows: Ints, crowd: "Crowd") -> None:
-        """Takes the rows of the crowd."""
+    def __init__(self, name: str, rows: Ints, figures: Figures, beside: Beside) -> None:
+        """Takes the rows, their figures, and what stands beside the whole crowd.
+
+        The crowd itself is not held: whatever holds each other waits for the collector, and crowds are large.
+        """
         self.name, self.rows, self.lanes = name, rows, LANES[name]
-        self._crowd, self._figures = crowd, crowd.figures[rows]
+        self._beside, self._figures = beside, figures
         self.domain = self._figures[:, DOMAIN]
         self._days: dict[str, Ints] = {}
 
@@ -76,14 +107,14 @@ class Kind:
         if lane is None or lane.form != "compared":
             every = list(self.payloads())
             return [payload.get(field) for payload in (every if places is None else [every[n] for n in places])]
-        subjects = self._crowd.subject[self.rows[chosen]].tolist()
-        beside, numbers = self._crowd.texts, self.codes(field)[chosen].tolist()
+        subjects = self._beside.subject[self.rows[chosen]].tolist()
+        beside, numbers = self._beside.texts, self.codes(field)[chosen].tolist()
         return [None if n < 0 else beside[subject][n] for subject, n in zip(subjects, numbers, strict=True)]
 
     def payloads(self) -> Iterator[Mapping[str, Any]]:
         """Makes the payloads, which costs far more than every array."""
-        PackedFacts.read(self._crowd.facts[subject] for subject in np.unique(self._crowd.subject[self.rows]).tolist())
-        return (self._crowd.fact(row).payload for row in self.rows.tolist())
+        self._beside.read(self.rows)
+        return (self._beside.fact(row).payload for row in self.rows.tolist())
 
 
 class Crowd:
@@ -92,10 +123,9 @@ class Crowd:
     def __init__(self, facts: Sequence[Sequence[Fact]]) -> None:
         """Takes the facts of each subject, sorted by their places."""
         self.facts = facts
-        self.figures = self._figures()
-        counts = [len(mine) for mine in facts]
-        self.offsets: Ints = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        self.subject: Ints = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        self.figures, made_texts = _joined(facts)
+        self._beside = Beside(facts, made_texts)
+        self.offsets, self.subject = self._beside.offsets, self._beside.subject
         self.event_id: Ints = narrow(self.figures, EVENT, np.int64)
         self.day: Ints = self.figures[:, DAY].astype(np.int64)
         self.known_day: Ints = self.figures[:, KNOWN_DAY].astype(np.int64)
@@ -104,7 +134,8 @@ class Crowd:
         codes, starts = np.unique(self.kind[order], return_index=True)
         parts = np.split(order, starts[1:]) if len(codes) else []
         self.kinds: Mapping[str, Kind] = {
-            KINDS[code]: Kind(KINDS[code], rows, self) for code, rows in zip(codes.tolist(), parts, strict=True)
+            KINDS[code]: Kind(KINDS[code], rows, self.figures[rows], self._beside)
+            for code, rows in zip(codes.tolist(), parts, strict=True)
         }
 
     def __len__(self) -> int:
@@ -113,8 +144,7 @@ class Crowd:
 
     def fact(self, row: int) -> Fact:
         """Returns the fact of a row."""
-        subject = int(self.subject[row])
-        return self.facts[subject][row - int(self.offsets[subject])]
+        return self._beside.fact(row)
 
     @cached_property
     def link(self) -> Ints:
@@ -122,20 +152,19 @@ class Crowd:
         places = self.figures[:, LINK].astype(np.int64)
         return np.where(places == ABSENT, ABSENT, places + self.offsets[self.subject])
 
-    @cached_property
+    @property
     def texts(self) -> Sequence[Sequence[Any]]:
-        """Holds the texts beside the rows of each subject."""
-        packed = [mine.texts for mine in self.facts if isinstance(mine, PackedFacts)]
-        read = iter(orjson.loads(b"[" + b",".join(packed) + b"]"))
-        made = iter(self._made_texts)
-        return [next(read) if isinstance(mine, PackedFacts) else next(made) for mine in self.facts]
+        """Returns the texts beside the rows of each subject."""
+        return self._beside.texts
 
-    def _figures(self) -> Figures:
-        plain = [mine for mine in self.facts if not isinstance(mine, PackedFacts)]
-        rows, self._made_texts = figures_of(plain)
-        if len(plain) == len(self.facts):
-            return rows
-        ends = np.cumsum([0, *(len(mine) for mine in plain)]).tolist()
-        parts = iter([rows[start:end].tobytes() for start, end in pairwise(ends)])
-        joined = b"".join([mine.figures if isinstance(mine, PackedFacts) else next(parts) for mine in self.facts])
-        return np.frombuffer(joined, dtype=np.int32).reshape(-1, WIDTH)
+
+def _joined(facts: Sequence[Sequence[Fact]]) -> tuple[Figures, list[list[Any]]]:
+    """Returns the rows of all subjects one after the other, and the texts beside those that are not packed."""
+    plain = [mine for mine in facts if not isinstance(mine, PackedFacts)]
+    rows, texts = figures_of(plain)
+    if len(plain) == len(facts):
+        return rows, texts
+    ends = np.cumsum([0, *(len(mine) for mine in plain)]).tolist()
+    parts = iter([rows[start:end].tobytes() for start, end in pairwise(ends)])
+    joined = b"".join([mine.figures if isinstance(mine, PackedFacts) else next(parts) for mine in facts])
+    return np.frombuffer(joined, dtype=np.int32).reshape(-1, WIDTH), texts
