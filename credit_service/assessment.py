@@ -21,6 +21,7 @@ from credit_service.grades.scoring import MODEL
 from credit_service.grades.tables import standing_rows
 from credit_service.ledger.fact import Fact, key, place_of
 from credit_service.ledger.facts import facts_of
+from credit_service.ledger.figures import PackedFacts
 from credit_service.ledger.relations import bearers
 from credit_service.ledger.tables import is_level, last_collect_time
 from credit_service.legal_days import civil_day
@@ -86,10 +87,10 @@ class Assessor:
         existing: dict[str, list[ListingRow]] = {}
         for row in listings_of(session, ids):
             existing.setdefault(row.subject_id, []).append(row)
-        for g in graded:
-            # Without an edition in force nothing may be said, so nothing may be withdrawn either.
-            if not g.edition_id or not (g.subject_id in existing or _may_list(g)):
-                continue
+        # Without an edition in force nothing may be said, so nothing may be withdrawn either.
+        told = [g for g in graded if g.edition_id and (g.subject_id in existing or _may_list(g))]
+        PackedFacts.read(facts[g.subject_id] for g in told)
+        for g in told:
             findings = [(g.edition_id, finding) for finding in g.findings]
             around = Surroundings(self.edition, facts[g.subject_id], g.subject_id in listed, recorder, now)
             propose(session, (g.subject_id, g.subject_kind), findings, existing.get(g.subject_id, []), around)
@@ -318,6 +319,7 @@ class Assessor:
             graded.extend(self._grade(edition, others, cases, day))
             # Persons are never graded, but the rules speak of them too.
             persons = [m for m in members if m.kind == PERSON]
+            PackedFacts.read(facts[m.subject_id] for m in persons)
             graded.extend(_ungraded(edition, m, facts[m.subject_id], day, _PERSON_PROBLEM) for m in persons)
         return graded
 
@@ -326,6 +328,7 @@ class Assessor:
         try:
             return grade_many(edition, self.scorecards.get(edition.grading.model), cases, day)
         except CreditError as error:
+            PackedFacts.read(case.facts for case in cases)
             pairs = zip(members, cases, strict=True)
             return [_ungraded(edition, member, case.facts, day, error) for member, case in pairs]
 

@@ -16,9 +16,11 @@ from credit_service.changes import head_revision, read_changes
 from credit_service.cli import throwaway
 from credit_service.errors import Reason
 from credit_service.grades.tables import due_subjects, grade_counts, grade_history
+from credit_service.ledger import facts as reading
 from credit_service.ledger.append import Receipt, Reception, append
 from credit_service.listings.tables import ListingRow, listings_of, search_listings
 from credit_service.settings import Settings
+from credit_service.subjects.tables import all_subject_ids
 from tests.conftest import fresh_database
 from training.simulated_city.city import city, planted
 
@@ -192,3 +194,24 @@ def test_subjects_fall_due_when_time_alone_may_change_them(river: River) -> None
     with river.house.database.reading() as session:
         due = due_subjects(session, date(2027, 12, 31).toordinal(), 10)
     assert len(due) == 10
+
+
+def test_a_crowd_reads_facts_together_and_not_subject_by_subject(river: River, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed facts of those who are looked at are read a few times in all, persons and candidates too."""
+    asked: list[int] = []
+    read = reading._read
+
+    def counted(session: Any, subject_ids: Any, **frame: Any) -> Any:
+        asked.append(len(subject_ids))
+        return read(session, subject_ids, **frame)
+
+    with river.house.database.transaction() as session:
+        everybody = list(all_subject_ids(session, "", 10_000))
+        river.house.assessor.assess(session, everybody, NOW)
+        monkeypatch.setattr(reading, "_read", counted)
+        river.house.assessor.assess(session, everybody, NOW)
+    assert len(everybody) > 100
+    # One question for those who bear another's records, one for those a clause is unsure of, one each for persons and
+    # candidates, and as many again for whose listing moved.
+    assert max(asked) > 5
+    assert len(asked) <= 8

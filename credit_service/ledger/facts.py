@@ -119,7 +119,7 @@ def _statement() -> Select[Any]:
         .where(
             col(LedgerEvent.subject_id).in_(bindparam("subject_ids", expanding=True)),
             col(LedgerEvent.collect_time) <= known,
-            # As above.
+            # The clock of a source may be minutes ahead: what was received has happened.
             or_(col(LedgerEvent.occur_time) <= as_of, col(LedgerEvent.collect_time) <= as_of),
             col(LedgerEvent.op) == "ASSERT",
             ~later_version_known(known),

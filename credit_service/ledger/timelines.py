@@ -82,7 +82,7 @@ def fresh(
 def kept(session: Session, after_id: str, limit: int) -> dict[str, tuple[Any, ...] | None]:
     """Returns the timelines after an id, column by column as they are kept; None for those that nobody reads.
 
-    That are those of another layout, and those that an event lies behind.
+    Nobody reads those of another layout, nor those that an event lies behind.
     """
     columns = [col(getattr(Timeline, name)) for name in COLUMNS]
     statement = select(*columns).where(columns[0] > after_id).order_by(columns[0]).limit(limit)

@@ -75,14 +75,16 @@ class Laws:
         return found
 
     def _read(self) -> None:
-        """Reads the facts that will be looked at: of subjects of which a clause is unsure, or proven by equals."""
+        """Reads the facts to look at: of few subjects all, else where a clause is unsure or equals prove it."""
+        if self._screen is None:
+            PackedFacts.read(self.crowd.facts)
+            return
         wanted = (
             any(found is None or not _is_ordered(found) for _, found in rules)
             or any(found is None for _, found in vetoes)
             for rules, vetoes in zip(self._rules or (), self._vetoes or (), strict=True)
         )
-        # Of few subjects, which are looked at one by one, the facts are made already.
-        PackedFacts.read(facts for facts, is_wanted in zip(self.crowd.facts, wanted, strict=False) if is_wanted)
+        PackedFacts.read(facts for facts, is_wanted in zip(self.crowd.facts, wanted, strict=True) if is_wanted)
 
     def ends(self, subject: int) -> list[int]:
         """Returns the first day on which each fact of one subject may no longer be used."""

@@ -3,7 +3,6 @@
 A pattern that no fact passes cannot match, today or later: most clauses are done with before they are looked at.
 """
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -51,7 +50,7 @@ class Sieve:
     def of(self, fact: Fact) -> tuple[int, ...]:
         """Returns the patterns that the fact passes, whatever its days and its links."""
         kind = self._kinds.get(fact.kind)
-        return _NONE if kind is None else kind.groups[kind.group(fact.domain, fact.payload)]
+        return _NONE if kind is None else kind.passed(fact.domain, fact.payload)
 
     def patterns(self, kind: str) -> Sequence[FactPattern]:
         """Returns the patterns of a kind."""
@@ -79,20 +78,13 @@ class _Kind:
         self.patterns = patterns
         self._words = tuple(dict.fromkeys(test.field for test in tests if test.field in closed))
         self._tests = tuple(test for test in tests if test.field not in closed)
-        self._seen: dict[tuple[Any, ...], int] = {}
-        # What the facts of each group pass; facts that are alike in every tested way are one group.
-        self.groups: list[tuple[int, ...]] = []
-        self._adding = threading.Lock()
+        # Facts that are alike in every tested way pass the same patterns.
+        self._seen: dict[tuple[Any, ...], tuple[int, ...]] = {}
 
-    def group(self, domain: str, payload: Mapping[str, Any]) -> int:
+    def passed(self, domain: str, payload: Mapping[str, Any]) -> tuple[int, ...]:
         alike = (domain, *map(payload.get, self._words), *[test.holds(payload) for test in self._tests])
         found = self._seen.get(alike)
-        return self._look(alike, domain, payload) if found is None else found
-
-    def _look(self, alike: tuple[Any, ...], domain: str, payload: Mapping[str, Any]) -> int:
-        passing = (p for p in self.patterns if p.domain in {None, domain} and passes(p.tests, payload))
-        group = tuple(id(pattern) for pattern in passing)
-        with self._adding:
-            self.groups.append(group)
-            number = self._seen[alike] = len(self.groups) - 1
-        return number
+        if found is None:
+            passing = (p for p in self.patterns if p.domain in {None, domain} and passes(p.tests, payload))
+            found = self._seen[alike] = tuple(id(pattern) for pattern in passing)
+        return found
