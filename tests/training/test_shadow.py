@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from credit_service.api.house import House
 from credit_service.cli import main as service
 from credit_service.grades.artefact import golden_text, key_id, load, load_champions, load_keys
+from credit_service.ledger.fact import Fact
 from credit_service.ledger.sources import Source
 from credit_service.legal_days import day_start, day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
@@ -83,8 +84,9 @@ def extract(folder: Path, edition: Edition) -> Extract:
 
 def told(population: Any, place: int) -> list[tuple[str, ...]]:
     """Returns what training may learn of one subject, but for the numbers of events and what they say."""
+    told_of = [n for n, name in enumerate(Fact._fields) if name not in ("event_id", "payload")]
     pairs = zip(population.facts[place], population.superseded[place], strict=True)
-    return sorted(tuple(map(str, (*fact[1:-1], until))) for fact, until in pairs)
+    return sorted((*(str(fact[n]) for n in told_of), str(until)) for fact, until in pairs)
 
 
 def test_extract_tells_what_was_sent(extract: Extract, records: list[dict[str, Any]]) -> None:  # noqa: F811
