@@ -100,8 +100,7 @@ class Assessor:
             moved = {i for i in existing if listed.get(i) != listed_now.get(i)}
             again = self.judge([row for row in rows if row.subject_id in moved], facts, now, listed_now, decided)
             graded = [g for g in graded if g.subject_id not in moved] + again
-        keep(session, self.verdicts(graded), recorder, now)
-        return recorder.write(session)
+        return keep(session, self.verdicts(graded), recorder, now)
 
     def verdicts(self, graded: Sequence[Graded]) -> list[Verdict]:
         """Returns grades as they are kept; subjects without one are left out."""

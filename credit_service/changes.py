@@ -43,6 +43,11 @@ TABLES: list[Any] = [FeedHead, ChangeRow]
 HEAD_ID = 1
 
 
+def entry_key(kind: str, key: str) -> str:
+    """Names an entry of the feed; that of a grade by its subject."""
+    return f"{kind}/{key}"
+
+
 def start(session: Session) -> None:
     """Writes the head of an empty feed."""
     session.add(FeedHead(head_id=HEAD_ID, revision=0))
@@ -75,7 +80,7 @@ class Recorder:
     def _add(
         self, kind: str, key: str, subject: tuple[str, str], change_type: str, *, reason: str = "", document: str = ""
     ) -> None:
-        self._rows.append((f"{kind}/{key}", kind, *subject, change_type, reason, self._now, document))
+        self._rows.append((entry_key(kind, key), kind, *subject, change_type, reason, self._now, document))
 
     def write(self, session: Session) -> int:
         """Writes the gathered changes and returns the last revision."""

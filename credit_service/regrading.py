@@ -95,9 +95,7 @@ def _write(house: House, ids: list[str], asked: "Future[Judged]", clock: Callabl
         verdicts = [Verdict._make(one) for one in said.verdicts]
         present = last_written(session, [verdict.subject_id for verdict in verdicts])
         moved = {i for i in present.keys() | said.numbers.keys() if present.get(i) != said.numbers.get(i)}
-        recorder = Recorder(now)
-        keep(session, [verdict for verdict in verdicts if verdict.subject_id not in moved], recorder, now)
-        recorder.write(session)
+        keep(session, [verdict for verdict in verdicts if verdict.subject_id not in moved], Recorder(now), now)
         again = [*said.others, *sorted(moved)]
         if again:
             assessor.assess(session, again, now)

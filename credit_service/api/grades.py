@@ -17,10 +17,11 @@ from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
 from credit_service.assessment import Frame, Kept, Restated
+from credit_service.changes import ChangeRow
 from credit_service.errors import CreditError, Problem, Reason
 from credit_service.gathering import Gathering
 from credit_service.grades.grading import Explained, Graded
-from credit_service.grades.tables import GradeRow, grade_history
+from credit_service.grades.tables import grade_history
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.fact import Fact, fact_of
 from credit_service.legal_days import civil_day, day_text
@@ -166,10 +167,10 @@ class GradeDoor(OverrideDoor):
         with self.house.database.reading() as session:
             self.house.ask_within(session, call, identifier)
             rows = grade_history(session, identifier, place[0] if place else None, size + 1)
-            times, known = [row.assess_time for row in rows[:size]], self.house.writer.settled(call.now)
+            times, known = [row.commit_time for row in rows[:size]], self.house.writer.settled(call.now)
             restated = {one.time: one for one in self.house.assessor.restated(session, identifier, times, known)}
-        token = wire.page_token(bond, [rows[size - 1].number]) if len(rows) > size else ""
-        grades = [_recorded(row, restated.get(row.assess_time)) for row in rows[:size]]
+        token = wire.page_token(bond, [rows[size - 1].revision]) if len(rows) > size else ""
+        grades = [_recorded(row, restated.get(row.commit_time)) for row in rows[:size]]
         return pb.ListGradeHistoryResponse(grades=grades, next_page_token=token)
 
     def TryGrade(self, request: pb.TryGradeRequest, call: Call) -> pb.TryGradeResponse:
@@ -288,8 +289,8 @@ def _behind(explained: Explained) -> list[int]:
     return sorted(points.union(*(veto.event_ids for veto in explained.graded.vetoes)))
 
 
-def _recorded(row: GradeRow, restated: Restated | None) -> pb.GradeRecord:
-    record = grade_message(wire.loads(row.document), (row.assess_time, row.assess_time))
+def _recorded(row: ChangeRow, restated: Restated | None) -> pb.GradeRecord:
+    record = grade_message(wire.loads(row.document), (row.commit_time, row.commit_time))
     if restated is not None:
         record.restatement.CopyFrom(
             pb.GradeRestatement(

@@ -98,12 +98,12 @@ class OverrideDoor:
         place = wire.page_place(bond, request.page_token, str)
         with self.house.database.reading() as session:
             found = reviews(session, place[0] if place else "", size + 1)
-            rows = subjects_by_id(session, [one.subject_id for one in found])
+            rows = subjects_by_id(session, [subject_id for subject_id, _, _ in found])
         page = found[:size]
-        mine = [one for one in page if call.caller.covers(rows[one.subject_id].supervising_region)]
-        call.asked.extend(one.subject_id for one in mine)
-        grades = [grade_message(wire.loads(one.document), (one.assess_time, one.assess_time)) for one in mine]
-        token = wire.page_token(bond, [page[-1].subject_id]) if len(found) > size else ""
+        mine = [one for one in page if call.caller.covers(rows[one[0]].supervising_region)]
+        call.asked.extend(subject_id for subject_id, _, _ in mine)
+        grades = [grade_message(wire.loads(document), (time, time)) for _, time, document in mine]
+        token = wire.page_token(bond, [page[-1][0]]) if len(found) > size else ""
         return pb.ListReviewsResponse(grades=grades, next_page_token=token)
 
     def _moved(self, request: Any, call: Call, name: str) -> _Decided:

@@ -1,4 +1,4 @@
-"""Keeps what was judged: the grade that stands, every grade that is another one, and the change in the feed."""
+"""Keeps what was judged: every grade that is another one in the feed, and which of them stands."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,8 +7,8 @@ from typing import NamedTuple
 from sqlmodel import Session
 
 from credit_service.changes import Recorder
-from credit_service.database import insert_tuples, upsert_tuples
-from credit_service.grades.tables import CurrentGrade, GradeRow, last_written
+from credit_service.database import upsert_tuples
+from credit_service.grades.tables import KIND, CurrentGrade, last_written
 
 
 class Verdict(NamedTuple):
@@ -26,23 +26,27 @@ class Verdict(NamedTuple):
 
 
 _STANDING = (
-    "subject_id", "grade", "score", "fingerprint", "number", "assess_time", "next_review_day", "document",
-    "is_review_open", "basis",
+    "subject_id", "grade", "score", "fingerprint", "revision", "assess_time", "next_review_day", "is_review_open",
+    "basis",
 )  # fmt: skip
-_RECORDED = ("subject_id", "number", "assess_time", "document")
 
 
-def keep(session: Session, verdicts: Sequence[Verdict], recorder: Recorder, now: datetime) -> None:
-    """Keeps verdicts of different subjects; only those that say something new are recorded and told."""
+def keep(session: Session, verdicts: Sequence[Verdict], recorder: Recorder, now: datetime) -> int:
+    """Keeps verdicts of different subjects and writes the recorder; returns the last revision.
+
+    Only those that say something new are recorded.
+    """
     written = last_written(session, [verdict.subject_id for verdict in verdicts])
-    standing, recorded = [], []
-    for verdict in verdicts:
-        subject_id, kind, grade, score, fingerprint, next_day, document, is_open, basis = verdict
-        number, former = written.get(subject_id, (0, ""))
-        if fingerprint != former:
-            number += 1
-            recorded.append((subject_id, number, now, document))
-            recorder.upsert("grade", subject_id, (subject_id, kind), document)
-        standing.append((subject_id, grade, score, fingerprint, number, now, next_day, document, is_open, basis))
+    new = [v for v in verdicts if v.subject_id not in written or v.fingerprint != written[v.subject_id][1]]
+    for verdict in new:
+        recorder.upsert(KIND, verdict.subject_id, (verdict.subject_id, verdict.subject_kind), verdict.document)
+    last = recorder.write(session)
+    revisions = {subject_id: revision for subject_id, (revision, _) in written.items()}
+    revisions |= {verdict.subject_id: last - place for place, verdict in enumerate(reversed(new))}
+    standing = [
+        (v.subject_id, v.grade, v.score, v.fingerprint, revisions[v.subject_id], now, v.next_review_day,
+         v.is_review_open, v.basis)
+        for v in verdicts
+    ]  # fmt: skip
     upsert_tuples(session, CurrentGrade, _STANDING, standing, ("subject_id",))
-    insert_tuples(session, GradeRow, _RECORDED, recorded)
+    return last

@@ -1,18 +1,22 @@
-"""What is kept of grades: the current one of each subject, and every one that was recorded."""
+"""What is kept of grades: the current one of each subject. Every one that was recorded stands in the feed."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text, false, func, or_, select, text
+from sqlalchemy import BigInteger, Index, false, func, or_, select, text
 from sqlmodel import Field, Session, SQLModel, col
 
+from credit_service.changes import ChangeRow, entry_key
 from credit_service.database import UtcTime, select_by_keys, select_where
 from credit_service.subjects.tables import SubjectRow
 
 
 class CurrentGrade(SQLModel, table=True):
-    """Keeps the grade that stands now, and the day on which it must be looked at again."""
+    """Keeps the grade that stands now, and the day on which it must be looked at again.
+
+    Its document is that of the change at `revision`, by which it was recorded.
+    """
 
     __tablename__ = "current_grade"
     __table_args__ = (
@@ -26,38 +30,30 @@ class CurrentGrade(SQLModel, table=True):
     grade: str
     score: int | None
     fingerprint: str
-    number: int
+    revision: int = Field(sa_type=BigInteger)
     assess_time: datetime = Field(sa_type=UtcTime)
     next_review_day: int | None
-    document: str = Field(sa_type=Text)
     is_review_open: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     # What judged it: digest of the edition, model, and version of this program.
     basis: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
-class GradeRow(SQLModel, table=True):
-    """Keeps one recorded grade for ever."""
-
-    __tablename__ = "grade_record"
-    subject_id: str = Field(primary_key=True)
-    number: int = Field(primary_key=True)
-    assess_time: datetime = Field(sa_type=UtcTime)
-    document: str = Field(sa_type=Text)
-
-
-TABLES: list[Any] = [CurrentGrade, GradeRow]
+TABLES: list[Any] = [CurrentGrade]
+# What a recorded grade is in the feed.
+KIND = "grade"
 
 
 def last_written(session: Session, subject_ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-    """Returns the number of the last recorded grade of each subject, and the digest that it had."""
-    names = ("subject_id", "number", "fingerprint")
+    """Returns the revision by which the grade of each subject was last recorded, and the digest that it had."""
+    names = ("subject_id", "revision", "fingerprint")
     rows = select_by_keys(session, CurrentGrade, names, "subject_id", subject_ids)
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
 _STANDING = """
-    SELECT s.subject_id, s.kind, s.supervising_region, g.document, g.next_review_day, g.assess_time, g.basis
-    FROM subject s LEFT JOIN current_grade g ON g.subject_id = s.subject_id WHERE s.subject_id"""
+    SELECT s.subject_id, s.kind, s.supervising_region, c.document, g.next_review_day, g.assess_time, g.basis
+    FROM subject s LEFT JOIN current_grade g ON g.subject_id = s.subject_id
+    LEFT JOIN change c ON c.revision = g.revision WHERE s.subject_id"""
 
 
 def standing_rows(session: Session, subject_ids: Sequence[str]) -> Sequence[Any]:
@@ -88,12 +84,12 @@ def stale_subjects(session: Session, bases: Collection[str], day: int, after: st
     return session.execute(statement).scalars().all()
 
 
-def grade_history(session: Session, subject_id: str, before_number: int | None, limit: int) -> Sequence[GradeRow]:
-    """Returns recorded grades, newest first, before a number."""
-    statement = select(GradeRow).where(col(GradeRow.subject_id) == subject_id)
-    if before_number is not None:
-        statement = statement.where(col(GradeRow.number) < before_number)
-    return session.execute(statement.order_by(col(GradeRow.number).desc()).limit(limit)).scalars().all()
+def grade_history(session: Session, subject_id: str, before: int | None, limit: int) -> Sequence[ChangeRow]:
+    """Returns recorded grades, newest first, before a revision."""
+    statement = select(ChangeRow).where(col(ChangeRow.entry_key) == entry_key(KIND, subject_id))
+    if before is not None:
+        statement = statement.where(col(ChangeRow.revision) < before)
+    return session.execute(statement.order_by(col(ChangeRow.revision).desc()).limit(limit)).scalars().all()
 
 
 def due_subjects(session: Session, day: int, limit: int) -> Sequence[str]:
@@ -107,10 +103,16 @@ def due_subjects(session: Session, day: int, limit: int) -> Sequence[str]:
     return session.execute(statement).scalars().all()
 
 
-def reviews(session: Session, after: str, limit: int) -> Sequence[CurrentGrade]:
-    """Returns the grades under review, in order of subject, after one."""
-    statement = select(CurrentGrade).where(col(CurrentGrade.is_review_open), col(CurrentGrade.subject_id) > after)
-    return session.execute(statement.order_by(col(CurrentGrade.subject_id)).limit(limit)).scalars().all()
+def reviews(session: Session, after: str, limit: int) -> Sequence[tuple[str, datetime, str]]:
+    """Returns (subject, time, document) of the grades under review, in order of subject, after one."""
+    statement = (
+        select(col(CurrentGrade.subject_id), col(CurrentGrade.assess_time), col(ChangeRow.document))
+        .join(ChangeRow, col(ChangeRow.revision) == col(CurrentGrade.revision))
+        .where(col(CurrentGrade.is_review_open), col(CurrentGrade.subject_id) > after)
+        .order_by(col(CurrentGrade.subject_id))
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in session.execute(statement)]
 
 
 def grade_counts(session: Session) -> dict[str, int]:

@@ -5,6 +5,7 @@ PostgreSQL they may be one, so each chain keeps its place in a version table of 
 """
 
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 from alembic import command
@@ -31,13 +32,11 @@ def upgrade(database_url: str, audit_url: str) -> list[str]:
     """Brings both databases to the newest migration; returns what was run, in order."""
     ran: list[str] = []
     for chain, url in zip(CHAINS, (database_url, audit_url), strict=True):
-        database = Database(url, AUDIT_LOCK)
-        with database.engine.connect() as connection:
+        with closing(Database(url, AUDIT_LOCK)) as database, database.engine.connect() as connection:
             before = _current(connection, chain)
             command.upgrade(_config(chain, connection), "head")
             connection.commit()
             ran += [f"{chain}/{name}" for name in _names(chain) if before is None or name > before]
-        database.close()
     _start_heads(database_url)
     return ran
 

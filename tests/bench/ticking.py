@@ -98,8 +98,8 @@ def _subject(n: int) -> dict[str, Any]:
 
 def _grade(n: int, idle: int) -> dict[str, Any]:
     return {
-        "subject_id": _id(n), "grade": "PENDING", "score": None, "fingerprint": "", "number": 1, "assess_time": BEGUN,
-        "next_review_day": idle, "document": "{}",
+        "subject_id": _id(n), "grade": "PENDING", "score": None, "fingerprint": "", "revision": 0, "assess_time": BEGUN,
+        "next_review_day": idle,
     }  # fmt: skip
 
 

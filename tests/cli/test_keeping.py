@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, event, text
 
 from credit_service import migrations
 from credit_service.backup import archive
-from credit_service.database import Database, insert_rows
+from credit_service.changes import Recorder
+from credit_service.database import Database
 from credit_service.errors import CreditError
-from credit_service.grades.tables import GradeRow
 from credit_service.ledger.tables import head
 from tests.cli.conftest import Command
 from tests.ledger.conftest import NOW
@@ -221,8 +221,10 @@ def test_backup_killed_in_the_middle_leaves_no_file(tmp_path: Path, database_url
     migrations.upgrade(database_url, database_url.replace("credit.db", "credit.audit.db"))
     database = Database(database_url)
     with database.transaction() as session:
-        row = {"subject_id": "USCC:X", "assess_time": NOW, "document": json.dumps(["记录"] * 50)}
-        insert_rows(session, GradeRow, [row | {"number": number} for number in range(MANY)])
+        recorder = Recorder(NOW)
+        for _ in range(MANY):
+            recorder.upsert("grade", "USCC:X", ("USCC:X", "ENTERPRISE"), json.dumps(["记录"] * 50))
+        recorder.write(session)
     database.close()
     command = [sys.executable, "-m", "credit_service", "backup", str(file), "--url", database_url]
     running = subprocess.Popen(command, stderr=subprocess.PIPE)

@@ -37,6 +37,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0009",
         "ledger/0010",
         "ledger/0011",
+        "ledger/0012",
         "audit/0001",
     ]
     assert command("migrate", "--url", url, "--json").json()["migrations"] == [
@@ -51,6 +52,7 @@ def test_migrate_names_what_runs_and_runs_it_once(command: Command, tmp_path: Pa
         "ledger/0009",
         "ledger/0010",
         "ledger/0011",
+        "ledger/0012",
         "audit/0001",
     ]
     assert "nothing" in command("migrate", "--url", url).err

@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, text
-from sqlmodel import Session
 
 from credit_service import changes, migrations
 from credit_service.audit import tables as audit_tables
@@ -25,7 +25,7 @@ from credit_service.remedies import tables as remedy_tables
 from credit_service.subjects.tables import SubjectRow
 from credit_service.subjects.vault import PersonalValue, SubjectKey
 
-STEPS = [*(f"ledger/{number:04d}" for number in range(1, 12)), "audit/0001"]
+STEPS = [*(f"ledger/{number:04d}" for number in range(1, 13)), "audit/0001"]
 CHAINS: dict[str, list[Any]] = {
     "ledger": [
         *ledger_tables.TABLES, *streams.TABLES, *relations.TABLES, *quarantine.TABLES,
@@ -118,35 +118,26 @@ def test_engine_is_the_one_that_knows_the_dialect() -> None:
         Database("sqlite:////nowhere/at/all/credit.db")
 
 
-def undo_mending(session: Session) -> None:
-    """Takes quarantine back to what it was before ledger/0010."""
-    for index in ("waiting", "superseded", "case"):
-        session.execute(text(f"DROP INDEX ix_quarantined_record_{index}"))
-    for name in ("superseded_by", "case_id"):
-        session.execute(text(f"ALTER TABLE quarantined_record DROP COLUMN {name}"))
-    session.execute(
-        text(
-            "CREATE INDEX ix_quarantined_record_waiting"
-            " ON quarantined_record (source, receive_time, record_id, version)"
-        )
-    )
+def brought_to(url: str, number: str) -> Database:
+    """Returns an empty ledger as a program made it whose newest migration was this one."""
+    database = Database(url)
+    with database.engine.connect() as connection:
+        command.upgrade(migrations._config("ledger", connection), number)
+        connection.commit()
+    return database
 
 
 def test_what_waited_before_is_told_its_case_by_the_migration(database_url: str) -> None:
-    urls = both(database_url)
-    migrations.upgrade(*urls)
-    database = Database(database_url)
+    urls, database = both(database_url), brought_to(database_url, "0009")
     ids = [f"罚{n}号:91350100M000100Y44" for n in range(1100)] + ["no code"]
     with database.transaction() as session:
-        undo_mending(session)
         for record_id in ids:
             record = {"source_record_id": record_id, "subject": {"code": "91350100m000100y44", "name": "甲"}}
             session.execute(
                 text("INSERT INTO quarantined_record VALUES ('bureau', :id, 1, 5, :record, '[]', NULL)"),
                 {"id": record_id, "record": json.dumps(record, ensure_ascii=False)},
             )
-        session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0009'"))
-    assert migrations.upgrade(*urls) == ["ledger/0010", "ledger/0011"]
+    assert migrations.upgrade(*urls) == STEPS[9:]
     with database.reading() as session:
         cases = dict(session.execute(text("SELECT record_id, case_id FROM quarantined_record")).all())
     assert cases == {i: quarantine.case_of(i, "91350100M000100Y44") for i in ids}
@@ -155,9 +146,7 @@ def test_what_waited_before_is_told_its_case_by_the_migration(database_url: str)
 
 
 def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: str) -> None:
-    urls = both(database_url)
-    migrations.upgrade(*urls)
-    database = Database(database_url)
+    urls, database = both(database_url), brought_to(database_url, "0006")
     columns = [column.name for column in listing_tables.ListingMoveRow.__table__.columns]  # type: ignore[attr-defined]  # SQLModel's type hides it
     values = {"number": 1, "from_state": None, "move_time": 5, "legal_time": 5, "facts": '{"字": 1}'}
     row = {name: values.get(name, "USCC:X") for name in columns}
@@ -167,17 +156,58 @@ def test_acts_made_before_the_chain_are_linked_by_the_migration(database_url: st
             given = {**row, "number": number, "move_time": time}
             marks = ", ".join(f":{name}" for name in columns)
             session.execute(text(f"INSERT INTO listing_move ({names}) VALUES ({marks})"), given)  # as above
-        undo_mending(session)
-        session.execute(text("DROP TABLE act"))
-        for table in ("override_move", "timeline"):
-            session.execute(text(f"DROP TABLE {table}"))
-        session.execute(text("DROP INDEX ix_current_grade_review"))
-        for name in ("is_review_open", "basis"):
-            session.execute(text(f"ALTER TABLE current_grade DROP COLUMN {name}"))
-        session.execute(text(f"UPDATE {migrations.version_table('ledger')} SET version_num = '0006'"))
-    assert migrations.upgrade(*urls) == [f"ledger/{number:04d}" for number in range(7, 12)]
+    assert migrations.upgrade(*urls) == STEPS[6:]
     with database.transaction() as session:
         assert verify_acts(session) == VerifiedActs(2, None)
         session.execute(text("UPDATE listing_move SET reason = 'other' WHERE number = 1"))
         assert verify_acts(session).broken_number == 2
+    database.close()
+
+
+GRADE = '{"as_of":"2026-11-01","grade":"%s"}'
+
+
+def old_grades(database: Database) -> None:
+    """Writes two recorded grades of one subject and one of another, each three times, as was done before."""
+    change = "INSERT INTO change VALUES (:revision, :key, 'grade', :id, 'ENTERPRISE', 'UPSERT', '', :time, :document)"
+    record = "INSERT INTO grade_record VALUES (:id, :number, :time, :document)"
+    current = (
+        "INSERT INTO current_grade (subject_id, grade, score, fingerprint, number, assess_time, next_review_day,"
+        " document, is_review_open, basis) VALUES (:id, :grade, 700, 'f', :number, :time, 9, :document, true, 'b')"
+    )
+    told = [("USCC:X", 1, "B"), ("USCC:Y", 1, "B"), ("USCC:X", 2, "C")]
+    with database.transaction() as session:
+        for revision, (subject_id, number, grade) in enumerate(told, 1):
+            row = {
+                "revision": revision, "id": subject_id, "key": f"grade/{subject_id}", "number": number,
+                "time": revision * 10, "grade": grade, "document": GRADE % grade,
+            }  # fmt: skip
+            for statement in (change, record, *((current,) if revision > 1 else ())):
+                session.execute(text(statement), row)
+
+
+def test_recorded_grades_are_found_in_the_feed_after_the_migration(database_url: str) -> None:
+    urls, database = both(database_url), brought_to(database_url, "0011")
+    old_grades(database)
+    assert migrations.upgrade(*urls) == STEPS[11:]
+    with database.reading() as session:
+        written = grade_tables.last_written(session, ["USCC:X", "USCC:Y", "USCC:Z"])
+        history = [(row.revision, row.document) for row in grade_tables.grade_history(session, "USCC:X", None, 9)]
+        under_review = [(row[0], row[2]) for row in grade_tables.reviews(session, "", 9)]
+    assert written == {"USCC:X": (3, "f"), "USCC:Y": (2, "f")}
+    assert history == [(3, GRADE % "C"), (1, GRADE % "B")]
+    assert under_review == [("USCC:X", GRADE % "C"), ("USCC:Y", GRADE % "B")]
+    database.close()
+
+
+def test_recorded_grade_that_the_feed_does_not_hold_stops_the_migration(database_url: str) -> None:
+    urls, database = both(database_url), brought_to(database_url, "0011")
+    old_grades(database)
+    with database.transaction() as session:
+        session.execute(text("DELETE FROM change WHERE revision = 1"))
+    with pytest.raises(RuntimeError, match="got 1 recorded grades that the feed does not hold"):
+        migrations.upgrade(*urls)
+    assert migrations.pending(*urls)[0] == "ledger/0012"
+    with database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM grade_record")).scalar_one() == 3
     database.close()
