@@ -32,6 +32,9 @@ LEAST = -(2**63)
 # What a connection keeps of the pages of a SQLite file. The writer's grows full early and stays so; one that reads is
 # emptied by every commit of the writer, and there are many.
 WRITER_CACHE_KIB, READER_CACHE_KIB = 32768, 8192
+# Pages of the write-ahead log before a commit carries them over to a SQLite file: of four commits in a row those pages
+# that all of them wrote go over once.
+CHECKPOINT_PAGES = 4000
 # Statements that a connection to a SQLite file keeps prepared: the steady ones of collecting and judging find room.
 # Those that ask for a list differ by its length, hold a quarter of a megabyte each, and would fill any number.
 PREPARED = 48
@@ -351,7 +354,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     # FULL: an acknowledged event survives a power failure, which NORMAL does not promise.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{READER_CACHE_KIB}"):
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{READER_CACHE_KIB}",
+        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+    ):  # fmt: skip
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

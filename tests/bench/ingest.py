@@ -26,7 +26,7 @@ from credit_service import migrations
 from credit_service.api.wire import draft_of
 from credit_service.cli.connection import Connection, read_profile
 from credit_service.cli.settling import wait_until_judged
-from credit_service.database import WRITER_CACHE_KIB
+from credit_service.database import CHECKPOINT_PAGES, WRITER_CACHE_KIB
 from credit_service.v1 import ledger_pb2, ledger_pb2_grpc
 from tests.stories.processes import ServerProcess, server_process
 from training.simulated_city.city import city
@@ -178,7 +178,10 @@ def connected(dialect: str, url: str) -> Iterator[Any]:
     """Opens the plain driver the way the service opens it."""
     if dialect == "sqlite":
         connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{WRITER_CACHE_KIB}"):
+        for pragma in (
+            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{WRITER_CACHE_KIB}",
+            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+        ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
     else:
         connection = psycopg.connect(url, autocommit=True)
