@@ -258,8 +258,14 @@ def _parsed_time(path: str, value: Any) -> datetime:
 
 def timestamp(time: datetime) -> timestamp_pb2.Timestamp:
     """Returns a time as a message."""
+    seconds, nanos = seconds_and_nanos(time)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
+
+
+def seconds_and_nanos(time: datetime) -> tuple[int, int]:
+    """Returns the parts of a time in a message."""
     seconds, rest = divmod(to_microseconds(time), 1_000_000)
-    return timestamp_pb2.Timestamp(seconds=seconds, nanos=rest * 1000)
+    return seconds, rest * 1000
 
 
 def _draft_time(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> datetime | None:
