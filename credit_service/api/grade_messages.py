@@ -20,8 +20,9 @@ def grade_message(document: Mapping[str, Any], frame: tuple[datetime, datetime])
 
 def state_frame(record: pb.GradeRecord, frame: tuple[datetime, datetime]) -> None:
     """States the time frame that a grade was asked for."""
-    for stated, time in zip((record.as_of_time, record.known_time), frame, strict=True):
-        stated.seconds, stated.nanos = wire.seconds_and_nanos(time)
+    as_of, known = frame
+    record.as_of_time.CopyFrom(stated := wire.timestamp(as_of))
+    record.known_time.CopyFrom(stated if known is as_of else wire.timestamp(known))
 
 
 def untimed_message(document: Mapping[str, Any]) -> pb.GradeRecord:

@@ -258,14 +258,8 @@ def _parsed_time(path: str, value: Any) -> datetime:
 
 def timestamp(time: datetime) -> timestamp_pb2.Timestamp:
     """Returns a time as a message."""
-    seconds, nanos = seconds_and_nanos(time)
-    return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
-
-
-def seconds_and_nanos(time: datetime) -> tuple[int, int]:
-    """Returns the parts of a time in a message."""
     seconds, rest = divmod(to_microseconds(time), 1_000_000)
-    return seconds, rest * 1000
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=rest * 1000)
 
 
 def _draft_time(name: str, message: timestamp_pb2.Timestamp, problems: list[Problem]) -> datetime | None:
@@ -284,6 +278,8 @@ def _draft_instant(name: str, message: timestamp_pb2.Timestamp, problems: list[P
 
 def time_frame(frame: subjects_pb2.TimeFrame, now: datetime) -> tuple[datetime, datetime]:
     """Returns (as of, known), by default now; the future is refused."""
+    if not frame.ByteSize():
+        return now, now
     times = []
     for name in ("as_of_time", "known_time"):
         time = now
