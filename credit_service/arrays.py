@@ -1,6 +1,8 @@
 """Arrays of days and marks, and the arithmetic of legal periods over them."""
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,14 @@ _MONTHS = np.arange(f"{_YEARS[0]}-01", f"{_YEARS[1]}-02", dtype="datetime64[M]")
 _STARTS: Ints = _MONTHS.astype(np.int64) + EPOCH_DAY
 _LENGTHS: Ints = np.diff(_STARTS)
 _MONTH_OF = np.repeat(np.arange(len(_LENGTHS), dtype=np.int32), _LENGTHS)
+
+
+def one_of(found: NDArray[Any], wanted: Iterable[float]) -> Bools:
+    """Marks what equals one of a few values: to sort them, as numpy does for many, costs more than to compare."""
+    marked = np.zeros(len(found), dtype=np.bool_)
+    for value in wanted:
+        marked |= found == value
+    return marked
 
 
 def forward(days: Ints, months: Ints) -> Ints:

@@ -73,13 +73,9 @@ class GradeDoor(OverrideDoor):
 
     def _answers(self, asked: Sequence["_Asked"]) -> list["_Answer | Exception"]:
         """Answers many questions, each from its kept grade where that stands, else by judging them together."""
-        by_day: dict[int, list[str]] = {}
-        for one in asked:
-            by_day.setdefault(civil_day(one.call.now), []).append(one.subject_id)
         answers: list[_Answer | Exception] = []
         with self.house.database.reading() as session:
-            kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in by_day.items()}
-            stand = [kept[civil_day(one.call.now)].get(one.subject_id) for one in asked]
+            stand = self._standing(session, asked)
             found = self._found(session, asked, stand)
             for one, mine, (document, frame) in zip(asked, stand, found, strict=True):
                 try:
@@ -87,6 +83,17 @@ class GradeDoor(OverrideDoor):
                 except Exception as error:  # noqa: BLE001  # it belongs to the one that asked
                     answers.append(error)
         return answers
+
+    def _standing(self, session: Session, asked: Sequence["_Asked"]) -> list[Kept | None]:
+        """Returns what is kept of each subject, none of the unknown; no grade where none is asked about now."""
+        if not any(one.is_now for one in asked):
+            known = self.house.assessor.met(session, [one.subject_id for one in asked])
+            return [known.get(one.subject_id) for one in asked]
+        by_day: dict[int, list[str]] = {}
+        for one in asked:
+            by_day.setdefault(civil_day(one.call.now), []).append(one.subject_id)
+        kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in by_day.items()}
+        return [kept[civil_day(one.call.now)].get(one.subject_id) for one in asked]
 
     def _found(
         self, session: Session, asked: Sequence["_Asked"], stand: Sequence[Kept | None]
