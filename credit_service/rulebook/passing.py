@@ -17,12 +17,12 @@ _WORDS, _NUMBERS = frozenset({"enum", "bool"}), frozenset({"int", "number"})
 
 def passing(kind: Kind, tests: Iterable[Test], known: Known) -> Bools:
     """Marks the facts that pass every test."""
-    found = np.ones(len(kind.rows), dtype=np.bool_)
+    found: Bools | None = None
     for test in tests:
         if test not in known:
             known[test] = _holds(kind, test)
-        found &= known[test]
-    return found
+        found = known[test] if found is None else found & known[test]
+    return np.ones(len(kind.rows), dtype=np.bool_) if found is None else found
 
 
 def _holds(kind: Kind, test: Test) -> Bools:

@@ -80,9 +80,12 @@ class Screen:
         """Returns the parts of laws, each with the subjects whose facts can meet one of its laws."""
         wanted: dict[int, tuple[Condition, Bools]] = {}
         for needed, parts in self.edition.law_sieve.laws:
+            those = [self._stretches.passing_rows(pattern) for pattern in needed]
+            if not all(map(len, those)):
+                continue
             met = np.ones(self.subjects, dtype=np.bool_)
-            for pattern in needed:
-                met &= self.marked(self._stretches.passing_rows(pattern))
+            for rows in those:
+                met &= self.marked(rows)
             if met.any():
                 for part in parts:
                     known = wanted.get(id(part))
