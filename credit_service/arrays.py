@@ -1,6 +1,8 @@
 """Arrays of days and marks, and the arithmetic of legal periods over them."""
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,16 @@ _LENGTHS: Ints = np.diff(_STARTS)
 _MONTH_OF = np.repeat(np.arange(len(_LENGTHS), dtype=np.int32), _LENGTHS)
 
 
-def forward(days: Ints, months: Ints) -> Ints:
-    """Moves days forward by months and clamps to the end of the month."""
+def one_of(found: NDArray[Any], wanted: Iterable[float]) -> Bools:
+    """Marks what equals one of a few values: to sort them, as numpy does for many, costs more than to compare."""
+    marked = np.zeros(len(found), dtype=np.bool_)
+    for value in wanted:
+        marked |= found == value
+    return marked
+
+
+def forward(days: Ints, months: Ints | np.int64) -> Ints:
+    """Moves days forward by months, one number for all or one for each, and clamps to the end of the month."""
     if len(days) and (days.min() < _FIRST_DAY or days.max() >= _FIRST_DAY + len(_MONTH_OF)):
         return _moved_far(days, months)
     month = _MONTH_OF[days - _FIRST_DAY]
@@ -38,7 +48,7 @@ def forward(days: Ints, months: Ints) -> Ints:
     return moved
 
 
-def _moved_far(days: Ints, months: Ints) -> Ints:
+def _moved_far(days: Ints, months: Ints | np.int64) -> Ints:
     """Moves days of any century, without the tables, for many times the price."""
     dates = (days - EPOCH_DAY).astype("datetime64[D]")
     start = dates.astype("datetime64[M]")
@@ -52,9 +62,14 @@ def _moved_far(days: Ints, months: Ints) -> Ints:
 
 def after(period: Period, days: Ints) -> Ints:
     """Returns the days a period later, as `Period.after` does it one by one; NEVER stays."""
-    found = np.full(len(days), NEVER, dtype=np.int64)
     dated = days < NEVER
-    some = days[dated]
-    moved = forward(some, np.full(len(some), period.months, dtype=np.int64)) if period.months else some
-    found[dated] = moved + period.days
+    if dated.all():
+        return _later(period, days)
+    found = np.full(len(days), NEVER, dtype=np.int64)
+    found[dated] = _later(period, days[dated])
     return found
+
+
+def _later(period: Period, days: Ints) -> Ints:
+    moved: Ints = (forward(days, np.int64(period.months)) if period.months else days) + period.days
+    return moved

@@ -35,7 +35,7 @@ from credit_service.rulebook.laws import FEW
 from credit_service.rulebook.usable import unusable_from
 from credit_service.rulebook.view import View
 from credit_service.subjects.schemes import split
-from credit_service.subjects.tables import Judged, kinds_of, met, subjects_by_id
+from credit_service.subjects.tables import Judged, kinds_of, met, regions_of, subjects_by_id
 
 PERSON = "PERSON"
 # As of, and known by.
@@ -226,6 +226,11 @@ class Assessor:
                 if basis == bases[judged_by]:
                     found[subject_id] = Kept(kind, region, document, from_microseconds(assessed))
         return found
+
+    def met(self, session: Session, subject_ids: Sequence[str]) -> dict[str, Kept]:
+        """Returns the known subjects, for questions that no kept grade answers."""
+        rows = regions_of(session, subject_ids)
+        return {subject_id: Kept(kind, region, None, None) for subject_id, kind, region in rows}
 
     def bases(self, day: int) -> frozenset[str]:
         """Returns what a grade of the day may have been judged by, of every scheme that an edition governs."""

@@ -146,8 +146,10 @@ class Writer:
 
         An answer given for it can be given again: nothing will be stored with an earlier receipt.
         """
-        stamps = (self._open_stamp, self._acting_stamp)
-        return min([now, *(stamp - MICROSECOND for stamp in stamps if stamp is not None)])
+        for stamp in (self._open_stamp, self._acting_stamp):
+            if stamp is not None and stamp <= now:
+                now = stamp - MICROSECOND
+        return now
 
     def _run(self) -> None:
         while True:

@@ -83,6 +83,7 @@ class Database:
         self._lock_number = lock_number
         self._writer = threading.Lock()
         self._writing: Connection | None = None
+        self._watching: Any = None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -130,6 +131,20 @@ class Database:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
+    def version(self) -> int | None:
+        """Returns what moves whenever somebody commits, be it another process; for one thread, as it asks no disk.
+
+        None on PostgreSQL, which could only say so across the network.
+        """
+        if not self.is_sqlite:
+            return None
+        if self._watching is None:
+            # One connection alone has numbers that can be compared, and one that never writes misses no commit.
+            self._watching = self.engine.raw_connection()
+            self._watching.detach()
+        number: int = self._watching.dbapi_connection.execute("PRAGMA data_version").fetchone()[0]
+        return number
+
     def create_tables(self, tables: list[Any]) -> None:
         """Creates the given tables where they are missing; tests use it, operators migrate."""
         SQLModel.metadata.create_all(self.engine, tables=tables)
@@ -139,6 +154,9 @@ class Database:
         if self._writing is not None:
             self._writing.close()
             self._writing = None
+        if self._watching is not None:
+            self._watching.close()
+            self._watching = None
         self.engine.dispose()
 
 

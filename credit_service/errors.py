@@ -174,6 +174,8 @@ def _fits_as_id(number: str) -> bool:
 
 def shown(value: object, limit: int = 80) -> str:
     """Shortens a received value so that a message can show it; ID numbers are masked."""
+    if value == "":
+        return ""
     text = without_id_numbers(value if isinstance(value, str) else repr(value))
     text = "".join(c if c.isprintable() else "�" for c in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

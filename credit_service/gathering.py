@@ -13,7 +13,7 @@ Run = Callable[..., Awaitable[Any]]
 AT_ONCE = 500
 # A turn begins when nobody has come for so many passes of the event loop, which take some microseconds each: every
 # turn has a price of its own, and those that are about to ask share it.
-QUIET_PASSES = 8
+QUIET_PASSES = 16
 MOST_PAUSES = 10
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import inspect
 import logging
+import secrets
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Executor
 from contextlib import aclosing
@@ -27,6 +27,7 @@ from credit_service.errors import CreditError, Reason, shown
 
 T = TypeVar("T")
 _END = object()
+_NOBODY, _NOTHING = Caller("", "", ""), Access(frozenset())
 MUST_KEEP = 200
 
 
@@ -134,11 +135,10 @@ class Around:
     async def _open(self, method: str, context: Any) -> "_Opened":
         """Identifies the caller and checks the table; refuses before any work."""
         begun, metadata = time.monotonic(), _texts(context.invocation_metadata() or ())
-        request_id = metadata.get("x-request-id", "")[:64] or uuid.uuid4().hex
+        request_id = metadata.get("x-request-id", "")[:64] or secrets.token_hex(16)
         purpose = shown(metadata.get("x-purpose-bin", metadata.get("x-purpose", "")).strip(), MUST_KEEP)
-        nobody = Caller("", "", "")
-        call = Call(nobody, method, self.clock(), request_id, purpose, self.executor)
-        opened = _Opened(call, Access(frozenset()), begun, self.meter)
+        call = Call(_NOBODY, method, self.clock(), request_id, purpose, self.executor)
+        opened = _Opened(call, _NOTHING, begun, self.meter)
         try:
             call.caller = read_caller(context.auth_context())
             opened.access = check_access(method, call.caller, purpose)

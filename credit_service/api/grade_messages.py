@@ -1,7 +1,8 @@
 """Grades and overrides as messages: what is kept becomes what is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from credit_service.api import wire
 from credit_service.grades.overrides import OverrideMoveRow, state_of
@@ -10,17 +11,30 @@ from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import rulebook_pb2
 
 
-def grade_message(document: dict, frame: tuple[datetime, datetime]) -> pb.GradeRecord:  # type: ignore[type-arg]  # JSON
-    """Returns the after-image of a grade as a message; what was not computed stays absent."""
+def grade_message(document: Mapping[str, Any], frame: tuple[datetime, datetime]) -> pb.GradeRecord:
+    """Returns the after-image of a grade as a message at a time frame; what was not computed stays absent."""
+    record = untimed_message(document)
+    state_frame(record, frame)
+    return record
+
+
+def state_frame(record: pb.GradeRecord, frame: tuple[datetime, datetime]) -> None:
+    """States the time frame that a grade was asked for."""
+    as_of, known = frame
+    record.as_of_time.CopyFrom(stated := wire.timestamp(as_of))
+    record.known_time.CopyFrom(stated if known is as_of else wire.timestamp(known))
+
+
+def untimed_message(document: Mapping[str, Any]) -> pb.GradeRecord:
+    """Returns the after-image of a grade as a message without a time frame."""
     record = pb.GradeRecord(
         subject=wire.ref_of(document["subject_id"]), grade=pb.Grade.Value(f"GRADE_{document['grade']}"),
         score=document.get("score"), probability=document.get("probability"),
         pending_zh=document.get("pending_zh"), pending_en=document.get("pending_en"),
         is_review_open=document["is_review_open"], edition_id=document["edition_id"],
         model_id=document.get("model_id"), next_review_date=document.get("next_review_date"),
-        as_of_time=wire.timestamp(frame[0]), known_time=wire.timestamp(frame[1]), mode=document.get("mode", ""),
-        is_model_retired=document.get("is_retired", False), held_zh=document.get("held_zh"),
-        held_en=document.get("held_en"),
+        mode=document.get("mode", ""), is_model_retired=document.get("is_retired", False),
+        held_zh=document.get("held_zh"), held_en=document.get("held_en"),
     )  # fmt: skip
     if "earned_grade" in document:
         record.earned_grade = pb.Grade.Value(f"GRADE_{document['earned_grade']}")

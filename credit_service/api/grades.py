@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
@@ -12,10 +12,11 @@ from credit_service.api import wire
 from credit_service.api.access import check_subject
 from credit_service.api.calls import Call
 from credit_service.api.checking import check_all
-from credit_service.api.grade_messages import grade_message
+from credit_service.api.grade_messages import grade_message, state_frame, untimed_message
 from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
+from credit_service.api.shelf import Shelf, Shown
 from credit_service.assessment import Frame, Kept, Restated
 from credit_service.changes import ChangeRow
 from credit_service.errors import CreditError, Problem, Reason
@@ -48,28 +49,34 @@ class GradeDoor(OverrideDoor):
         super().__init__(house)
         # The silent sources, and as of which turn of the feed and minute.
         self._silent: tuple[tuple[int, datetime], list[str]] | None = None
+        self._shelf = Shelf(house.database)
         # Apart, so that what is kept never waits for what must be judged.
         self._kept, self._judged = Gathering(self._answers), Gathering(self._answers, JUDGING_PAUSE)
 
     async def GetGrade(self, request: pb.GetGradeRequest, call: Call) -> pb.GetGradeResponse:
-        """Returns one grade; those asked for at one time are read together."""
+        """Returns one grade: from the shelf, or read together with those asked for at one time."""
         frame, identifier = self.house.frame(request.time_frame, call), wire.id_of(request.subject)
         call.asked.append(identifier)
         check_subject(call.caller, identifier)
-        is_now = _is_now(request)
-        gathering = self._kept if is_now else self._judged
-        states = tuple(request.time_frame.HasField(name) for name in ("as_of_time", "known_time"))
-        return await gathering.ask(_Asked(identifier, call, frame, is_now, states), call.run)
+        if not _is_now(request):
+            states = tuple(request.time_frame.HasField(name) for name in ("as_of_time", "known_time"))
+            asked = _Asked(identifier, call, frame, is_now=False, states=states)
+            return _response(await self._judged.ask(asked, call.run), asked)
+        asked = _Asked(identifier, call, frame, is_now=True, states=(False, False))
+        state = self._shelf.state(civil_day(call.now))
+        shown, silent = self._shelf.take(identifier, frame[1]), self._silent_now(call.now)
+        if shown is not None and silent is not None:
+            return _response(_Answer(shown, frame, self._speaking(silent, identifier)), asked)
+        answer = await self._kept.ask(asked, call.run)
+        if answer.is_kept:
+            self._shelf.put(identifier, answer.shown, state)
+        return _response(answer, asked)
 
-    def _answers(self, asked: Sequence["_Asked"]) -> list[pb.GetGradeResponse | Exception]:
+    def _answers(self, asked: Sequence["_Asked"]) -> list["_Answer | Exception"]:
         """Answers many questions, each from its kept grade where that stands, else by judging them together."""
-        by_day: dict[int, list[str]] = {}
-        for one in asked:
-            by_day.setdefault(civil_day(one.call.now), []).append(one.subject_id)
-        answers: list[pb.GetGradeResponse | Exception] = []
+        answers: list[_Answer | Exception] = []
         with self.house.database.reading() as session:
-            kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in by_day.items()}
-            stand = [kept[civil_day(one.call.now)].get(one.subject_id) for one in asked]
+            stand = self._standing(session, asked)
             found = self._found(session, asked, stand)
             for one, mine, (document, frame) in zip(asked, stand, found, strict=True):
                 try:
@@ -77,6 +84,17 @@ class GradeDoor(OverrideDoor):
                 except Exception as error:  # noqa: BLE001  # it belongs to the one that asked
                     answers.append(error)
         return answers
+
+    def _standing(self, session: Session, asked: Sequence["_Asked"]) -> list[Kept | None]:
+        """Returns what is kept of each subject, none of the unknown; no grade where none is asked about now."""
+        if not any(one.is_now for one in asked):
+            known = self.house.assessor.met(session, [one.subject_id for one in asked])
+            return [known.get(one.subject_id) for one in asked]
+        by_day: dict[int, list[str]] = {}
+        for one in asked:
+            by_day.setdefault(civil_day(one.call.now), []).append(one.subject_id)
+        kept = {day: self.house.assessor.kept(session, ids, day) for day, ids in by_day.items()}
+        return [kept[civil_day(one.call.now)].get(one.subject_id) for one in asked]
 
     def _found(
         self, session: Session, asked: Sequence["_Asked"], stand: Sequence[Kept | None]
@@ -115,15 +133,17 @@ class GradeDoor(OverrideDoor):
         kept: Kept | None,
         document: dict[str, Any] | Exception | None,
         frame: Frame,
-    ) -> pb.GetGradeResponse:
+    ) -> "_Answer":
         call, identifier = asked.call, asked.subject_id
         if kept is None or document is None:
             raise CreditError(Reason.SUBJECT_NOT_FOUND, f"subject: got {identifier}, want a known subject")
         check_subject(call.caller, identifier, kept.kind)
         if isinstance(document, Exception):
             raise document
-        grade = redact(grade_message(document, frame), call.caller, kept.supervising_region)
-        return pb.GetGradeResponse(grade=grade, stale_sources=self._stale(session, identifier, call.now))
+        is_kept = document is kept.document
+        since = kept.since if is_kept and kept.since is not None else frame[1]
+        shown = Shown(kept.kind, kept.supervising_region, since, untimed_message(document).SerializeToString())
+        return _Answer(shown, frame, self._stale(session, identifier, call.now), is_kept)
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
         """Streams grades in request order."""
@@ -197,12 +217,24 @@ class GradeDoor(OverrideDoor):
 
     def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
         """Returns the silent ones among the sources that speak of the subject's scheme; silence is counted in days."""
-        scheme, sources = split(identifier)[0], self.house.sources
-        seen = (self.house.feed.turns, now.replace(second=0, microsecond=0))
-        if self._silent is None or self._silent[0] != seen:
-            watermarks = self.house.watermarks(session, now)
-            self._silent = (seen, [w.source for w in watermarks if w.is_stale])
-        return [source for source in self._silent[1] if sources[source].scheme == scheme]
+        silent = self._silent_now(now)
+        if silent is None:
+            seen = self._seen(now)
+            silent = [w.source for w in self.house.watermarks(session, now) if w.is_stale]
+            self._silent = (seen, silent)
+        return self._speaking(silent, identifier)
+
+    def _silent_now(self, now: datetime) -> list[str] | None:
+        """Returns the silent sources, nothing where they must be read anew."""
+        found = self._silent
+        return found[1] if found is not None and found[0] == self._seen(now) else None
+
+    def _seen(self, now: datetime) -> tuple[int, datetime]:
+        return self.house.feed.turns, now.replace(second=0, microsecond=0)
+
+    def _speaking(self, silent: Sequence[str], identifier: str) -> list[str]:
+        """Returns those of the sources that speak of the subject's scheme."""
+        return [one for one in silent if self.house.sources[one].scheme == split(identifier)[0]]
 
     def _results(
         self,
@@ -236,14 +268,33 @@ class GradeDoor(OverrideDoor):
         return results
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     subject_id: str
     call: Call
     frame: Frame
     is_now: bool
     # Whether the caller states each time of the frame.
     states: tuple[bool, ...]
+
+
+class _Answer(NamedTuple):
+    shown: Shown
+    frame: Frame
+    stale_sources: list[str]
+    # Whether it is the kept grade, which nothing but a commit or another day changes.
+    is_kept: bool = False
+
+
+def _response(answer: _Answer, asked: _Asked) -> pb.GetGradeResponse:
+    """Returns what the caller may see of an answer."""
+    shown, caller = answer.shown, asked.call.caller
+    check_subject(caller, asked.subject_id, shown.kind)
+    response = pb.GetGradeResponse(stale_sources=answer.stale_sources)
+    grade = response.grade
+    grade.ParseFromString(shown.content)
+    state_frame(grade, answer.frame)
+    redact(grade, caller, shown.supervising_region)
+    return response
 
 
 def _is_now(request: pb.GetGradeRequest | pb.BatchGetGradesRequest) -> bool:

@@ -48,14 +48,17 @@ def identity_uri(caller: Caller) -> str:
 def read_caller(auth_context: Mapping[str, Sequence[bytes]]) -> Caller:
     """Returns the caller that a verified certificate names; fails with IDENTITY_MISSING."""
     names = auth_context.get("x509_subject_alternative_name", ())
-    pem = b"".join(auth_context.get("x509_pem_cert", ()))
+    return _caller(tuple(names), b"".join(auth_context.get("x509_pem_cert", ())))
+
+
+@lru_cache(maxsize=4096)
+def _caller(names: Sequence[bytes], pem: bytes) -> Caller:
     uri = next((n.decode() for n in names if n.startswith(PREFIX.encode())), None)
     if uri is None:
         raise CreditError(Reason.IDENTITY_MISSING, "caller: got no identity, want a client certificate of this service")
     return parse_identity(uri, key_fingerprint(pem))
 
 
-@lru_cache(maxsize=4096)
 def key_fingerprint(pem: bytes) -> str:
     """Digests the public key of a certificate: a renewed certificate keeps it, a second name does not hide it."""
     key = x509.load_pem_x509_certificate(pem).public_key()

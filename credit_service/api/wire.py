@@ -278,6 +278,8 @@ def _draft_instant(name: str, message: timestamp_pb2.Timestamp, problems: list[P
 
 def time_frame(frame: subjects_pb2.TimeFrame, now: datetime) -> tuple[datetime, datetime]:
     """Returns (as of, known), by default now; the future is refused."""
+    if not frame.ByteSize():
+        return now, now
     times = []
     for name in ("as_of_time", "known_time"):
         time = now

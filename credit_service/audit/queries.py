@@ -2,15 +2,13 @@
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
-from sqlmodel import col
+import orjson
 
 from credit_service.audit.tables import QueryRow, query_page
 from credit_service.database import LEAST, Database, insert_together, to_microseconds
@@ -67,7 +65,7 @@ def write(database: Database, queries: list[Query]) -> None:
     if not queries:
         return
     with database.transaction() as session:
-        last = session.connection().execute(_LAST).first()
+        last = session.connection().exec_driver_sql(_LAST).first()
         number, chain = (last.number, last.chain_hash) if last else (0, GENESIS)
         rows = []
         for query in queries:
@@ -78,10 +76,8 @@ def write(database: Database, queries: list[Query]) -> None:
         insert_together(session, QueryRow, _COLUMNS, rows)
 
 
-# Built once: building the question costs more than asking it.
-_LAST = select(col(QueryRow.number), col(QueryRow.chain_hash)).order_by(col(QueryRow.number).desc()).limit(1)
+_LAST = "SELECT number, chain_hash FROM query_record ORDER BY number DESC LIMIT 1"
 _COLUMNS = ("number", *Query._fields, "chain_hash")
-_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def chain_hash(previous: bytes, number: int, query: Query | QueryRow) -> bytes:
@@ -94,7 +90,7 @@ def chain_hash(previous: bytes, number: int, query: Query | QueryRow) -> bytes:
 
 
 def _linked(previous: bytes, parts: Sequence[Any]) -> bytes:
-    return hashlib.sha256(previous + _TEXT.encode(parts).encode()).digest()
+    return hashlib.sha256(previous + orjson.dumps(parts)).digest()
 
 
 def verify_queries(database: Database) -> int | None:

@@ -52,6 +52,7 @@ class Columns:
         return found
 
 
+_BY_ROW = tuple(field.name for field in fields(Columns) if field.name not in {"offsets", "cite_row", "cite"})
 # The classed word of each kind: the field, and the words in order; the mark is the place, from 1.
 MARKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "PEN": ("severity", ("MINOR", "GENERAL", "SERIOUS")),
@@ -133,9 +134,7 @@ def take(columns: Columns, kept: Bools) -> Columns:
     counts = np.bincount(columns.subject[kept], minlength=columns.subjects)
     cited = kept[columns.cite_row]
     places = np.cumsum(kept) - 1
-    rows = {
-        f.name: getattr(columns, f.name)[kept] for f in fields(columns) if f.name not in {"offsets", "cite_row", "cite"}
-    }
+    rows = {name: getattr(columns, name)[kept] for name in _BY_ROW}
     return replace(
         columns,
         **rows,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def turning_days(columns: Columns, as_of_day: int, names: Sequence[str] | None =
     Rows of later days are looked at too: they move it on their own day.
     """
     days = np.minimum(_dated(columns, as_of_day), columns.unusable_from)
-    for kind, steps in _steps_by_kind(names).items():
+    for kind, steps in _steps_by_kind(None if names is None else tuple(names)).items():
         rows = np.flatnonzero(columns.kind == KIND_CODES[kind])
         behind = passed(columns.day[rows], as_of_day, steps)
         ahead = behind < len(steps)
@@ -112,7 +113,8 @@ def _dated(columns: Columns, as_of_day: int) -> Ints:
     return found
 
 
-def _steps_by_kind(names: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+@cache
+def _steps_by_kind(names: tuple[str, ...] | None) -> Mapping[str, tuple[int, ...]]:
     chosen = FEATURES if names is None else [BY_NAME[name] for name in names]
     steps: dict[str, set[int]] = {}
     for feature in chosen:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from credit_service.grades.columns import Columns
 from credit_service.legal_days import add_months
 
 
+# One judgement asks for the same few days again for every feature and cycle.
+@lru_cache(maxsize=4096)
 def cutoff(as_of_day: int, months: int) -> int:
     """Returns the last day whose window of so many months is over: later days are inside.
 
@@ -31,9 +34,13 @@ def within(columns: Columns, as_of_day: int, months: int) -> Bools:
 
 def passed(days: Ints, as_of_day: int, steps: Sequence[int]) -> Ints:
     """Counts how many of the rising steps in months each day has behind it."""
-    edges = np.array([cutoff(as_of_day, step) for step in steps], dtype=np.int64)
-    # Rising steps give falling edges: a day at or before an edge has passed its step.
-    return len(steps) - np.searchsorted(edges[::-1], days, side="left")
+    return len(steps) - np.searchsorted(_edges(as_of_day, tuple(steps)), days, side="left")
+
+
+@lru_cache(maxsize=1024)
+def _edges(as_of_day: int, steps: tuple[int, ...]) -> Ints:
+    """Returns the cut-offs in rising order: a day at or before one of them has passed its step."""
+    return np.array([cutoff(as_of_day, step) for step in reversed(steps)], dtype=np.int64)
 
 
 def count(columns: Columns, rows: Bools) -> Floats:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_service.arrays import Bools
+from credit_service.arrays import Bools, one_of
 from credit_service.ledger.crowd import Kind
 from credit_service.ledger.figures import ABSENT
 from credit_service.rulebook.condition import Between, Cites, Has, Mentions, OneOf, OtherThan, Test
@@ -17,12 +17,12 @@ _WORDS, _NUMBERS = frozenset({"enum", "bool"}), frozenset({"int", "number"})
 
 def passing(kind: Kind, tests: Iterable[Test], known: Known) -> Bools:
     """Marks the facts that pass every test."""
-    found = np.ones(len(kind.rows), dtype=np.bool_)
+    found: Bools | None = None
     for test in tests:
         if test not in known:
             known[test] = _holds(kind, test)
-        found &= known[test]
-    return found
+        found = known[test] if found is None else found & known[test]
+    return np.ones(len(kind.rows), dtype=np.bool_) if found is None else found
 
 
 def _holds(kind: Kind, test: Test) -> Bools:
@@ -38,13 +38,11 @@ def _coded(kind: Kind, field: str, values: Iterable[Any]) -> Bools:
     lane, codes = kind.lanes[field], kind.codes(field)
     # A word of a closed list, or a mark, which is its own number.
     wanted = [lane.codes.get(value, ABSENT - 1) if isinstance(value, str) else int(value) for value in values]
-    found: Bools = np.isin(codes, wanted)
-    return found
+    return one_of(codes, wanted)
 
 
 def _numbered(kind: Kind, field: str, values: Sequence[Any]) -> Bools:
-    found: Bools = np.isin(kind.numbers(field), [float(v) for v in values if not isinstance(v, str)])
-    return found
+    return one_of(kind.numbers(field), [float(v) for v in values if not isinstance(v, str)])
 
 
 def _one_of(kind: Kind, test: OneOf, states: Callable[[Kind, str, Sequence[Any]], Bools]) -> Bools:

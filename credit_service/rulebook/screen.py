@@ -48,6 +48,7 @@ class Screen:
         self._crowd, self._ends, self._lists = crowd, unusable_from, lists
         self._stretches = Stretches(edition, crowd, unusable_from, as_of_day)
         self._bounds: dict[int, Bounds] = {}
+        self._current: dict[int, Spans] = {}
 
     def bounds(self, condition: Condition) -> Bounds:
         """Returns by subject whether the condition may hold on the day, and whether it surely does."""
@@ -79,9 +80,12 @@ class Screen:
         """Returns the parts of laws, each with the subjects whose facts can meet one of its laws."""
         wanted: dict[int, tuple[Condition, Bools]] = {}
         for needed, parts in self.edition.law_sieve.laws:
+            those = [self._stretches.passing_rows(pattern) for pattern in needed]
+            if not all(map(len, those)):
+                continue
             met = np.ones(self.subjects, dtype=np.bool_)
-            for pattern in needed:
-                met &= self.marked(self._stretches.passing_rows(pattern))
+            for rows in those:
+                met &= self.marked(rows)
             if met.any():
                 for part in parts:
                     known = wanted.get(id(part))
@@ -120,7 +124,15 @@ class Screen:
 
     def current(self, pattern: FactPattern) -> Spans:
         """Returns the stretches in which the day lies, without those that an excuse takes away."""
+        known = self._current.get(id(pattern))
+        if known is None:
+            known = self._current[id(pattern)] = self._lying(pattern)
+        return known
+
+    def _lying(self, pattern: FactPattern) -> Spans:
         spans = self._stretches.spans(pattern)
+        if not len(spans.rows):
+            return spans
         found = spans.some((spans.start <= self.day) & (self.day < spans.until))
         if pattern.unless is None or not len(found.rows):
             return found

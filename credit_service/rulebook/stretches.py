@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credit_service.arrays import NEVER, Bools, Ints, after
+from credit_service.arrays import NEVER, Bools, Ints, after, one_of
 from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.ledger.figures import ABSENT, DOMAIN_CODES, KIND_CODES
 from credit_service.rulebook.condition import FactPattern, State, Test
@@ -108,7 +108,7 @@ class Stretches:
     def _unlinked(self, rows: Ints, kinds: Sequence[str]) -> Ints:
         """Returns the rows that no record of these kinds names, and that name none."""
         codes = [KIND_CODES[kind] for kind in kinds]
-        is_such = np.isin(self._crowd.kind, codes) & self.happened
+        is_such = one_of(self._crowd.kind, codes) & self.happened
         target = self._crowd.link[rows]
         linked = (target != ABSENT) & is_such[target]
         naming = self._crowd.link[is_such]

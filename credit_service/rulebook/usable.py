@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from credit_service.arrays import NEVER, Bools, Ints, after
+from credit_service.arrays import NEVER, Bools, Ints, after, one_of
 from credit_service.ledger.crowd import Crowd, Kind
 from credit_service.ledger.fact import Fact, key
 from credit_service.ledger.figures import ABSENT, KIND_CODES
@@ -106,8 +106,7 @@ def are_void(usability: Usability, kind: Kind) -> Bools:
     if kind.name != "PEN":
         return np.zeros(len(kind.rows), dtype=np.bool_)
     codes = [code for word, code in kind.lanes["status"].codes.items() if word in usability.void_status]
-    found: Bools = np.isin(kind.codes("status"), codes)
-    return found
+    return one_of(kind.codes("status"), codes)
 
 
 def _penalty_ends(usability: Usability, penalties: Kind, days: Ints) -> Ints:

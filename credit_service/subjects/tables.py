@@ -166,6 +166,11 @@ def met(session: Session, subject_ids: Iterable[str]) -> dict[str, tuple[Kinded,
     return {row[0]: (Kinded._make(row[:-1]), from_microseconds(row[-1])) for row in rows}
 
 
+def regions_of(session: Session, subject_ids: Sequence[str]) -> Sequence[Any]:
+    """Returns (subject, kind, region) of the known ones of the given subjects, beside the mapper."""
+    return select_by_keys(session, SubjectRow, ("subject_id", "kind", "supervising_region"), "subject_id", subject_ids)
+
+
 def all_subject_ids(session: Session, after_id: str, limit: int) -> Sequence[str]:
     """Returns a page of subject ids in order."""
     statement = (

@@ -1,17 +1,21 @@
 """Query records are durable before the answer, and chained."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from credit_service.audit import queries as audit_queries
-from credit_service.audit.queries import Query, QueryLog, verify_queries, write
+from credit_service.audit.queries import Query, QueryLog, chain_hash, verify_queries, write
 from credit_service.audit.tables import AUDIT_TABLES, queries_of, query_page
-from credit_service.database import AUDIT_LOCK, Database
+from credit_service.database import AUDIT_LOCK, Database, to_microseconds
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -47,6 +51,19 @@ def keep(database: Database, *batches: list[Query]) -> list[BaseException | None
             await log.close()
 
     return asyncio.run(together())
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+QUERIES = st.builds(
+    Query, TEXTS, st.datetimes(timezones=st.just(UTC)), TEXTS, TEXTS, st.none() | TEXTS, TEXTS, TEXTS, TEXTS, TEXTS
+)
+
+
+@given(QUERIES, st.binary(min_size=32, max_size=32), st.integers(1, 2**62))
+def test_chain_is_of_the_text_that_the_standard_library_writes(query: Query, previous: bytes, number: int) -> None:
+    parts = [number, query.subject_id, to_microseconds(query.query_time), *query[2:]]
+    written = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    assert chain_hash(previous, number, query) == hashlib.sha256(previous + written.encode()).digest()
 
 
 def test_query_is_stored_when_its_caller_hears(database: Database) -> None:
