@@ -88,6 +88,14 @@ def load(directory: Path, keys: Keys) -> Artefact:
 
     Reasons: MODEL_NOT_FOUND, MODEL_UNSIGNED, MODEL_UNTRUSTED, MODEL_TAMPERED, MODEL_INVALID.
     """
+    try:
+        return _load(directory, keys)
+    except OSError as fault:
+        # A link to nowhere or a bad sector is a fault of this model alone.
+        raise invalid(directory.name, fault.strerror or type(fault).__name__, "files that can be read") from fault
+
+
+def _load(directory: Path, keys: Keys) -> Artefact:
     manifest = _manifest(directory, keys)
     files = _files(directory, manifest)
     try:
@@ -117,13 +125,11 @@ def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:
 
 def sound_champions(directory: Path, keys: Keys) -> tuple[dict[str, Artefact], dict[str, CreditError]]:
     """Loads the champions that hold, and returns why the others do not, by name; a registry that is wrong fails."""
-    path = directory / "registry.json"
-    if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
-        raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
     found: dict[str, Artefact] = {}
     faults: dict[str, CreditError] = {}
-    for name, version in _named(parse(path.name, path.read_bytes())).items():
+    for name, versions in _aliases(directory).items():
         try:
+            version = _champion(name, versions)
             artefact = load(directory / name / version, keys)
             if artefact.scorecard.model_id != f"{name}/{version}":
                 raise invalid("registry.json", artefact.scorecard.model_id, f"the model {name}")
@@ -133,15 +139,27 @@ def sound_champions(directory: Path, keys: Keys) -> tuple[dict[str, Artefact], d
     return found, faults
 
 
-def _named(registry: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the champions; names that could lead out of the folder are refused."""
+def _aliases(directory: Path) -> dict[str, Any]:
+    """Returns what the registry says of every model."""
+    path = directory / "registry.json"
     try:
-        champions = {name: versions["champion"] for name, versions in registry["aliases"].items()}
-        if all(_PLAIN.fullmatch(name) for pair in champions.items() for name in pair):
-            return champions
-    except (AttributeError, KeyError, TypeError) as fault:
-        raise invalid("registry.json", registry, "a champion for every model") from fault
-    raise invalid("registry.json", champions, "plain names of models and versions")
+        if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
+            raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
+        registry = parse(path.name, path.read_bytes())
+    except OSError as fault:
+        raise invalid("registry.json", fault.strerror or type(fault).__name__, "a file that can be read") from fault
+    aliases = registry.get("aliases")
+    if not isinstance(aliases, dict):
+        raise invalid("registry.json", registry, "a champion for every model")
+    return aliases
+
+
+def _champion(name: str, versions: object) -> str:
+    """Returns the champion of a model; names that could lead out of the folder are refused."""
+    champion = versions.get("champion") if isinstance(versions, dict) else None
+    if not isinstance(champion, str) or not all(map(_PLAIN.fullmatch, (name, champion))):
+        raise invalid("registry.json", {name: versions}, "plain names of models and versions")
+    return champion
 
 
 def parse(name: str, content: bytes) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def test_an_adverse_fact_never_lifts_a_veto_nor_meets_a_condition_for_a(
 
 
 # Words of a field from the mildest to the gravest.
-GRAVER = {
+GRAVER: dict[tuple[str, str], list[Any]] = {
     ("ACC", "level"): ["GENERAL", "LARGER", "MAJOR", "EXTRA"],
     ("ACC", "liability"): ["NOT_LIABLE", "UNKNOWN", "LIABLE"],
     ("ACC", "concealment"): ["NONE", "LATE", "CONCEALED"],
