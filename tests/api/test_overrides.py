@@ -177,6 +177,7 @@ def test_officer_ends_an_override_at_once(street: Street) -> None:
     assert ask(street, "EndOverride", override_id=override_id).override.state == "ENDED"
     assert grade(street, code).grade == natural
     assert grade(street, code, as_of=NOW + timedelta(days=1)).grade == pb.GRADE_C
+    assert grade(street, code, known=NOW + timedelta(days=1)).grade == pb.GRADE_C, "by what was known then"
     assert refusal(street, "EndOverride", override_id=override_id).reason == "MOVE_ILLEGAL"
     assert refusal(street, "EndOverride", override_id="OVR-none").reason == "OVERRIDE_NOT_FOUND"
 
