@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from credit_service.errors import CreditError, Reason, shown
+from credit_service.grades.drift import score_bins
 from credit_service.grades.features import set_hash
 from credit_service.grades.prior import FILE as PRIORS
 from credit_service.grades.prior import read_priors
@@ -58,6 +59,8 @@ class Artefact:
     replayed: Mapping[str, bytes]
     key_id: str
     public_key: Ed25519PublicKey
+    # Edges and counts of the scores that the level was set on: drift is measured against them.
+    score_bins: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def key_id(key: Ed25519PublicKey) -> str:
@@ -106,13 +109,14 @@ def _load(directory: Path, keys: Keys) -> Artefact:
         if set_hash(scorecard.feature_names) != manifest["feature_set"]:
             raise invalid("features.json", "another meaning of a feature", "the features of this service")
         _check_golden(scorecard, files["golden.csv"].decode())
+        bins = score_bins(documents["reference.json"])
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, csv.Error) as fault:
         raise invalid(directory.name, f"{type(fault).__name__} {fault}", "a well-formed artefact") from fault
     replayed = {name: files[name] for name in REPLAYED if name in files} | {
         name: _bounded(directory / name, MANIFEST_LIMIT) for name in (MANIFEST, SIGNATURE)
     }
     signer = str(parse(SIGNATURE, replayed[SIGNATURE])["key_id"])
-    return Artefact(scorecard, manifest, documents["metrics.json"], directory, replayed, signer, keys[signer])
+    return Artefact(scorecard, manifest, documents["metrics.json"], directory, replayed, signer, keys[signer], bins)
 
 
 def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:

@@ -211,6 +211,14 @@ def search(
     return [of_override(session, first.override_id) for first in firsts]
 
 
+def count_in_force(session: Session, day: int) -> int:
+    """Counts the overrides in force on a day."""
+    by_override: dict[tuple[str, str], list[OverrideMoveRow]] = {}
+    for row in all_moves(session):
+        by_override.setdefault((row.subject_id, row.override_id), []).append(row)
+    return sum(state_of(made, day) == IN_FORCE for made in by_override.values())
+
+
 def all_moves(session: Session) -> Iterator[OverrideMoveRow]:
     """Yields every move of every override and review, by subject."""
     keys = (col(getattr(OverrideMoveRow, name)) for name in ("subject_id", "override_id", "number"))

@@ -112,6 +112,24 @@ def test_merit_lifts_a_grade_after_two_cycles_and_says_when(card: Scorecard) -> 
     assert seen[-1][1:] == ("B", None)
 
 
+def test_score_of_an_a_shows_b_until_every_condition_for_a_is_met(card: Scorecard) -> None:
+    high = replace(card, base_points=card.base_points + 300)
+    standard = a_fact("STD", "2026-01-05", 50, level=1, from_date="2026-01-05")
+    without, with_it = grade([founded()], high), grade([founded(), standard], high)
+    assert (without.grade, [one.id for one in without.unmet]) == ("B", ["A-04"])
+    assert (with_it.grade, with_it.unmet) == ("A", ())
+
+
+def test_a_cap_beats_pending(card: Scorecard) -> None:
+    """An order to stop work is no hard record, so the newcomer stays pending; what it may show is capped all the same."""
+    newcomer = a_fact("REG", "2026-06-01", 1, founded_date="2026-06-01")
+    stopped = a_fact("ORD", "2026-06-02", 2, order_kind="STOP_WORK", from_date="2026-06-02")
+    found = grade([newcomer, stopped], card)
+    assert (found.grade, found.score, found.pending is not None) == ("C", None, True)
+    assert found.class_prior is None
+    assert grade([newcomer], card).grade == "PENDING"
+
+
 def test_repair_works_at_once_whatever_the_cycles(card: Scorecard) -> None:
     many = penalties("2026-03-10", 9)
     repairs = [
