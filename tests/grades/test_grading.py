@@ -121,7 +121,7 @@ def test_score_of_an_a_shows_b_until_every_condition_for_a_is_met(card: Scorecar
 
 
 def test_a_cap_beats_pending(card: Scorecard) -> None:
-    """An order to stop work is no hard record, so the newcomer stays pending; what it may show is capped all the same."""
+    """An order to stop work is no hard record: the newcomer stays pending, and what it shows is capped all the same."""
     newcomer = a_fact("REG", "2026-06-01", 1, founded_date="2026-06-01")
     stopped = a_fact("ORD", "2026-06-02", 2, order_kind="STOP_WORK", from_date="2026-06-02")
     found = grade([newcomer, stopped], card)
