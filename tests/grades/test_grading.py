@@ -120,6 +120,11 @@ def test_score_of_an_a_shows_b_until_every_condition_for_a_is_met(card: Scorecar
     assert (with_it.grade, with_it.unmet) == ("A", ())
 
 
+def test_grade_is_looked_at_again_when_a_listing_ends(card: Scorecard) -> None:
+    listed = grade([founded()], card, blacklisted_until=AS_OF + 3)
+    assert (listed.grade, listed.next_review_day) == ("D", AS_OF + 3)
+
+
 def test_a_cap_beats_pending(card: Scorecard) -> None:
     """An order to stop work is no hard record: the newcomer stays pending, and what it shows is capped all the same."""
     newcomer = a_fact("REG", "2026-06-01", 1, founded_date="2026-06-01")
