@@ -99,7 +99,8 @@ def load(directory: Path, keys: Keys) -> Artefact:
 
 
 def _load(directory: Path, keys: Keys) -> Artefact:
-    manifest = _manifest(directory, keys)
+    sealed, signer = _sealed(directory, keys)
+    manifest = _manifest(sealed[MANIFEST])
     files = _files(directory, manifest)
     try:
         documents = {name: parse(name, files[name]) for name in files if name.endswith(".json")}
@@ -112,10 +113,8 @@ def _load(directory: Path, keys: Keys) -> Artefact:
         bins = score_bins(documents["reference.json"])
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, csv.Error) as fault:
         raise invalid(directory.name, f"{type(fault).__name__} {fault}", "a well-formed artefact") from fault
-    replayed = {name: files[name] for name in REPLAYED if name in files} | {
-        name: _bounded(directory / name, MANIFEST_LIMIT) for name in (MANIFEST, SIGNATURE)
-    }
-    signer = str(parse(SIGNATURE, replayed[SIGNATURE])["key_id"])
+    # Nothing is read twice: what is handed out is what was checked.
+    replayed = {name: files[name] for name in REPLAYED if name in files} | sealed
     return Artefact(scorecard, manifest, documents["metrics.json"], directory, replayed, signer, keys[signer], bins)
 
 
@@ -182,14 +181,15 @@ def invalid(name: str, got: object, want: str) -> CreditError:
     return CreditError(Reason.MODEL_INVALID, f"{name}: got {shown(got)}, want {want}", file=name)
 
 
-def _manifest(directory: Path, keys: Keys) -> dict[str, Any]:
+def _sealed(directory: Path, keys: Keys) -> tuple[dict[str, bytes], str]:
+    """Returns manifest and signature as they were read and hold, and the id of the key that signed."""
     if not (directory / MANIFEST).is_file():
         raise CreditError(Reason.MODEL_NOT_FOUND, f"model: got none at {directory.name}, want {MANIFEST}")
     if not (directory / SIGNATURE).is_file():
         raise CreditError(Reason.MODEL_UNSIGNED, f"{SIGNATURE}: got none, want a signature", model=directory.name)
-    content = _bounded(directory / MANIFEST, MANIFEST_LIMIT)
+    content, sealed = (_bounded(directory / name, MANIFEST_LIMIT) for name in (MANIFEST, SIGNATURE))
     try:
-        seal = parse(SIGNATURE, _bounded(directory / SIGNATURE, MANIFEST_LIMIT))
+        seal = parse(SIGNATURE, sealed)
         signature = base64.b64decode(seal["signature"], validate=True)
         named, algorithm = str(seal["key_id"]), seal["algorithm"]
     except (CreditError, KeyError, TypeError, ValueError) as fault:
@@ -206,6 +206,10 @@ def _manifest(directory: Path, keys: Keys) -> dict[str, Any]:
         keys[named].verify(signature, content)
     except InvalidSignature as fault:
         raise _tampered(MANIFEST, "content that was not signed", f"the content signed by {named}") from fault
+    return {MANIFEST: content, SIGNATURE: sealed}, named
+
+
+def _manifest(content: bytes) -> dict[str, Any]:
     manifest = parse(MANIFEST, content)
     if manifest.get("schema") != SCHEMA:
         raise invalid(MANIFEST, manifest.get("schema"), f"schema {SCHEMA}")

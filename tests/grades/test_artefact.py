@@ -362,6 +362,22 @@ def test_failing_disk_takes_no_other_model_down(registry: Path, monkeypatch: pyt
     assert (list(found), "Input/output error" in faults["tw_osh_pd"].message) == (["cn_sim_pd"], True)
 
 
+def test_what_is_handed_out_is_what_was_checked(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changes while it is loaded cannot be one thing to the check and another to whoever asks for it."""
+    read, seen, keys = Path.read_bytes, list[str](), load_keys(registry.parent / "keys")
+
+    def noting(path: Path) -> bytes:
+        seen.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noting)
+    folder = registry.parent / "tw_osh_pd" / "2026.11.0"
+    artefact = load(folder, keys)
+    assert sorted(seen) == sorted([*FILES, "manifest.json", "manifest.sig"])
+    assert {name: read(folder / name) for name in artefact.replayed} == artefact.replayed
+    assert {"manifest.json", "manifest.sig", "table.json"} <= artefact.replayed.keys()
+
+
 @pytest.mark.parametrize("versions", [None, 7, [], {}, {"champion": None}, {"champion": "../cn_sim_pd/2026.11.0"}])
 def test_alias_that_is_wrong_takes_no_other_model_down(registry: Path, versions: Any) -> None:
     aliases = {"tw_osh_pd": versions, "cn_sim_pd": {"champion": "2026.11.0"}}
