@@ -201,6 +201,40 @@ def test_adverse_fact_never_makes_a_grade_better_in_any_mode(
         assert after.score <= before.score
 
 
+# What makes a fact of a kind as grave as it can be, at equal exposure.
+GRAVEST: dict[str, dict[str, Any]] = {
+    "INS": {"result": "MAJOR_VIOLATION"},
+    "COM": {"status": "BROKEN"},
+    "PEN": {"severity": "SERIOUS", "fine_fen": 10**9, "is_accident_related": True},
+    "ACC": {"liability": "LIABLE", "victims": 40, "deaths": 40, "level": "EXTRA"},
+    "ORD": {"order_kind": "CLOSE"},
+    "HAZ": {"hazard_level": "MAJOR", "is_supervised": True},
+    "LIC": {"is_mandatory": True, "status": "REVOKED"},
+}
+
+
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+@given(life=LIVES, choice=st.integers(0, 11))
+def test_graver_fact_never_makes_a_grade_better_in_any_mode(
+    card: Scorecard, name: str, life: list[Fact], choice: int
+) -> None:
+    turnable = [fact for fact in life if fact.kind in GRAVEST and not (fact.kind == "HAZ" and _is_own(fact))]
+    if not turnable:
+        return
+    mild = turnable[choice % len(turnable)]
+    grave = mild._replace(payload={**mild.payload, **GRAVEST[mild.kind]})
+    turned = [grave if fact.event_id == mild.event_id else fact for fact in life]
+    before, after = (grade([founded(), *one], card, mode(name)) for one in (life, turned))
+    assert WORSE[after.grade or ""] >= WORSE[before.grade or ""], mild
+    if before.score is not None and after.score is not None:
+        assert after.score <= before.score, mild
+
+
+def _is_own(fact: Fact) -> bool:
+    """Says whether a hazard was reported by its subject: that is a merit, however grave it is."""
+    return bool(fact.payload["found_by"] == "SELF")
+
+
 @given(lives=st.lists(LIVES, min_size=2, max_size=5))
 def test_batch_grades_like_each_alone(card: Scorecard, lives: list[list[Fact]]) -> None:
     cases = [case([founded(), *life]) for life in lives]
