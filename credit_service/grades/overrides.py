@@ -17,6 +17,7 @@ from credit_service.audit.acts import Ask, note_act, refusal
 from credit_service.database import UtcTime
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.grades.grading import Graded, Override, Review
+from credit_service.ledger.tables import position_at
 from credit_service.legal_days import civil_day, day_text
 from credit_service.rulebook.law import Edition, Overrides
 
@@ -163,7 +164,9 @@ def standings(session: Session, subject_ids: Sequence[str], as_of: datetime, kno
             override = Override(override_id, first.grade, first.reason_code, first.last_day)
             found[subject_id] = Standing(override, before.review)
         elif state == STATES[KEEP]:
-            found[subject_id] = Standing(before.override, Review(civil_day(first.move_time), first.last_day + 1))
+            seen = position_at(session, first.move_time)
+            review = Review(civil_day(first.move_time), first.last_day + 1, seen)
+            found[subject_id] = Standing(before.override, review)
     return found
 
 

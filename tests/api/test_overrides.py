@@ -211,6 +211,19 @@ def test_review_is_listed_until_an_officer_decides_it(street: Street) -> None:
 
 
 @pytest.mark.moves_clock
+def test_decided_review_opens_again_for_a_record_of_the_same_day(street: Street) -> None:
+    """The officer decided at noon: what arrives in the afternoon was not looked at."""
+    code = under_review(street)
+    street.clock.now = NOW + timedelta(hours=1)
+    ask(street, "DecideReview", subject=ref(code))
+    assert not grade(street, code).is_review_open
+    street.clock.now = NOW + timedelta(hours=2)
+    street.must_collect(a_record(code, "INS", {"result": "VIOLATION", "mode": "PLANNED"}))
+    assert grade(street, code).is_review_open
+    assert not grade(street, code, known=NOW + timedelta(hours=1)).is_review_open
+
+
+@pytest.mark.moves_clock
 def test_decided_review_opens_again_after_its_last_day(street: Street) -> None:
     code = under_review(street)
     ask(street, "DecideReview", subject=ref(code), last_date="2026-12-31")
