@@ -92,9 +92,10 @@ def _tally(facts: Sequence[Fact], begin: int, end: int) -> Tally:
     within = [fact for fact in facts if begin < fact.day <= end]
     for fact in within:
         if fact.kind == "ACC":
-            is_fatal = bool(fact.payload.get("deaths"))
-            found.fatal += is_fatal
-            found.light += not is_fatal
+            # Where nobody counted the dead, nobody can say which of the two it was.
+            deaths = fact.payload.get("deaths")
+            found.fatal += bool(deaths)
+            found.light += deaths == 0
         found.claims += fact.kind == "CLM"
     registered = [fact for fact in facts if fact.kind == "REG" and fact.day <= end]
     people = next((f.payload["headcount"] for f in reversed(registered) if "headcount" in f.payload), 0)

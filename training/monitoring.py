@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, chi2
+from scipy.stats import binom
 
 from credit_service.arrays import Floats, Ints
+from credit_service.grades.drift import noise_floor, stability_index
 from credit_service.grades.scorecard import Scorecard
 from training.metrics import Labels
 
 LETTERS = ("A", "B", "C", "D")
 Letters = NDArray[np.str_]
-# The usual line of drift, and the chance of passing the floor without any.
-DRIFT, FLOOR_CHANCE = 0.10, 0.99
+# The usual line of drift.
+DRIFT = 0.10
 YELLOW, RED = 0.95, 0.999
 # A gap below this share of the expected rate is no matter, however sure it is.
 MATERIAL = 0.20
@@ -26,23 +27,6 @@ MATERIAL = 0.20
 LEAST_GROUP = 500
 GROUP_BOUNDS = (0.75, 1.33)
 SCORE_STEP = 25
-# An empty bin is counted as half a subject, so that the index stays finite.
-HALF = 0.5
-
-
-def stability_index(reference: Sequence[int], counts: Sequence[int]) -> float:
-    """Returns the population stability index of counts by bin against those of the reference."""
-    expected, actual = (_shares(np.array(one, dtype=np.float64)) for one in (reference, counts))
-    return float(np.sum((actual - expected) * np.log(actual / expected)))
-
-
-def noise_floor(reference: Sequence[int], counts: Sequence[int]) -> float:
-    """Returns the index that chance alone passes once in a hundred times.
-
-    Without drift the index is nearly (1/n + 1/m) times a chi-squared number of one degree less than bins.
-    """
-    bins, n, m = len(reference), sum(counts), sum(reference)
-    return float((1 / max(n, 1) + 1 / max(m, 1)) * chi2.ppf(FLOOR_CHANCE, bins - 1)) if bins > 1 else 0.0
 
 
 def reference(card: Scorecard, features: Floats) -> dict[str, Any]:
@@ -128,12 +112,6 @@ def by_group(groups: Sequence[str], letters: Letters, labels: Labels, chances: F
 def _drifted(reference: Sequence[int], counts: Sequence[int]) -> dict[str, Any]:
     index, floor = stability_index(reference, counts), noise_floor(reference, counts)
     return {"psi": index, "floor": floor, "is_alarm": index > max(DRIFT, 2 * floor)}
-
-
-def _shares(counts: Floats) -> Floats:
-    kept: Floats = np.maximum(counts, HALF)
-    shares: Floats = kept / kept.sum()
-    return shares
 
 
 def _sureness(n: int, positives: int, expected: float) -> float:

@@ -1,5 +1,6 @@
 """The report of an evaluation as one page that people read: tables and drawings, nothing from outside."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -12,7 +13,8 @@ td { text-align: right }
 th:first-child, td:first-child { text-align: left } .green { background: #dff0d8 } .yellow { background: #fcf3cf }
 .red { background: #f8d7da } svg { background: #fafafa; border: 1px solid #ddd } svg text { font: 11px system-ui }
 """
-SIDE, MARGIN = 340, 40
+SIDE, MARGIN = 340, 48
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -36,14 +38,19 @@ def page(document: Mapping[str, Any]) -> str:
 
 
 def reliability(bins: Sequence[Mapping[str, float]]) -> str:
-    """Draws what came true against what was said, by bins of equal count with 95 % intervals."""
+    """Draws what came true against what was said, by bins of equal count with 95 % intervals.
+
+    Most chances are small: both axes are roots, so that they lie apart and the diagonal stays one.
+    """
     top = max([0.01, *(max(b["high"], b["expected"]) for b in bins)])
     marks = [f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="#999" stroke-dasharray="4"/>']
     for b in bins:
-        x, low, high, y = _x(b["expected"] / top), *(_y(b[k] / top) for k in ("low", "high", "observed"))
+        places = [math.sqrt(b[k] / top) for k in ("expected", "low", "high", "observed")]
+        x, low, high, y = _x(places[0]), *map(_y, places[1:])
         marks.append(f'<line x1="{x}" y1="{low}" x2="{x}" y2="{high}" stroke="#36c"/>')
         marks.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="#36c"/>')
-    return _drawing("Said (across) and came true (up)", marks, f"{top:.3g}")
+    ticks = [(place, f"{100 * top * place**2:.3g} %") for place in TICKS]
+    return _drawing("Said (across) and came true (up), on root scales", marks, ticks)
 
 
 def capture(curve: Sequence[Sequence[float]]) -> str:
@@ -53,7 +60,11 @@ def capture(curve: Sequence[Sequence[float]]) -> str:
         f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="#999" stroke-dasharray="4"/>',
         f'<polyline points="{points}" fill="none" stroke="#c33" stroke-width="2"/>',
     ]
-    return _drawing("Share of subjects by worst score (across) and of harm (up)", marks, "1")
+    return _drawing(
+        "Share of subjects by worst score (across) and of harm (up)",
+        marks,
+        [(place, f"{100 * place:.0f} %") for place in TICKS],
+    )
 
 
 def _ranking(found: Mapping[str, Any]) -> str:
@@ -170,11 +181,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], lights: Sequence[
     return f"<table><tr>{head}</tr>{''.join(body)}</table>"
 
 
-def _drawing(title: str, marks: Sequence[str], top: str) -> str:
+def _drawing(title: str, marks: Sequence[str], ticks: Sequence[tuple[float, str]]) -> str:
     size = SIDE + 2 * MARGIN
-    texts = (
-        f'<text x="{MARGIN}" y="{MARGIN - 14}">{escape(title)}</text>'
-        f'<text x="{_x(1) - 8}" y="{_y(0) + 16}">{escape(top)}</text><text x="{_x(0) - 12}" y="{_y(0) + 16}">0</text>'
+    texts = f'<text x="{MARGIN}" y="{MARGIN - 14}">{escape(title)}</text>' + "".join(
+        f'<text x="{_x(place)}" y="{_y(0) + 16}" text-anchor="middle">{escape(label)}</text>'
+        f'<text x="{_x(0) - 4}" y="{_y(place) + 4}" text-anchor="end">{escape(label)}</text>'
+        for place, label in ticks
     )
     frame = f'<rect x="{_x(0)}" y="{_y(1)}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#bbb"/>'
     return f'<svg width="{size}" height="{size}" role="img">{frame}{texts}{"".join(marks)}</svg> '

@@ -19,6 +19,7 @@ from scipy.stats import rankdata
 from credit_service.arrays import Floats, Ints
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import Artefact, load, load_keys
+from credit_service.grades.drift import stability_index
 from credit_service.grades.features import matrix
 from credit_service.grades.grading import Graded
 from credit_service.legal_days import add_months, day_text, parse_day
@@ -28,7 +29,7 @@ from training.evaluate import rounded
 from training.extract import Extract, graded, is_scored, read_extract
 from training.grouping import groups_of
 from training.metrics import Labels, auc, bootstrap, brier, observed_to_expected
-from training.monitoring import LETTERS, Letters, by_grade, drift, migration, stability_index
+from training.monitoring import LETTERS, Letters, by_grade, drift, migration
 from training.publish import json_text
 from training.registry import ALIASES, CHAMPION, read
 

@@ -6,6 +6,7 @@ second protocol. Names of methods, codes, grades, models and sources are all tha
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -14,7 +15,10 @@ from pathlib import Path
 from credit_service import logs
 from credit_service.api.house import House
 from credit_service.api.meter import Meter, Sample, family
-from credit_service.grades.tables import grade_counts
+from credit_service.grades.drift import counted, noise_floor, stability_index
+from credit_service.grades.overrides import count_in_force
+from credit_service.grades.scoring import MODEL
+from credit_service.grades.tables import grade_counts, review_count, score_counts
 from credit_service.ledger.tables import head
 from credit_service.legal_days import civil_day, parse_day
 from credit_service.listings.tables import overdue_duties
@@ -41,10 +45,43 @@ async def keep_writing(path: Path, house: House, meter: Meter) -> None:
 
 
 def grade_lines(house: House) -> list[str]:
-    """Returns how many subjects stand at each grade."""
+    """Returns how many subjects stand at each grade, what officers did about grades, and how far scores drifted."""
+    today = civil_day(house.clock())
     with house.database.reading() as session:
-        counts = grade_counts(session)
-    return family("grades", "gauge", "Subjects by current grade.", _labelled("grade", counts))
+        counts, scores = grade_counts(session), score_counts(session)
+        open_reviews, in_force = review_count(session), count_in_force(session, today)
+    moved = _moved(house, scores, today)
+    return [
+        *family("grades", "gauge", "Subjects by current grade.", _labelled("grade", counts)),
+        *family("reviews_open", "gauge", "Scores below the D edge that wait for an officer.", _plain(open_reviews)),
+        *family("overrides_in_force", "gauge", "Grades that two officers set by hand.", _plain(in_force)),
+        *family(
+            "score_drift", "gauge", "Stability index (PSI) of current scores against a model's reference.",
+            _labelled("model", {name: one[0] for name, one in moved.items()}),
+        ),
+        *family(
+            "score_drift_floor", "gauge", "Index that chance alone passes once in a hundred times.",
+            _labelled("model", {name: one[1] for name, one in moved.items()}),
+        ),
+    ]  # fmt: skip
+
+
+def _moved(house: House, scores: Mapping[str, Mapping[int, int]], day: int) -> dict[str, tuple[float, float]]:
+    """Returns index and floor of every model that sets scores by itself on the day."""
+    by_model: dict[str, Counter[int]] = {}
+    speaking = {e.digest for e in house.assessor.editions() if e.grading.mode == MODEL and e.is_in_force(day)}
+    for basis, found in scores.items():
+        digest, _, rest = basis.partition(" ")
+        model_id = rest.partition(" ")[0]
+        if digest in speaking:
+            by_model.setdefault(model_id, Counter()).update(found)
+    moved = {}
+    for model in house.models:
+        card, (edges, reference) = model.scorecard, model.score_bins
+        if card.model_id in by_model and (card.expires_day is None or day <= card.expires_day):
+            counts = counted(edges, by_model[card.model_id])
+            moved[card.model_id] = stability_index(reference, counts), noise_floor(reference, counts)
+    return moved
 
 
 def state_lines(house: House, now: datetime) -> list[str]:

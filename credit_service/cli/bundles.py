@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tomllib
 import zipfile
 from collections.abc import Sequence
 from html import escape
@@ -30,9 +31,10 @@ READ_ME = """\
 
 explanation.json  等级的完整说明（逐字节可复现）/ the whole explanation, the same bytes whenever it is asked
 model/            模型的积分表、刻度、清单、签名和公钥 / points table, scale, signed manifest and public key
-edition.toml      当时适用的规则 / the rulebook edition that applied: bands and buffer of the grades
+edition/          当时适用的规则及其所引规则 / the rulebook edition that applied, and those it extends
 records.json      所依据的每一条记录及其账本哈希 / every record behind it, with its hashes in the ledger
-verify.py         独立验证：python verify.py 本文件 / computes the grade again: python verify.py BUNDLE.zip
+verify.py         独立验证：python verify.py 本文件 [公钥编号] / computes the grade again, and asks for a signer:
+                  python verify.py BUNDLE.zip [KEY-ID]; the ids of keys are published by the service
 """
 
 
@@ -41,7 +43,7 @@ def make_bundle(connection: Connection, answer: grades_pb2.ExplainGradeResponse)
     told = json.loads(answer.document)
     files: dict[str, bytes] = {
         "explanation.json": bytes(answer.document),
-        "edition.toml": _edition(connection, told["edition_id"]),
+        **_editions(connection, told["edition_id"]),
         "records.json": _json(_records(connection, told)),
         "verify.py": Path(bundle_verifier.__file__).read_bytes(),
         "说明 README.txt": READ_ME.encode(),
@@ -59,10 +61,17 @@ def make_bundle(connection: Connection, answer: grades_pb2.ExplainGradeResponse)
     return packed.getvalue()
 
 
-def _edition(connection: Connection, edition_id: str) -> bytes:
-    request = rulebook_pb2.GetRulebookRequest(edition_id=edition_id)
-    answer = connection.call(rulebook_pb2_grpc.RulebookServiceStub, "GetRulebook", request)
-    return str(answer.edition.document).encode()
+def _editions(connection: Connection, edition_id: str) -> dict[str, bytes]:
+    """Returns an edition and those that it extends, by file."""
+    files: dict[str, bytes] = {}
+    wanted: str | None = edition_id
+    while wanted is not None:
+        request = rulebook_pb2.GetRulebookRequest(edition_id=wanted)
+        answer = connection.call(rulebook_pb2_grpc.RulebookServiceStub, "GetRulebook", request)
+        document = str(answer.edition.document)
+        files[f"edition/{wanted}.toml"] = document.encode()
+        wanted = tomllib.loads(document).get("extends")
+    return files
 
 
 def _records(connection: Connection, told: dict[str, Any]) -> list[dict[str, Any]]:

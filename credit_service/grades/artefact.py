@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from credit_service.errors import CreditError, Reason, shown
+from credit_service.grades.drift import score_bins
 from credit_service.grades.features import set_hash
 from credit_service.grades.prior import FILE as PRIORS
 from credit_service.grades.prior import read_priors
@@ -58,6 +59,8 @@ class Artefact:
     replayed: Mapping[str, bytes]
     key_id: str
     public_key: Ed25519PublicKey
+    # Edges and counts of the scores that the level was set on: drift is measured against them.
+    score_bins: tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def key_id(key: Ed25519PublicKey) -> str:
@@ -88,7 +91,16 @@ def load(directory: Path, keys: Keys) -> Artefact:
 
     Reasons: MODEL_NOT_FOUND, MODEL_UNSIGNED, MODEL_UNTRUSTED, MODEL_TAMPERED, MODEL_INVALID.
     """
-    manifest = _manifest(directory, keys)
+    try:
+        return _load(directory, keys)
+    except OSError as fault:
+        # A link to nowhere or a bad sector is a fault of this model alone.
+        raise invalid(directory.name, fault.strerror or type(fault).__name__, "files that can be read") from fault
+
+
+def _load(directory: Path, keys: Keys) -> Artefact:
+    sealed, signer = _sealed(directory, keys)
+    manifest = _manifest(sealed[MANIFEST])
     files = _files(directory, manifest)
     try:
         documents = {name: parse(name, files[name]) for name in files if name.endswith(".json")}
@@ -98,13 +110,12 @@ def load(directory: Path, keys: Keys) -> Artefact:
         if set_hash(scorecard.feature_names) != manifest["feature_set"]:
             raise invalid("features.json", "another meaning of a feature", "the features of this service")
         _check_golden(scorecard, files["golden.csv"].decode())
+        bins = score_bins(documents["reference.json"])
     except (KeyError, TypeError, ValueError, RecursionError, OverflowError, csv.Error) as fault:
         raise invalid(directory.name, f"{type(fault).__name__} {fault}", "a well-formed artefact") from fault
-    replayed = {name: files[name] for name in REPLAYED if name in files} | {
-        name: _bounded(directory / name, MANIFEST_LIMIT) for name in (MANIFEST, SIGNATURE)
-    }
-    signer = str(parse(SIGNATURE, replayed[SIGNATURE])["key_id"])
-    return Artefact(scorecard, manifest, documents["metrics.json"], directory, replayed, signer, keys[signer])
+    # Nothing is read twice: what is handed out is what was checked.
+    replayed = {name: files[name] for name in REPLAYED if name in files} | sealed
+    return Artefact(scorecard, manifest, documents["metrics.json"], directory, replayed, signer, keys[signer], bins)
 
 
 def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:
@@ -117,13 +128,11 @@ def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:
 
 def sound_champions(directory: Path, keys: Keys) -> tuple[dict[str, Artefact], dict[str, CreditError]]:
     """Loads the champions that hold, and returns why the others do not, by name; a registry that is wrong fails."""
-    path = directory / "registry.json"
-    if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
-        raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
     found: dict[str, Artefact] = {}
     faults: dict[str, CreditError] = {}
-    for name, version in _named(parse(path.name, path.read_bytes())).items():
+    for name, versions in _aliases(directory).items():
         try:
+            version = _champion(name, versions)
             artefact = load(directory / name / version, keys)
             if artefact.scorecard.model_id != f"{name}/{version}":
                 raise invalid("registry.json", artefact.scorecard.model_id, f"the model {name}")
@@ -133,15 +142,27 @@ def sound_champions(directory: Path, keys: Keys) -> tuple[dict[str, Artefact], d
     return found, faults
 
 
-def _named(registry: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the champions; names that could lead out of the folder are refused."""
+def _aliases(directory: Path) -> dict[str, Any]:
+    """Returns what the registry says of every model."""
+    path = directory / "registry.json"
     try:
-        champions = {name: versions["champion"] for name, versions in registry["aliases"].items()}
-        if all(_PLAIN.fullmatch(name) for pair in champions.items() for name in pair):
-            return champions
-    except (AttributeError, KeyError, TypeError) as fault:
-        raise invalid("registry.json", registry, "a champion for every model") from fault
-    raise invalid("registry.json", champions, "plain names of models and versions")
+        if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
+            raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
+        registry = parse(path.name, path.read_bytes())
+    except OSError as fault:
+        raise invalid("registry.json", fault.strerror or type(fault).__name__, "a file that can be read") from fault
+    aliases = registry.get("aliases")
+    if not isinstance(aliases, dict):
+        raise invalid("registry.json", registry, "a champion for every model")
+    return aliases
+
+
+def _champion(name: str, versions: object) -> str:
+    """Returns the champion of a model; names that could lead out of the folder are refused."""
+    champion = versions.get("champion") if isinstance(versions, dict) else None
+    if not isinstance(champion, str) or not all(map(_PLAIN.fullmatch, (name, champion))):
+        raise invalid("registry.json", {name: versions}, "plain names of models and versions")
+    return champion
 
 
 def parse(name: str, content: bytes) -> dict[str, Any]:
@@ -160,14 +181,15 @@ def invalid(name: str, got: object, want: str) -> CreditError:
     return CreditError(Reason.MODEL_INVALID, f"{name}: got {shown(got)}, want {want}", file=name)
 
 
-def _manifest(directory: Path, keys: Keys) -> dict[str, Any]:
+def _sealed(directory: Path, keys: Keys) -> tuple[dict[str, bytes], str]:
+    """Returns manifest and signature as they were read and hold, and the id of the key that signed."""
     if not (directory / MANIFEST).is_file():
         raise CreditError(Reason.MODEL_NOT_FOUND, f"model: got none at {directory.name}, want {MANIFEST}")
     if not (directory / SIGNATURE).is_file():
         raise CreditError(Reason.MODEL_UNSIGNED, f"{SIGNATURE}: got none, want a signature", model=directory.name)
-    content = _bounded(directory / MANIFEST, MANIFEST_LIMIT)
+    content, sealed = (_bounded(directory / name, MANIFEST_LIMIT) for name in (MANIFEST, SIGNATURE))
     try:
-        seal = parse(SIGNATURE, _bounded(directory / SIGNATURE, MANIFEST_LIMIT))
+        seal = parse(SIGNATURE, sealed)
         signature = base64.b64decode(seal["signature"], validate=True)
         named, algorithm = str(seal["key_id"]), seal["algorithm"]
     except (CreditError, KeyError, TypeError, ValueError) as fault:
@@ -184,6 +206,10 @@ def _manifest(directory: Path, keys: Keys) -> dict[str, Any]:
         keys[named].verify(signature, content)
     except InvalidSignature as fault:
         raise _tampered(MANIFEST, "content that was not signed", f"the content signed by {named}") from fault
+    return {MANIFEST: content, SIGNATURE: sealed}, named
+
+
+def _manifest(content: bytes) -> dict[str, Any]:
     manifest = parse(MANIFEST, content)
     if manifest.get("schema") != SCHEMA:
         raise invalid(MANIFEST, manifest.get("schema"), f"schema {SCHEMA}")

@@ -99,6 +99,17 @@ def _lapsed(columns: Columns, as_of_day: int) -> Bools:
     return last & lapsed
 
 
+def _licences(columns: Columns, _as_of_day: int) -> Bools:
+    """Marks all records of the mandatory licences: each may be what ends a lapse, or what makes a licence mandatory."""
+    rows = np.flatnonzero(columns.of_kind("LIC"))
+    pairs = np.stack([columns.subject[rows], columns.topic[rows]], axis=1)
+    _, licence = np.unique(pairs, axis=0, return_inverse=True)
+    is_mandatory = np.bincount(licence.reshape(-1), columns.flag[rows]) > 0
+    found = np.zeros(len(columns.day), dtype=np.bool_)
+    found[rows[is_mandatory[licence.reshape(-1)]]] = True
+    return found
+
+
 def _registrations(columns: Columns, as_of_day: int) -> Bools:
     rows = columns.of_kind("REG") & (columns.day <= as_of_day) & ~np.isnan(columns.amount)
     return on_day(columns, rows, latest(columns, rows, columns.day))
@@ -206,7 +217,7 @@ FEATURES = (
         "violation_share_36m", "of visits", "（占比）", 36, -1, False,
         "近36个月检查发现违法的比例",
         "Share of inspections with a violation in the past 36 months",
-        ("INS",), (36,), violation_share_36m, _violations,
+        ("INS",), (36,), violation_share_36m, _visits,
     ),
     Feature(
         "visits_36m", "visits", "次", 36, 0, False,
@@ -236,7 +247,7 @@ FEATURES = (
         "lapsed_licences", "licences", "项", None, -1, True,
         "失效的必备许可",
         "Mandatory licences not valid",
-        ("LIC",), (), lapsed_licences, _lapsed,
+        ("LIC",), (), lapsed_licences, _licences,
     ),
     Feature(
         "standard_level", "of 3", "（最高3）", None, 1, True,

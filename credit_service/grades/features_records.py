@@ -127,6 +127,16 @@ def _repeats(columns: Columns, as_of_day: int) -> Bools:
     return repeated
 
 
+def _repeated(columns: Columns, as_of_day: int) -> Bools:
+    """Marks the repeats and the penalties that they repeat: without either there is no repeat."""
+    row, first_day, is_first = first_citations(columns, _penalties(columns, as_of_day))
+    provision = np.cumsum(is_first) - 1
+    is_repeated = np.bincount(provision, columns.day[row] > first_day) > 0
+    found = np.zeros(len(columns.day), dtype=np.bool_)
+    found[row[is_repeated[provision]]] = True
+    return found
+
+
 def repeat_penalties_60m(columns: Columns, as_of_day: int) -> Floats:
     """Counts the penalties of the past 60 months under a provision that an earlier one cites."""
     return count(columns, _repeats(columns, as_of_day))
@@ -233,7 +243,7 @@ FEATURES = (
         "repeat_penalties_60m", "penalties", "次", MEMORY, -1, False,
         "近60个月同一条款再次受罚",
         "Repeated penalties under one provision in the past 60 months",
-        PENALTY, (60,), repeat_penalties_60m, _repeats,
+        PENALTY, (60,), repeat_penalties_60m, _repeated,
     ),
     Feature(
         "serious_penalties_36m", "penalties", "次", 36, -1, False,

@@ -42,10 +42,14 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Holds that an officer looked at a score on a day and kept the grade, before `until_day`."""
+    """Holds that an officer looked at a score on a day and kept the grade, before `until_day`.
+
+    Of that day the officer saw the events up to `position`.
+    """
 
     day: int
     until_day: int
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +254,14 @@ def _is_reviewed(case: Case) -> bool:
     """Says whether officers have looked: by an override, or by a review since which nothing new became known."""
     if case.override is not None:
         return True
-    return case.review is not None and all(fact.known_day <= case.review.day for fact in case.facts)
+    return case.review is not None and all(_was_seen(fact, case.review) for fact in case.facts)
+
+
+def _was_seen(fact: Fact, review: Review) -> bool:
+    if fact.known_day != review.day:
+        return fact.known_day < review.day
+    # Records that are only supposed have ids below zero.
+    return 0 < fact.event_id <= review.position
 
 
 def _overridden(case: Case, law: _Law, letter: str) -> str:

@@ -17,6 +17,7 @@ from credit_service.audit.acts import Ask, note_act, refusal
 from credit_service.database import UtcTime
 from credit_service.errors import CreditError, Reason, shown
 from credit_service.grades.grading import Graded, Override, Review
+from credit_service.ledger.tables import position_at
 from credit_service.legal_days import civil_day, day_text
 from credit_service.rulebook.law import Edition, Overrides
 
@@ -163,7 +164,9 @@ def standings(session: Session, subject_ids: Sequence[str], as_of: datetime, kno
             override = Override(override_id, first.grade, first.reason_code, first.last_day)
             found[subject_id] = Standing(override, before.review)
         elif state == STATES[KEEP]:
-            found[subject_id] = Standing(before.override, Review(civil_day(first.move_time), first.last_day + 1))
+            seen = position_at(session, first.move_time)
+            review = Review(civil_day(first.move_time), first.last_day + 1, seen)
+            found[subject_id] = Standing(before.override, review)
     return found
 
 
@@ -209,6 +212,14 @@ def search(
         statement = statement.where(tuple_(*place) < before)
     firsts = session.execute(statement.order_by(*(one.desc() for one in place)).limit(limit)).scalars().all()
     return [of_override(session, first.override_id) for first in firsts]
+
+
+def count_in_force(session: Session, day: int) -> int:
+    """Counts the overrides in force on a day."""
+    by_override: dict[tuple[str, str], list[OverrideMoveRow]] = {}
+    for row in all_moves(session):
+        by_override.setdefault((row.subject_id, row.override_id), []).append(row)
+    return sum(state_of(made, day) == IN_FORCE for made in by_override.values())
 
 
 def all_moves(session: Session) -> Iterator[OverrideMoveRow]:

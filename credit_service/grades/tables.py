@@ -115,6 +115,21 @@ def reviews(session: Session, after: str, limit: int) -> Sequence[tuple[str, dat
     return [(row[0], row[1], row[2]) for row in session.execute(statement)]
 
 
+def score_counts(session: Session) -> dict[str, dict[int, int]]:
+    """Counts current scores, by what judged them."""
+    names = (col(CurrentGrade.basis), col(CurrentGrade.score))
+    statement = select(*names, func.count()).where(col(CurrentGrade.score).is_not(None)).group_by(*names)
+    found: dict[str, dict[int, int]] = {}
+    for basis, score, number in session.execute(statement):
+        found.setdefault(basis, {})[score] = number
+    return found
+
+
+def review_count(session: Session) -> int:
+    """Counts the grades under review."""
+    return int(session.execute(select(func.count()).where(col(CurrentGrade.is_review_open))).scalar_one())
+
+
 def grade_counts(session: Session) -> dict[str, int]:
     """Counts current grades by letter."""
     statement = select(col(CurrentGrade.grade), func.count()).group_by(col(CurrentGrade.grade))

@@ -5,7 +5,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Select, Text, and_, exists, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Index,
+    LargeBinary,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    select,
+    update,
+)  # fmt: skip
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col
 
@@ -115,6 +128,19 @@ def last_collect_time(session: Session) -> datetime | None:
 
 
 _LAST = select(col(LedgerEvent.collect_time)).order_by(col(LedgerEvent.position).desc()).limit(1)
+
+
+def position_at(session: Session, time: datetime) -> int:
+    """Returns the position of the last event that was collected by a time, 0 without any: receipts never step back."""
+    low, high = 0, head(session).position
+    while low < high:
+        middle = (low + high + 1) // 2
+        row = session.execute(_COLLECTED, {"position": middle}).scalar_one()
+        low, high = (middle, high) if row <= time else (low, middle - 1)
+    return low
+
+
+_COLLECTED = select(col(LedgerEvent.collect_time)).where(col(LedgerEvent.position) == bindparam("position"))
 
 
 def judged_window(session: Session, after: int, limit: int) -> tuple[list[str], int]:

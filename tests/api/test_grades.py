@@ -80,8 +80,10 @@ def test_grade_as_of_a_day_leaves_out_what_happened_later(street: Street) -> Non
     street.must_collect(registered(code), *major_accident(code))
     assert grade(street, code).grade == pb.GRADE_D
     past = grade(street, code, as_of_time=datetime.fromisoformat("2026-04-02T00:00:00+08:00"))
-    assert past.grade in {pb.GRADE_A, pb.GRADE_B}
-    assert not past.vetoes
+    assert past.grade == pb.GRADE_C
+    assert [veto.veto_id for veto in past.vetoes] == ["V-04"], "the penalty came later"
+    before = grade(street, code, as_of_time=datetime.fromisoformat("2026-02-27T00:00:00+08:00"))
+    assert (before.grade in {pb.GRADE_A, pb.GRADE_B}, list(before.vetoes)) == (True, [])
 
 
 def test_newcomer_is_pending_with_its_reason_and_no_score(street: Street) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from sqlalchemy import text
 from credit_service.api import metrics
 from credit_service.api.meter import BUCKETS, Meter, family
 from credit_service.cli.doctor import examine
+from credit_service.grades.drift import noise_floor, stability_index
 from credit_service.legal_days import civil_day, parse_day
 from credit_service.v1 import grades_pb2, listings_pb2, sync_pb2
 from tests.api.life import NOTICE, a_candidate, move
 from tests.api.street import NOW, SOURCE, Clock, Street, a_code, a_record, ref, registered, serving
+from tests.api.test_overrides import a_firm, in_force, under_review
 
 SAMPLE = re.compile(r"(safety_credit_[a-z_]+)(?:\{([a-z]+=\"[^\"]*\"(?:,[a-z]+=\"[^\"]*\")*)\})? (-?[0-9.e+]+)")
 Read = Callable[[], dict[str, float]]
@@ -95,6 +98,7 @@ def test_grades_ledger_deadlines_sources_and_models_are_told(house: Street, read
     house.must_collect(registered(young, founded_date="2026-09-01"))
     found = read()
     assert found['safety_credit_grades{grade="PENDING"}'] == 1
+    assert (found["safety_credit_reviews_open"], found["safety_credit_overrides_in_force"]) == (0, 0)
     assert found['safety_credit_grades{grade="D"}'] == 2
     assert found["safety_credit_events"] == 7
     assert found["safety_credit_events_not_judged"] == 0
@@ -114,6 +118,24 @@ def test_grades_ledger_deadlines_sources_and_models_are_told(house: Street, read
     assert found["safety_credit_deadlines_overdue"] == sum(one.is_overdue for one in due) > 0
     assert found['safety_credit_model_age_days{model="cn_sim_pd/2026.11.0"}'] == 200
     assert found[f'safety_credit_source_silent{{source="{SOURCE}"}}'] == 1
+
+
+def test_reviews_overrides_and_drift_of_scores_are_told(house: Street, read: Read) -> None:
+    codes = [under_review(house), a_firm(house), a_firm(house)]
+    in_force(house, codes[1])
+    found, model = read(), '{model="cn_sim_pd/2026.11.0"}'
+    assert (found["safety_credit_reviews_open"], found["safety_credit_overrides_in_force"]) == (1, 1)
+    requests = [grades_pb2.GetGradeRequest(subject=ref(code)) for code in codes]
+    scores = [house.ask("regulator", "GradeService/GetGrade", one).grade.score for one in requests]
+    edges, kept = next(m.score_bins for m in house.running.house.models if m.scorecard.model_id.startswith("cn_sim"))
+    counts = [sum(low <= score < high for score in scores) for low, high in pairwise(edges)]
+    assert sum(counts) == 3
+    assert found[f"safety_credit_score_drift{model}"] == pytest.approx(stability_index(kept, counts), rel=1e-12)
+    assert found[f"safety_credit_score_drift_floor{model}"] == pytest.approx(noise_floor(kept, counts), rel=1e-12)
+    assert 'safety_credit_score_drift{model="tw_osh_pd/2026.11.0"}' not in found, "it sets no score here"
+    house.clock.now = NOW + timedelta(days=600)
+    found = read()
+    assert (found["safety_credit_overrides_in_force"], f"safety_credit_score_drift{model}" in found) == (0, False)
 
 
 def test_events_that_are_not_judged_yet_are_the_lag(house: Street, read: Read) -> None:

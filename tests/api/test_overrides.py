@@ -177,6 +177,7 @@ def test_officer_ends_an_override_at_once(street: Street) -> None:
     assert ask(street, "EndOverride", override_id=override_id).override.state == "ENDED"
     assert grade(street, code).grade == natural
     assert grade(street, code, as_of=NOW + timedelta(days=1)).grade == pb.GRADE_C
+    assert grade(street, code, known=NOW + timedelta(days=1)).grade == pb.GRADE_C, "by what was known then"
     assert refusal(street, "EndOverride", override_id=override_id).reason == "MOVE_ILLEGAL"
     assert refusal(street, "EndOverride", override_id="OVR-none").reason == "OVERRIDE_NOT_FOUND"
 
@@ -207,6 +208,19 @@ def test_review_is_listed_until_an_officer_decides_it(street: Street) -> None:
     assert refusal(street, "DecideReview", subject=ref(code)).reason == "REVIEW_NOT_FOUND"
     in_force(street, code, grade=pb.GRADE_D, reason_code="REVIEWED")
     assert grade(street, code).grade == pb.GRADE_D
+
+
+@pytest.mark.moves_clock
+def test_decided_review_opens_again_for_a_record_of_the_same_day(street: Street) -> None:
+    """The officer decided at noon: what arrives in the afternoon was not looked at."""
+    code = under_review(street)
+    street.clock.now = NOW + timedelta(hours=1)
+    ask(street, "DecideReview", subject=ref(code))
+    assert not grade(street, code).is_review_open
+    street.clock.now = NOW + timedelta(hours=2)
+    street.must_collect(a_record(code, "INS", {"result": "VIOLATION", "mode": "PLANNED"}))
+    assert grade(street, code).is_review_open
+    assert not grade(street, code, known=NOW + timedelta(hours=1)).is_review_open
 
 
 @pytest.mark.moves_clock

@@ -1,24 +1,35 @@
 """What is taken away of a grade: a bundle that computes it again alone, and a sheet for its enterprise."""
 
+import base64
 import hashlib
 import json
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from credit_service.api import grades
 from credit_service.cli import bundle_verifier
 from credit_service.cli.bundles import make_sheet
+from credit_service.grades.artefact import key_id, load_champions, load_keys
+from credit_service.grades.grading import Case, Override, explain
 from credit_service.grades.stability import settle
+from credit_service.legal_days import parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.v1 import grades_pb2
+from tests.bench.lives import lives
 from tests.cli.conftest import Command
+from tests.grades.conftest import MODELS
 from tests.stories.processes import ServerProcess
 
 Told = dict[str, Any]
@@ -39,12 +50,14 @@ def bundle(command: Command, as_regulator: ServerProcess, code: str, kept: Path)
     return path
 
 
-def verify(path: Path) -> "subprocess.CompletedProcess[str]":
+def verify(path: Path, *more: str) -> "subprocess.CompletedProcess[str]":
     """Runs the verifier as a stranger would: its own file alone, isolated from every package of ours."""
     with zipfile.ZipFile(path) as packed:
         script = path.with_name("verify.py")
         script.write_bytes(packed.read("verify.py"))
-    return subprocess.run([sys.executable, "-I", str(script), str(path)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-I", str(script), str(path), *more], capture_output=True, text=True, check=False
+    )
 
 
 def changed(bundle: Path, to: Path, change: Callable[[dict[str, bytes]], None], *, indexed: bool = True) -> Path:
@@ -89,22 +102,91 @@ def _best(told: Told, **letter: object) -> None:
     told |= {"grade": "A", "vetoes": [], "unmet": []}
 
 
+def _says(name: str, value: object) -> Callable[[dict[str, bytes]], None]:
+    return telling(lambda told: told.__setitem__(name, value))
+
+
+def _feature(**changes: object) -> Callable[[dict[str, bytes]], None]:
+    return telling(lambda told: told["features"][0].update(changes))
+
+
+def _rules(files: dict[str, bytes]) -> None:
+    """Lets rules speak that never did, with whatever points are liked."""
+    told = json.loads(files["explanation.json"])
+    told |= {"mode": "rules", "base_points": 850, "features": [], "reasons": [], "score": 850, "vetoes": []}
+    files |= {"explanation.json": json.dumps(told).encode(), "records.json": b"[]"}
+
+
+def _pending(told: Told) -> None:
+    del told["score"]
+    told |= {"grade": "PENDING", "vetoes": [], "features": []}
+
+
+def _overridden(told: Told, last_date: str) -> None:
+    told["override"] = {"override_id": "OVR-1", "grade": "D", "reason": "EVIDENCE", "last_date": last_date}
+    told["grade"] = "D"
+
+
+def _signed_by_a_stranger(files: dict[str, bytes]) -> None:
+    key = Ed25519PrivateKey.generate()
+    files["model/key.pub"] = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    seal = json.loads(files["model/manifest.sig"])
+    seal["key_id"] = key_id(key.public_key())
+    seal["signature"] = base64.b64encode(key.sign(files["model/manifest.json"])).decode()
+    files["model/manifest.sig"] = json.dumps(seal).encode()
+
+
+def _without_a_record(files: dict[str, bytes]) -> None:
+    files["records.json"] = json.dumps(json.loads(files["records.json"])[1:]).encode()
+
+
+def _record_of_tomorrow(files: dict[str, bytes]) -> None:
+    records = json.loads(files["records.json"])
+    records[0]["draft"]["occur_time"] = "2031-01-01T00:00:00Z"
+    files["records.json"] = json.dumps(records).encode()
+
+
 FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
-    "score": (telling(lambda t: t.__setitem__("score", t["score"] + 1)), "sum of the points"),
-    "points": (telling(lambda t: t["features"][0].__setitem__("points", -7)), "sum of the points"),
+    "score": (telling(lambda t: t.__setitem__("score", t["score"] + 1)), "probability"),
+    "points": (_feature(points=-7), "points of "),
     "points and score": (telling(lambda t: _lower(t, 7)), "points of "),
-    "value": (telling(lambda t: [f.__setitem__("value", 1e9) for f in t["features"]]), "points of "),
+    "value": (telling(lambda t: [f.__setitem__("value", 1e9) for f in t["features"]]), "of penalty_days_weighted"),
+    "value that is no number": (_feature(value=float("nan")), "number NaN"),
+    "value that is a word": (_feature(value=True), ""),
+    "best points": (_feature(best_points=99), "points of "),
+    "text of a feature": (_feature(text_zh="近60个月被处罚的天数（逐年递减计权）：9（加权天数）"), "text of "),
+    "English text": (_feature(text_en="Nothing at all: 0"), "text of "),
     "feature left out": (telling(lambda t: t["features"].remove(next(f for f in t["features"] if not f["points"]))),
                          "features of the table"),
+    "reasons in another order": (telling(lambda t: t["reasons"].reverse()), "reasons"),
+    "reason left out": (telling(lambda t: t["reasons"].pop()), "reasons"),
+    "reason": (telling(lambda t: t["reasons"][0].__setitem__("points", -1)), "reasons"),
+    "reason that can be acted on": (
+        telling(lambda t: t["reasons"][-1].__setitem__("is_actionable", not t["reasons"][-1]["is_actionable"])),
+        "reasons"),
     "grade": (telling(lambda t: t.__setitem__("grade", "A" if t["grade"] != "A" else "B")), "grade: computed"),
     "probability": (telling(lambda t: t.__setitem__("probability", t["probability"] * 1.01)), "probability"),
-    "vetoes": (telling(lambda t: t.__setitem__("vetoes", [] if t["vetoes"] else [{"cap": "D"}])), "grade: computed"),
-    "bands": (telling(lambda t: _best(t, bands={"A": 0, "B": -1, "C": -2})), "grade: computed"),
-    "buffer": (telling(lambda t: _best(t, buffer=999, has_hard_record=False, cycles=[["2026-01-01", 1000]])),
-               "grade: computed"),
+    "vetoes": (_says("vetoes", [{"veto_id": "V-99", "cap": "D", "text_zh": "", "event_ids": []}]), "veto V-99"),
+    "bands": (telling(lambda t: _best(t, bands={"A": 0, "B": -1, "C": -2})), ""),
+    "buffer": (telling(lambda t: _best(t, buffer=999, has_hard_record=False)), ""),
+    "cycles": (telling(lambda t: t["letter"].__setitem__("cycles", [["2026-01-01", 1000]])), "days of the cycles"),
+    "mode": (_rules, "mode"),
+    "model that spoke too late": (_says("as_of", "2031-01-01"), "days of "),
+    "day before the edition": (_says("as_of", "2026-03-01"), "days of the edition"),
+    "other model": (_says("model_id", "cn_sim_pd/2025.1.0"), "id of the model"),
+    "other edition": (_says("edition_id", "cn-2023-10"), ""),
+    "edition under another name": (
+        lambda files: files.update({"edition/cn-2026-04.toml": files["edition/cn-2026-04.toml"].replace(
+            b'id = "cn-2026-04"', b'id = "cn-2029-04"', 1)}), "id of the edition"),
+    "pending": (telling(_pending), "pending"),
+    "override that is over": (telling(lambda t: _overridden(t, "2020-01-01")), "days of the override"),
+    "condition of nobody": (telling(lambda t: t["unmet"].append("A-99")), "conditions for A"),
+    "record left out": (_without_a_record, "records behind the grade"),
+    "record that was not yet": (_record_of_tomorrow, "day of record"),
     "table": (written("model/table.json", b'"base_points": 999', b'"base_points": 998'), "digest of table.json"),
     "model file": (lambda files: files.update({"model/priors.json": b"{}"}), "digest of priors.json"),
     "manifest": (written("model/manifest.json", b"2028-01-23", b"2038-01-23"), "signature of the manifest"),
+    "said twice": (written("explanation.json", b'{', b'{"grade":"A",'), "a key that stands twice"),
 }  # fmt: skip
 
 
@@ -122,6 +204,34 @@ def test_whatever_is_forged_is_found_and_named(bundle: Path, tmp_path: Path, nam
     assert (done.returncode, found in done.stderr) == (1, True), done.stderr
 
 
+def test_signer_is_named_and_can_be_asked_for(bundle: Path, tmp_path: Path) -> None:
+    """Anybody can sign a table with a key of their own: who asks for the service's key is not taken in."""
+    forged = changed(bundle, tmp_path / "forged.zip", _signed_by_a_stranger)
+    named = verify(bundle).stdout.split("good, by ")[1].split()[0]
+    assert verify(bundle, named).returncode == 0
+    assert verify(forged).returncode == 0
+    assert named not in verify(forged).stdout
+    done = verify(forged, named)
+    assert (done.returncode, "key: signed by" in done.stderr) == (1, True), done.stderr
+
+
+def test_verifier_says_whose_records_they_are_and_what_it_takes_at_its_word(bundle: Path, code: str) -> None:
+    with zipfile.ZipFile(bundle) as packed:
+        digest = hashlib.sha256(packed.read("explanation.json")).hexdigest()
+    told = verify(bundle).stdout
+    assert f"records of 记录主体: USCC:{code}\n" in told
+    assert "taken at its word 未复算: values of features" in told
+    assert f"sha-256:{digest}" in told
+
+
+def test_file_that_stands_twice_is_found(bundle: Path, tmp_path: Path) -> None:
+    twice = changed(bundle, tmp_path / "twice.zip", lambda _: None)
+    with zipfile.ZipFile(twice, "a") as packed, pytest.warns(UserWarning, match="Duplicate name"):
+        packed.writestr("explanation.json", packed.read("explanation.json"))
+    done = verify(twice)
+    assert (done.returncode, "a file that stands twice" in done.stderr) == (1, True), done.stderr
+
+
 def test_any_changed_file_is_found_by_the_list(bundle: Path, tmp_path: Path) -> None:
     done = verify(changed(bundle, tmp_path / "x.zip", written("records.json", b"[", b" ["), indexed=False))
     assert (done.returncode, "digest of records.json" in done.stderr) == (1, True)
@@ -132,7 +242,7 @@ def test_any_changed_file_is_found_by_the_list(bundle: Path, tmp_path: Path) -> 
 def test_bundle_holds_the_records_and_the_edition(bundle: Path, command: Command, code: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(bundle) as packed:
         told, records = json.loads(packed.read("explanation.json")), json.loads(packed.read("records.json"))
-        assert b'id = "cn-2026-04"' in packed.read("edition.toml")
+        assert b'id = "cn-2026-04"' in packed.read("edition/cn-2026-04.toml")
         assert packed.read("verify.py") == Path(bundle_verifier.__file__).read_bytes()
     behind = {str(n) for part in [*told["features"], *told["vetoes"]] for n in part["event_ids"]}
     assert {record["event_id"] for record in records} == behind != set()
@@ -207,3 +317,30 @@ def test_letters_are_those_of_the_service_over_every_walk_of_cycles() -> None:
             assert found == ("C" if want == "D" and not hard else want)
             seen.add((length, found))
     assert len(seen) == 12
+
+
+@pytest.mark.parametrize(("edition_id", "day"), [("cn-2026-04", "2026-11-28"), ("cn-2023-10", "2025-07-03")])
+@pytest.mark.parametrize("last_day", ["2028-01-01", "2025-01-01"])
+@pytest.mark.parametrize("mode", ["model", "bounded", "rules"])
+def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, last_day: str, mode: str) -> None:
+    """Whoever speaks, and also once the model has retired; editions that extend another are laid over it."""
+    artefact = load_champions(MODELS, load_keys(MODELS / "keys"))["cn_sim_pd"]
+    card = replace(artefact.scorecard, expires_day=parse_day(last_day))
+    model = {name[:-5]: json.loads(text) for name, text in artefact.replayed.items() if name.endswith(".json")}
+    model["manifest"]["expires_on"] = last_day
+    files = {f"edition/{path.stem}.toml": path.read_bytes() for path in SHIPPED.glob("*.toml")}
+    law, told_law = load_edition(SHIPPED / f"{edition_id}.toml"), bundle_verifier.edition_of(files, edition_id)
+    law, told_law["grading"]["mode"] = replace(law, grading=replace(law.grading, mode=mode)), mode
+    seen = set()
+    for number, facts in enumerate(lives(60)):
+        override = Override("OVR-1", "C", "EVIDENCE", parse_day(day)) if number % 10 == 0 else None
+        one = Case(f"USCC:{number}", "ENTERPRISE", [f for f in facts if f.day <= parse_day(day)], override=override)
+        answer = grades._explanation(law, explain(law, card, one, parse_day(day)), [], (datetime.now(UTC),) * 2)
+        told = bundle_verifier.read(bytes(answer.document))
+        parts = [*told["features"], *told["vetoes"]]
+        named = {str(event_id) for part in parts for event_id in part["event_ids"]}
+        bundle_verifier.check_about(told, [{"event_id": event_id} for event_id in named], told_law)
+        bundle_verifier.check_grade(told, model, told_law["grading"])
+        seen.add((told.get("mode"), told["grade"]))
+    assert {grade for _, grade in seen} >= {"B", "C", "D"}
+    assert {told for told, _ in seen} - {None} == {mode if day <= last_day else "rules"}

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import errno
 import hashlib
 import json
 import shutil
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import FILES, key_id, load, load_champions, load_keys
+from credit_service.grades.artefact import FILES, key_id, load, load_champions, load_keys, sound_champions
 from tests.grades.conftest import MODELS
 from tests.grades.test_prior import PRIORS, a_document
 
@@ -333,3 +334,53 @@ def test_missing_registry_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(CreditError) as caught:
         load_champions(tmp_path, {})
     assert caught.value.reason is Reason.MODEL_NOT_FOUND
+
+
+@pytest.mark.parametrize("where", ["table.json", "golden.csv", "card.md"])
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+def test_file_that_cannot_be_read_takes_no_other_model_down(registry: Path, where: str, target: str) -> None:
+    broken = registry.parent / "tw_osh_pd" / "2026.11.0" / where
+    broken.unlink()
+    broken.symlink_to(broken if target == "itself" else "nowhere")
+    found, faults = sound_champions(registry.parent, load_keys(registry.parent / "keys"))
+    assert (list(found), list(faults)) == (["cn_sim_pd"], ["tw_osh_pd"])
+    assert (faults["tw_osh_pd"].reason, "files that can be read" in faults["tw_osh_pd"].message) == (
+        Reason.MODEL_INVALID, True,
+    )  # fmt: skip
+
+
+def test_failing_disk_takes_no_other_model_down(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if "tw_osh_pd" in path.parts:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    found, faults = sound_champions(registry.parent, load_keys(registry.parent / "keys"))
+    assert (list(found), "Input/output error" in faults["tw_osh_pd"].message) == (["cn_sim_pd"], True)
+
+
+def test_what_is_handed_out_is_what_was_checked(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changes while it is loaded cannot be one thing to the check and another to whoever asks for it."""
+    read, seen, keys = Path.read_bytes, list[str](), load_keys(registry.parent / "keys")
+
+    def noting(path: Path) -> bytes:
+        seen.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noting)
+    folder = registry.parent / "tw_osh_pd" / "2026.11.0"
+    artefact = load(folder, keys)
+    assert sorted(seen) == sorted([*FILES, "manifest.json", "manifest.sig"])
+    assert {name: read(folder / name) for name in artefact.replayed} == artefact.replayed
+    assert {"manifest.json", "manifest.sig", "table.json"} <= artefact.replayed.keys()
+
+
+@pytest.mark.parametrize("versions", [None, 7, [], {}, {"champion": None}, {"champion": "../cn_sim_pd/2026.11.0"}])
+def test_alias_that_is_wrong_takes_no_other_model_down(registry: Path, versions: Any) -> None:
+    aliases = {"tw_osh_pd": versions, "cn_sim_pd": {"champion": "2026.11.0"}}
+    registry.write_text(json.dumps({"aliases": aliases}), "utf-8")
+    found, faults = sound_champions(registry.parent, load_keys(registry.parent / "keys"))
+    assert (list(found), faults["tw_osh_pd"].reason) == (["cn_sim_pd"], Reason.MODEL_INVALID)

@@ -286,6 +286,18 @@ def test_evidence_is_what_the_value_rests_on(life: list[Fact]) -> None:
 
 @SLOW
 @given(LIVES)
+def test_deleting_a_fact_that_is_no_evidence_of_a_feature_changes_it_by_nothing(life: list[Fact]) -> None:
+    """Whoever is told the records behind a value is told all of them."""
+    evidence = Evidence(visible(laid(life), AS_OF), AS_OF)
+    for feature in FEATURES:
+        found, now = evidence.of(0, feature.name), value(feature.name, *life)
+        for gone in {fact.event_id for fact in life}.difference(found):
+            left = value(feature.name, *(fact for fact in life if fact.event_id != gone))
+            assert left == pytest.approx(now, nan_ok=True, abs=0), (feature.name, gone)
+
+
+@SLOW
+@given(LIVES)
 def test_a_feature_reads_the_kinds_that_it_names_and_no_others(life: list[Fact]) -> None:
     for feature in FEATURES:
         kept = [fact for fact in life if fact.kind in kinds_of([feature.name])]

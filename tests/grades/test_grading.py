@@ -112,6 +112,29 @@ def test_merit_lifts_a_grade_after_two_cycles_and_says_when(card: Scorecard) -> 
     assert seen[-1][1:] == ("B", None)
 
 
+def test_score_of_an_a_shows_b_until_every_condition_for_a_is_met(card: Scorecard) -> None:
+    high = replace(card, base_points=card.base_points + 300)
+    standard = a_fact("STD", "2026-01-05", 50, level=1, from_date="2026-01-05")
+    without, with_it = grade([founded()], high), grade([founded(), standard], high)
+    assert (without.grade, [one.id for one in without.unmet]) == ("B", ["A-04"])
+    assert (with_it.grade, with_it.unmet) == ("A", ())
+
+
+def test_grade_is_looked_at_again_when_a_listing_ends(card: Scorecard) -> None:
+    listed = grade([founded()], card, blacklisted_until=AS_OF + 3)
+    assert (listed.grade, listed.next_review_day) == ("D", AS_OF + 3)
+
+
+def test_a_cap_beats_pending(card: Scorecard) -> None:
+    """An order to stop work is no hard record: the newcomer stays pending, and what it shows is capped all the same."""
+    newcomer = a_fact("REG", "2026-06-01", 1, founded_date="2026-06-01")
+    stopped = a_fact("ORD", "2026-06-02", 2, order_kind="STOP_WORK", from_date="2026-06-02")
+    found = grade([newcomer, stopped], card)
+    assert (found.grade, found.score, found.pending is not None) == ("C", None, True)
+    assert found.class_prior is None
+    assert grade([newcomer], card).grade == "PENDING"
+
+
 def test_repair_works_at_once_whatever_the_cycles(card: Scorecard) -> None:
     many = penalties("2026-03-10", 9)
     repairs = [
@@ -147,6 +170,9 @@ def test_reviewed_score_is_under_no_review_until_its_day(card: Scorecard) -> Non
     review = Review(AS_OF, AS_OF + 30)
     opened, kept = grade(life, low), grade(life, low, review=review)
     again = grade([*life, a_fact("INS", AS_OF, 3, known_day=AS_OF + 1, result="VIOLATION")], low, review=review)
+    same_day = a_fact("INS", AS_OF, 3, known_day=AS_OF, result="VIOLATION")
+    seen, unseen = (grade([*life, same_day], low, review=replace(review, position=n)) for n in (3, 2))
+    assert (seen.is_review_open, unseen.is_review_open) == (False, True)
     overridden = grade(life, low, override=Override("OVR-1", "C", "REVIEWED", AS_OF + 30))
     assert (again.is_review_open, overridden.is_review_open) == (True, False)
     assert (opened.grade, opened.is_review_open) == ("C", True)
@@ -176,6 +202,40 @@ def test_adverse_fact_never_makes_a_grade_better_in_any_mode(
     assert WORSE[after.grade or ""] >= WORSE[before.grade or ""]
     if before.score is not None and after.score is not None:
         assert after.score <= before.score
+
+
+# What makes a fact of a kind as grave as it can be, at equal exposure.
+GRAVEST: dict[str, dict[str, Any]] = {
+    "INS": {"result": "MAJOR_VIOLATION"},
+    "COM": {"status": "BROKEN"},
+    "PEN": {"severity": "SERIOUS", "fine_fen": 10**9, "is_accident_related": True},
+    "ACC": {"liability": "LIABLE", "victims": 40, "deaths": 40, "level": "EXTRA"},
+    "ORD": {"order_kind": "CLOSE"},
+    "HAZ": {"hazard_level": "MAJOR", "is_supervised": True},
+    "LIC": {"is_mandatory": True, "status": "REVOKED"},
+}
+
+
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+@given(life=LIVES, choice=st.integers(0, 11))
+def test_graver_fact_never_makes_a_grade_better_in_any_mode(
+    card: Scorecard, name: str, life: list[Fact], choice: int
+) -> None:
+    turnable = [fact for fact in life if fact.kind in GRAVEST and not (fact.kind == "HAZ" and _is_own(fact))]
+    if not turnable:
+        return
+    mild = turnable[choice % len(turnable)]
+    grave = mild._replace(payload={**mild.payload, **GRAVEST[mild.kind]})
+    turned = [grave if fact.event_id == mild.event_id else fact for fact in life]
+    before, after = (grade([founded(), *one], card, mode(name)) for one in (life, turned))
+    assert WORSE[after.grade or ""] >= WORSE[before.grade or ""], mild
+    if before.score is not None and after.score is not None:
+        assert after.score <= before.score, mild
+
+
+def _is_own(fact: Fact) -> bool:
+    """Says whether a hazard was reported by its subject: that is a merit, however grave it is."""
+    return bool(fact.payload["found_by"] == "SELF")
 
 
 @given(lives=st.lists(LIVES, min_size=2, max_size=5))

@@ -1,6 +1,7 @@
 """The points table: points sum to the score on every path, reasons tell where they went."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,14 @@ def test_every_path_gives_the_same_score(rows: list[list[float]]) -> None:
     assert scores.dtype == np.int64
     assert scores.tolist() == [CARD.score_row(row) for row in rows]
     assert scores.tolist() == (CARD.base_points + CARD.contributions(matrix).sum(axis=1)).tolist()
+
+
+@given(st.lists(ROWS, min_size=1, max_size=12))
+def test_lines_that_can_move_give_the_whole_score(rows: list[list[float]]) -> None:
+    card = replace(CARD, lines=(*LINES[:-1], Line(BY_NAME["accidents_60m"], (), (-15,))))
+    kept = [NAMES.index(name) for name in card.moving.feature_names]
+    assert "accidents_60m" not in card.moving.feature_names
+    assert card.moving.score(np.array(rows)[:, kept]).tolist() == card.score(np.array(rows)).tolist()
 
 
 @given(ROWS)

@@ -39,6 +39,14 @@ def test_year_is_walked_month_by_month_from_its_first_day() -> None:
     assert day_text(next_cycle_day(quarterly, parse_day("2026-11-24"))) == "2027-01-01"
 
 
+def test_edition_may_ask_for_more_cycles_than_have_passed() -> None:
+    assert STABILITY is not None
+    slow = replace(POLICY, stability=replace(STABILITY, upgrade_cycles=3))
+    assert settle(slow, [740, 790], 790, is_hard=False) == "C"
+    assert settle(slow, [740, 790, 790], 790, is_hard=False) == "C"
+    assert settle(slow, [740, 790, 790, 790], 790, is_hard=False) == "B"
+
+
 @pytest.mark.parametrize(
     ("cycles", "now", "is_hard", "letter"),
     [

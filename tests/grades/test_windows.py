@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_service.arrays import NEVER, after, forward
-from credit_service.grades.windows import cutoff, passed, quarters
+from credit_service.grades.windows import cutoff, passed, quarters, within
 from credit_service.legal_days import add_months, parse_day, parse_period
+from tests.grades.conftest import a_fact, laid
 
 DAYS = st.integers(parse_day("2015-01-01"), parse_day("2032-12-31"))
 MONTHS = st.integers(1, 84)
@@ -30,6 +31,25 @@ def test_month_ends_are_inside_exactly_while_their_window_lasts(a: int, b: int, 
     as_of = parse_day(start) + a
     day = add_months(as_of, -months) + b
     assert (day > cutoff(as_of, months)) == (add_months(day, months) > as_of)
+
+
+@pytest.mark.parametrize(
+    ("fact", "as_of", "months", "is_inside"),
+    [
+        ("2025-06-30", "2026-06-29", 12, True),
+        ("2025-06-30", "2026-06-30", 12, False),
+        # Shorter months lack the last days of longer ones: these windows end on the last day there is.
+        ("2024-02-29", "2025-02-27", 12, True),
+        ("2024-02-29", "2025-02-28", 12, False),
+        ("2025-12-31", "2026-02-27", 2, True),
+        ("2025-12-29", "2026-02-28", 2, False),
+        ("2025-12-31", "2026-02-28", 2, False),
+        ("2026-01-01", "2026-02-28", 2, True),
+    ],
+)
+def test_row_is_inside_until_the_last_day_of_its_window(fact: str, as_of: str, months: int, is_inside: bool) -> None:
+    columns = laid([a_fact("PEN", fact, 1, articles=["甲/1"])])
+    assert within(columns, parse_day(as_of), months).tolist() == [is_inside]
 
 
 @given(st.lists(DAYS, min_size=1), DAYS)

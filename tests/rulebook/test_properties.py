@@ -63,7 +63,8 @@ PAYLOADS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         optional={"to_date": DATES, "status": st.sampled_from(["VALID", "SUSPENDED"])},
     ),
     "ORD": st.fixed_dictionaries(
-        {"order_kind": st.just("STOP_WORK"), "from_date": DATES}, optional={"lifted_date": DATES}
+        {"order_kind": st.sampled_from(["RECTIFY", "STOP_WORK", "CLOSE"]), "from_date": DATES},
+        optional={"lifted_date": DATES},
     ),
     "REP": st.fixed_dictionaries({"decision_date": DATES}),
     "REG": st.fixed_dictionaries(
@@ -221,6 +222,56 @@ def test_an_adverse_fact_never_lifts_a_veto_nor_meets_a_condition_for_a(
     assert all(veto.id in caps and (veto.until_day or NEVER) <= caps[veto.id] for veto in few[1])
     assert set(few[2]) <= set(more[2])
     assert {statement.id for statement in few[3]} <= {statement.id for statement in more[3]}
+
+
+# Words of a field from the mildest to the gravest.
+GRAVER: dict[tuple[str, str], list[Any]] = {
+    ("ACC", "level"): ["GENERAL", "LARGER", "MAJOR", "EXTRA"],
+    ("ACC", "liability"): ["NOT_LIABLE", "UNKNOWN", "LIABLE"],
+    ("ACC", "concealment"): ["NONE", "LATE", "CONCEALED"],
+    ("ACC", "deaths"): [0, 1, 2, 3],
+    ("PEN", "severity"): ["MINOR", "GENERAL", "SERIOUS"],
+    ("PEN", "status"): ["REVOKED", "STAYED", "IN_FORCE"],
+    ("ORD", "order_kind"): ["RECTIFY", "STOP_WORK", "CLOSE"],
+    ("LIC", "status"): ["VALID", "SUSPENDED", "REVOKED"],
+    ("HAZ", "is_supervised"): [False, True],
+    ("COM", "status"): ["MADE", "KEPT", "BROKEN"],
+}
+
+
+def _graver(fact: Fact) -> list[Fact]:
+    """Returns the same fact with one field one word graver, once for every such field."""
+    steps = [
+        (name, words[words.index(fact.payload[name]) + 1])
+        for (kind, name), words in GRAVER.items()
+        if kind == fact.kind and name in fact.payload and fact.payload[name] != words[-1]
+    ]
+    return [fact._replace(payload={**fact.payload, name: word}) for name, word in steps]
+
+
+def _caps(outcome: Outcome) -> dict[str, int]:
+    """Returns until when, at least, no grade better than each letter is possible."""
+    found: dict[str, int] = {}
+    for veto in outcome[1]:
+        for letter in "BCD"[: "BCD".index(veto.cap) + 1]:
+            found[letter] = max(found.get(letter, 0), veto.until_day or NEVER)
+    return found
+
+
+@settings(max_examples=400, deadline=None)
+@given(FACTS, DAYS, st.integers(0, 99))
+def test_a_graver_fact_never_lifts_a_cap_nor_meets_a_condition_for_a(
+    cn: Edition, facts: list[Fact], day: int, choice: int
+) -> None:
+    turned = [(place, graver) for place, fact in enumerate(facts) for graver in _graver(fact)]
+    if not turned:
+        return
+    place, graver = turned[choice % len(turned)]
+    mild, grave = (_outcome(cn, some, day) for some in (facts, [*facts[:place], graver, *facts[place + 1 :]]))
+    before, after = _caps(mild), _caps(grave)
+    assert all(after.get(letter, 0) >= until for letter, until in before.items())
+    assert set(mild[2]) <= set(grave[2])
+    assert {statement.id for statement in mild[3]} <= {statement.id for statement in grave[3]}
 
 
 @SETTINGS

@@ -43,7 +43,7 @@ def firms(
             "founded_date": day_text(founded),
         }
         yield an_event(code, "REG", founded, payload=told)
-        for kind, many, payload in (("ACC", light, {}), ("ACC", fatal, {"deaths": 1}), ("CLM", claims, {})):
+        for kind, many, payload in (("ACC", light, {"deaths": 0}), ("ACC", fatal, {"deaths": 1}), ("CLM", claims, {})):
             if number < many:
                 yield an_event(code, kind, T - 100 - number, payload=payload)
 
@@ -91,7 +91,7 @@ def test_exposure_counts_people_only_while_the_firm_was_there() -> None:
 
 
 def test_what_cannot_be_measured_is_absent() -> None:
-    events = [an_event("a", "REG", T - 900), an_event("a", "ACC", T - 90)]
+    events = [an_event("a", "REG", T - 900), an_event("a", "ACC", T - 90, payload={"deaths": 0})]
     (found,) = reporting(a_history(*events), T)["size"].values()
     assert found == {"n": 1, "person_years": 0, "light": 1, "fatal": 0, "claims": 0}
 
@@ -99,8 +99,16 @@ def test_what_cannot_be_measured_is_absent() -> None:
 def test_accidents_outside_the_two_years_do_not_count() -> None:
     begin = parse_day("2024-06-30")
     days = (begin, begin + 1, T, T + 1)
-    found = reporting(a_history(an_event("a", "REG", T - 3_000), *(an_event("a", "ACC", day) for day in days)), T)
+    found = reporting(
+        a_history(an_event("a", "REG", T - 3_000), *(an_event("a", "ACC", day, payload={"deaths": 0}) for day in days)),
+        T,
+    )
     assert found["light"] == 2
+
+
+def test_accident_whose_dead_nobody_counted_is_neither_light_nor_fatal() -> None:
+    found = reporting(a_history(an_event("a", "REG", T - 900), an_event("a", "ACC", T - 90, payload={"victims": 1})), T)
+    assert (found["light"], found["fatal"]) == (0, 0)
 
 
 def test_source_is_silent_after_its_agreed_days_unless_it_says_that_it_is_complete() -> None:

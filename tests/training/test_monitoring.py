@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from credit_service.grades.artefact import Artefact
+from credit_service.grades.drift import noise_floor, stability_index
 from credit_service.ledger.sources import Source
 from credit_service.legal_days import day_start, parse_day
 from tests.grades.conftest import champions  # noqa: F401  # a fixture
 from training.data import gather
 from training.dataset import history
 from training.grouping import groups_of
-from training.monitoring import by_grade, by_group, drift, migration, noise_floor, reference, stability_index
+from training.monitoring import by_grade, by_group, drift, migration, reference
 from training.pages import page, reliability
 from training.watching import reliability_bins
 
