@@ -296,6 +296,16 @@ def test_deleting_a_fact_that_is_no_evidence_of_a_feature_changes_it_by_nothing(
             assert left == pytest.approx(now, nan_ok=True, abs=0), (feature.name, gone)
 
 
+def test_all_records_of_a_mandatory_licence_are_behind_its_lapse_and_behind_there_being_none() -> None:
+    old = a_fact("LIC", "2024-01-01", 1, licence_type="a", is_mandatory=True, to_date="2025-12-31")
+    renewed = a_fact("LIC", "2025-12-01", 2, licence_type="a", to_date="2028-12-31")
+    other = a_fact("LIC", "2024-01-01", 3, licence_type="b", to_date="2025-01-01")
+    whole, without = (laid(life) for life in ([old, renewed, other], [old, other]))
+    assert Evidence(visible(whole, AS_OF), AS_OF).of(0, "lapsed_licences") == (1, 2)
+    assert Evidence(visible(without, AS_OF), AS_OF).of(0, "lapsed_licences") == (1,)
+    assert (value("lapsed_licences", old, renewed, other), value("lapsed_licences", old, other)) == (0, 1)
+
+
 @SLOW
 @given(LIVES)
 def test_a_feature_reads_the_kinds_that_it_names_and_no_others(life: list[Fact]) -> None:
