@@ -52,11 +52,15 @@ def check_score(told: dict[str, Any], model: dict[str, Any]) -> None:
     table, scale, calibrator = model["table"], model["scale"], model["calibrator"]
     must(told["base_points"] == table["base_points"], "base points")
     must([f["feature"] for f in told["features"]] == [x["feature"] for x in table["lines"]], "features of the table")
-    for f, line in zip(told["features"], table["lines"], strict=True):
+    # Exposure, such as the number of people, moves the probability alone.
+    exposed, exposure = told.get("exposure", []), model.get("exposure", {"lines": []})["lines"]
+    must([f["feature"] for f in exposed] == [x["feature"] for x in exposure], "features of the exposure")
+    for f, line in zip([*told["features"], *exposed], [*table["lines"], *exposure], strict=True):
         is_known = f["value"] is not None
         points = line["points"][bisect_left(line["cuts"], f["value"])] if is_known else line["missing"]
         must(f["points"] == points, f"points of {f['feature']}")
-    odds = (scale["base"] - told["score"]) * math.log(2) / scale["pdo"] - math.log(scale["odds_against"])
+    at = told["score"] + sum(f["points"] for f in exposed)
+    odds = (scale["base"] - at) * math.log(2) / scale["pdo"] - math.log(scale["odds_against"])
     chance = 1 / (1 + math.exp(-calibrator["intercept"] - calibrator["slope"] * odds))
     must(math.isclose(told["probability"], chance, rel_tol=1e-12), "probability")
 

@@ -21,6 +21,9 @@ ACT = Act("bureau/officer-1", DAY, "季度更新")
 GOOD = {
     "observed_to_expected": 1.02, "calibration_slope": 1.0, "ece": 0.0005, "base_rate": 0.01, "auc": 0.70,
     "over_rule": {"ci": [0.05, 0.09]}, "test_cutoff": "2025-01-31",
+    "by_size": {
+        "under 10": {"n": 900, "observed_to_expected": 0.8}, "300 and more": {"n": 499, "observed_to_expected": 4.0},
+    },
     "bands": {"A": {"observed": 0.01}, "B": {"observed": 0.02}, "C": {"observed": None}, "D": {"observed": 0.1}},
 }  # fmt: skip
 
@@ -42,6 +45,7 @@ def showing(artefact: Artefact, **figures: Any) -> Artefact:
 def test_version_that_holds_passes_with_its_figures(artefact: Artefact) -> None:
     told = passed(showing(artefact), showing(artefact, auc=0.704), DAY)
     assert (told["auc"], told["champion_auc"]) == (0.70, 0.704)
+    assert told["observed_to_expected_by_size"] == {"under 10": 0.8, "300 and more": 4.0}
     assert passed(showing(artefact), None, DAY)["champion_auc"] is None
 
 
@@ -51,6 +55,11 @@ def test_version_that_holds_passes_with_its_figures(artefact: Artefact) -> None:
         ({"observed_to_expected": 1.26}, "observed_to_expected: got 1.26, want 0.8 to 1.25"),
         ({"observed_to_expected": 0.79}, "observed_to_expected: got 0.79"),
         ({"calibration_slope": 1.11}, "calibration_slope: got 1.11"),
+        (
+            {"by_size": {"300 and more": {"n": 500, "observed_to_expected": 3.86}}},
+            "observed_to_expected of 300 and more: got 3.86, want 0.75 to 1.33",
+        ),
+        ({"by_size": None}, "by_size: got none, want the level of every size"),
         ({"ece": 0.0011}, "ece: got 0.0011, want at most 0.001"),
         ({"ece": float("nan")}, "ece: got nan"),
         ({"over_rule": {"ci": [-0.001, 0.1]}}, "over_rule lower bound: got -0.001, want at least 0"),
