@@ -15,8 +15,8 @@ from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import Artefact, load, load_keys
 from credit_service.legal_days import day_text, parse_day
 
-CHAMPION = "champion"
-ALIASES = (CHAMPION, "challenger", "shadow")
+CHAMPION, CHALLENGER = "champion", "challenger"
+ALIASES = (CHAMPION, CHALLENGER, "shadow")
 GATE: Mapping[str, Any] = tomllib.loads((Path(__file__).parent / "gate.toml").read_text("utf-8"))
 
 
@@ -33,7 +33,7 @@ def register(models: Path, name: str, version: str, on: str) -> None:
     """Notes a newly published version: the first is the champion, a later one challenges it."""
     held = read(models)
     aliases = held["aliases"].setdefault(name, {})
-    alias = "challenger" if aliases.get(CHAMPION, version) != version else CHAMPION
+    alias = CHALLENGER if aliases.get(CHAMPION, version) != version else CHAMPION
     if aliases.get(alias) != version:
         _move(held, (name, alias), version, {"on": on})
     write(models, held)
@@ -56,6 +56,9 @@ def promote(models: Path, name: str, version: str, alias: str, act: Act) -> dict
         former = held["aliases"].get(name, {}).get(CHAMPION)
         told["figures"] = passed(artefact, load(models / name / former, keys) if former else None, act.on)
     entry = _move(held, (name, alias), version, told)
+    if alias == CHAMPION and held["aliases"][name].get(CHALLENGER) == version:
+        # It has won, and challenges nobody any more.
+        del held["aliases"][name][CHALLENGER]
     write(models, held)
     return entry
 

@@ -102,9 +102,13 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "bands": (telling(lambda t: _best(t, bands={"A": 0, "B": -1, "C": -2})), "grade: computed"),
     "buffer": (telling(lambda t: _best(t, buffer=999, has_hard_record=False, cycles=[["2026-01-01", 1000]])),
                "grade: computed"),
-    "table": (written("model/table.json", b'"base_points": 999', b'"base_points": 998'), "digest of table.json"),
+    "table": (written("model/table.json", b'"base_points": ', b'"base_points": 1'), "digest of table.json"),
+    "people": (telling(lambda t: t["exposure"][0].__setitem__("value", 1e9)), "points of headcount"),
+    "exposure": (telling(lambda t: t["exposure"][0].__setitem__("points", -500)), "points of headcount"),
+    "exposure left out": (telling(lambda t: t.pop("exposure")), "features of the exposure"),
+    "shape of exposure": (written("model/exposure.json", b'"missing": ', b'"missing": 1'), "digest of exposure.json"),
     "model file": (lambda files: files.update({"model/priors.json": b"{}"}), "digest of priors.json"),
-    "manifest": (written("model/manifest.json", b"2028-01-23", b"2038-01-23"), "signature of the manifest"),
+    "manifest": (written("model/manifest.json", b'"2028-', b'"2038-'), "signature of the manifest"),
 }  # fmt: skip
 
 
@@ -134,7 +138,8 @@ def test_bundle_holds_the_records_and_the_edition(bundle: Path, command: Command
         told, records = json.loads(packed.read("explanation.json")), json.loads(packed.read("records.json"))
         assert b'id = "cn-2026-04"' in packed.read("edition.toml")
         assert packed.read("verify.py") == Path(bundle_verifier.__file__).read_bytes()
-    behind = {str(n) for part in [*told["features"], *told["vetoes"]] for n in part["event_ids"]}
+    parts = [*told["features"], *told["exposure"], *told["vetoes"]]
+    behind = {str(n) for part in parts for n in part["event_ids"]}
     assert {record["event_id"] for record in records} == behind != set()
     assert all(record["content_digest"]["value"] and record["chain_digest"]["value"] for record in records)
     again = tmp_path / "again.zip"

@@ -16,6 +16,7 @@ from credit_service.grades.table import EXPOSURE, exposure_document, read_scorec
 NAMES = ("table.json", "features.json", "scale.json", "calibrator.json")
 Documents = dict[str, dict[str, Any]]
 SIZE = Line(BY_NAME["headcount"], (10.0, 100.0), (30, 0, -90), 0)
+FINES = Line(BY_NAME["fines_36m"], (1.0,), (0, -5))
 FAULTS: list[tuple[str, Callable[[Documents], object]]] = [
     ("points that follow the sign -1", lambda d: first(d)["points"].__setitem__(1, 5)),
     ("cuts that rise", lambda d: first(d)["cuts"].sort(reverse=True)),
@@ -45,7 +46,6 @@ FAULTS: list[tuple[str, Callable[[Documents], object]]] = [
     ("each scored or an exposure", lambda d: d.__setitem__(EXPOSURE, exposure_document([SIZE, SIZE]))),
     ("each scored or an exposure", lambda d: d.__setitem__(EXPOSURE, exposure_document([]))),
 ]
-FINES = Line(BY_NAME["fines_36m"], (1.0,), (0, -5))
 
 
 def exposed(documents: Documents) -> dict[str, Any]:
