@@ -40,6 +40,7 @@ from tests.api.street import (
     serving,
     status,
 )  # fmt: skip
+from tests.grades.conftest import champion
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -284,7 +285,7 @@ def test_clock_of_the_machine_is_aware() -> None:
 
 def test_damaged_model_takes_neither_the_server_nor_the_other_models_down(tmp_path: Path) -> None:
     models = Path(shutil.copytree(Settings().models_dir, tmp_path / "models"))
-    table = models / "cn_sim_pd" / "2026.11.0" / "table.json"
+    table = models / "cn_sim_pd" / champion("cn_sim_pd") / "table.json"
     table.write_bytes(table.read_bytes()[:-40])
     with serving(
         tmp_path, Clock(), database_url=f"sqlite:///{tmp_path / 'credit.db'}", models_dir=str(models)

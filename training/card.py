@@ -1,6 +1,6 @@
 """The model card: what a model is for, what it came from, how well it does, what it must not do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ FOREIGN = (
     "- The source holds no amounts, no severity classes and no industry of penalties. `major` there\n"
     "  means one death or three in hospital, and is never taken as a level of accident."
 )
+SIZE_KNOWN = "the probability knows it, and stands beside the score for those who plan visits or price a risk."
+SIZE_UNKNOWN = "so much more is to be expected of it than its probability says."
 COLUMNS = (
     "task", "n", "positives", "AUC (95 %)", "rule", "logistic", "unrestrained booster",
     "over rule (95 %)", "Brier", "reference", "ECE", "O/E", "slope",
@@ -54,9 +56,11 @@ def _words(recipe: Recipe, made: Made) -> dict[str, str]:
         "fit_last": day_text(recipe.fit_cutoffs[-1]),
         "calibration_cutoff": day_text(recipe.calibration_cutoff),
         "test_cutoff": day_text(recipe.test_cutoff),
-        "controls": ", ".join(recipe.controls) or "none",
+        "controls": ", ".join((*recipe.controls, *recipe.exposure)) or "none",
         "base_points": str(made.scorecard.base_points),
         "points": "\n\n".join(_points(line) for line in made.scorecard.lines),
+        "exposure": _exposure(made.scorecard.exposure),
+        "size_limit": SIZE_KNOWN if made.scorecard.exposure else SIZE_UNKNOWN,
         "limits": "" if is_simulated else FOREIGN,
     }
 
@@ -83,11 +87,31 @@ def _figures(made: Made, metrics: Mapping[str, Any]) -> dict[str, str]:
         "bands": _bands(task),
         "observed_to_expected": f"{task['observed_to_expected']:.2f}",
         "pending": _pending(made.scorecard.priors),
-        "by_kind": "; ".join(
-            f"{kind} O/E {found['observed_to_expected']:.2f} (n {found['n']:,}, {found['positives']:,} positives)"
-            for kind, found in task["by_kind"].items()
-        ),
+        "by_kind": _groups(task["by_kind"]),
+        "by_size": _groups(task["by_size"]),
     }
+
+
+def _groups(groups: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"{name} O/E {found['observed_to_expected']:.2f} (n {found['n']:,}, {found['positives']:,} positives)"
+        for name, found in groups.items()
+    )
+
+
+def _exposure(lines: Sequence[Line]) -> str:
+    """Says by how many points each exposure moves the probability."""
+    if not lines:
+        return "None is published: the probability is that of the score alone."
+    told = "\n\n".join(f"{_points(line)}; none stated: {_unstated(line)}" for line in lines)
+    return (
+        "The score is of care, and knows no size. The published probability is read from the score moved by these"
+        f" points;\nof an unstated exposure nothing is supposed but the mean.\n\n{told}"
+    )
+
+
+def _unstated(line: Line) -> str:
+    return "refused" if line.missing is None else str(line.missing)
 
 
 def _pending(priors: Priors | None) -> str:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from credit_service.grades.table import table_document
+from credit_service.grades.table import EXPOSURE, exposure_document, table_document
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from training import tw_osh
@@ -104,6 +104,8 @@ def _fit(given: argparse.Namespace) -> int:
     made.fitted.booster.save_model(str(out / "booster.txt"))
     table = table_document(made.scorecard.base_points, made.scorecard.lines)
     (out / "table.json").write_text(json_text(table), "utf-8")
+    if made.scorecard.exposure:
+        (out / EXPOSURE).write_text(json_text(exposure_document(made.scorecard.exposure)), "utf-8")
     print(f"{recipe.name}: fitted {recipe.served_task} in {time.monotonic() - began:.1f} s, written to {out}")
     return 0
 

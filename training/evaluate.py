@@ -1,7 +1,7 @@
 """Measures a made model on a later year, beside logistic regression and the one-line rule."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from credit_service.arrays import Floats
 from credit_service.legal_days import day_text
 from training.dataset import History, Sample
-from training.making import Held, Made, Sets, make, scored, sets
+from training.grouping import groups_of
+from training.making import Held, Made, Sets, chances, make, scored, sets
 from training.metrics import (
     Labels,
     auc,
@@ -68,12 +69,13 @@ def measured(recipe: Recipe, held: Held) -> Report:
 
 
 def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str, Any]:
-    """Returns the report of one task: all figures are of the whole points, on the test cut-off."""
+    """Returns the report of one task on the test cut-off: rankings of the whole points, chances as published."""
     test, labels = given.test, given.test.labels[made.task]
     score = made.scorecard.score(scored(recipe, test.features))
-    chance = made.scorecard.probability(score)
+    chance = chances(recipe, made.scorecard, test.features)
     rivals = Rival(-score.astype(np.float64), test.rule, *_challengers(recipe, made, given))
     base_rate = float(labels.mean())
+    groups = groups_of(held, test.subject.tolist(), recipe.test_cutoff)
     return {
         "task": made.task,
         "n": len(labels),
@@ -94,7 +96,8 @@ def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str
             "slope": made.calibration.slope,
         },
         "bands": _bands(recipe, labels, score, chance),
-        "by_kind": _by_kind(held, test, labels, chance),
+        "by_kind": _by_group(groups["kind"], labels, chance),
+        "by_size": _by_group(groups["size"], labels, chance),
         **_of_pending(made, given, chance),
     }
 
@@ -183,12 +186,11 @@ def _of_pending(made: Made, given: Sets, chance: Floats) -> dict[str, Any]:
     return {"pending": figures(made.scorecard.priors, given.pending_test, made.task, chance)}
 
 
-def _by_kind(held: History, test: Sample, labels: Labels, chance: Floats) -> dict[str, Any]:
-    kinds = np.array(held.kinds)[test.subject]
-    found = {}
-    for kind in sorted(set(kinds)):
-        rows = kinds == kind
-        found[kind] = {
+def _by_group(groups: Sequence[str], labels: Labels, chance: Floats) -> dict[str, Any]:
+    names, found = np.array(groups), {}
+    for name in sorted(set(groups)):
+        rows = names == name
+        found[name] = {
             "n": int(rows.sum()),
             "positives": int(labels[rows].sum()),
             "observed_to_expected": observed_to_expected(labels[rows], chance[rows]),

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightgbm
@@ -64,16 +64,19 @@ class Calibration:
 def fit(
     matrix: Floats,
     labels: Labels,
-    names: Sequence[str],
+    signs: Mapping[str, int],
     options: Mapping[str, Any],
     reluctance: Mapping[str, float],
     seed: int,
 ) -> Fitted:
-    """Fits a sum of trees over features of the service, each with its declared sign."""
-    # A feature that is better when larger must not raise the probability of harm.
-    signs = {name: -BY_NAME[name].sign for name in names}
-    wanted = dict(options) | {"feature_contri": [reluctance.get(name, 1.0) for name in names]}
+    """Fits a sum of trees over features of the service, some asked later than others."""
+    wanted = dict(options) | {"feature_contri": [reluctance.get(name, 1.0) for name in signs]}
     return fit_signed(matrix, labels, signs, wanted, seed)
+
+
+def signs_of(names: Sequence[str], exposure: Sequence[str] = ()) -> dict[str, int]:
+    """Returns which way more of each feature may move the odds of harm; more exposure never lowers them."""
+    return {name: 1 if name in exposure else -BY_NAME[name].sign for name in names}
 
 
 def fit_signed(
@@ -130,31 +133,51 @@ def calibrate(raw: Floats, labels: Labels, least_positives_for_slope: int) -> Ca
 
 
 def points(
-    fitted: Fitted, calibration: Calibration, scale: Scale, controls: Sequence[str], matrix: Floats
+    fitted: Fitted, calibration: Calibration, scale: Scale, unscored: Sequence[str], matrix: Floats
 ) -> tuple[int, list[Line]]:
     """Turns shapes into whole points, the best bin of each feature at 0, and the base points.
 
-    Controls earn none: their mean over the matrix joins the base. The base is set last, so that
+    Controls and exposure earn none: their mean over the matrix joins the base. The base is set last, so that
     rounding leaves the mean score of the matrix where it was.
     """
     per_log_odds = -scale.pdo / math.log(2) * calibration.slope
     lines: list[Line] = []
     for shape in fitted.shapes:
-        if shape.name in controls:
-            continue
-        exact = np.array(shape.values) * per_log_odds
-        best = float(exact.max())
-        values = matrix[:, len(lines)]
-        cuts, whole = _merged(shape.cuts, [round(float(value) - best) for value in exact])
-        cuts = [_plain(cut, values) for cut in cuts]
-        missing = round(shape.missing * per_log_odds - best) if np.isnan(values).any() else None
-        lines.append(Line(BY_NAME[shape.name], tuple(cuts), tuple(whole), missing))
+        if shape.name not in unscored:
+            best = max(shape.values, key=lambda value: value * per_log_odds)
+            lines.append(_line(shape, per_log_odds, best, matrix[:, len(lines)]))
     log_odds = calibration.intercept + calibration.slope * fitted.log_odds(matrix)
     wanted = scale.base - scale.pdo / math.log(2) * (log_odds + math.log(scale.odds_against))
     given = np.zeros(len(matrix), dtype=np.int64)
     for place, line in enumerate(lines):
         given += line.points_of(matrix[:, place])
     return round(float(np.mean(wanted - given))), lines
+
+
+def exposure_lines(
+    fitted: Fitted, calibration: Calibration, scale: Scale, exposure: Sequence[str], matrix: Floats
+) -> tuple[Line, ...]:
+    """Turns the shapes of exposure into whole points about their mean over the matrix, which has joined the base.
+
+    Who states no exposure is taken for a subject of the mean, unless the fit has seen what such subjects come to.
+    """
+    per_log_odds = -scale.pdo / math.log(2) * calibration.slope
+    lines = []
+    for place, shape in enumerate(fitted.shapes):
+        if shape.name in exposure:
+            values = matrix[:, place]
+            line = _line(shape, per_log_odds, float(np.mean(shape.at(values))), values)
+            is_open = line.missing is None and line.feature.may_be_missing
+            lines.append(replace(line, missing=0) if is_open else line)
+    return tuple(lines)
+
+
+def _line(shape: Shape, per_log_odds: float, zero: float, values: Floats) -> Line:
+    """Rounds a shape to points, of which `zero` is none."""
+    whole = [round((value - zero) * per_log_odds) for value in shape.values]
+    cuts, whole = _merged(shape.cuts, whole)
+    missing = round((shape.missing - zero) * per_log_odds) if np.isnan(values).any() else None
+    return Line(BY_NAME[shape.name], tuple(_plain(cut, values) for cut in cuts), tuple(whole), missing)
 
 
 def _merged(cuts: Sequence[float], whole: Sequence[int]) -> tuple[list[float], list[int]]:

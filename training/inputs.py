@@ -54,9 +54,9 @@ def _sim_city(recipe: Recipe, path: Path | None) -> Held:
     until = date.fromisoformat(data["until"])
     first = read_events(path) if path else city(data["subjects"], data["city_seed"], until)
     past = lay(first)
-    test = lay(city(data["subjects"], data["test_city_seed"], until))
+    test = lay(city(data["test_subjects"], data["test_city_seed"], until))
     title = (
-        f"SIMULATED: two made-up cities of {data['subjects']:,} subjects,"
+        f"SIMULATED: two made-up cities of {data['subjects']:,} and {data['test_subjects']:,} subjects,"
         f" seeds {data['city_seed']} and {data['test_city_seed']}; tested on the second."
     )
     told = _told(title, digest.hexdigest(), {name: registered[name] for name in sources()})

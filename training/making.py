@@ -10,7 +10,7 @@ from credit_service.arrays import Floats
 from credit_service.grades.scorecard import Calibrator, Line, Scorecard
 from credit_service.legal_days import add_months, day_text
 from training.dataset import HORIZON_MONTHS, TASKS, History, Sample, join, sample
-from training.fit import Calibration, Fitted, calibrate, fit, points
+from training.fit import Calibration, Fitted, calibrate, exposure_lines, fit, points, signs_of
 from training.priors import Newcomers, newcomers, priors_of
 from training.recipe import Recipe
 
@@ -79,15 +79,17 @@ def make(recipe: Recipe, task: str, given: Sets) -> Made:
     fitted = fit(
         fitting.features,
         fitting.labels[task],
-        recipe.columns,
+        signs_of(recipe.columns, recipe.exposure),
         recipe.booster,
         recipe.reluctance,
         recipe.seed,
     )
     raw = fitted.log_odds(later.features)
     calibration = calibrate(raw, later.labels[task], recipe.least_positives_for_slope)
-    base, lines = points(fitted, calibration, recipe.scale, recipe.controls, fitting.features)
-    card = replace(scorecard(recipe, base, lines), priors=priors_of(given.pending, task))
+    unscored = (*recipe.controls, *recipe.exposure)
+    base, lines = points(fitted, calibration, recipe.scale, unscored, fitting.features)
+    exposure = exposure_lines(fitted, calibration, recipe.scale, recipe.exposure, fitting.features)
+    card = replace(scorecard(recipe, base, lines), priors=priors_of(given.pending, task), exposure=exposure)
     return Made(task, fitted, calibration, card)
 
 
@@ -97,5 +99,15 @@ def scorecard(recipe: Recipe, base: int, lines: Sequence[Line]) -> Scorecard:
 
 
 def scored(recipe: Recipe, features: Floats) -> Floats:
-    """Returns the columns that earn points; controls come last and are left out."""
+    """Returns the columns that earn points; controls and exposure come last and are left out."""
     return np.ascontiguousarray(features[:, : len(recipe.features)])
+
+
+def exposed(recipe: Recipe, features: Floats) -> Floats:
+    """Returns the columns of exposure, which come last of all."""
+    return np.ascontiguousarray(features[:, features.shape[1] - len(recipe.exposure) :])
+
+
+def chances(recipe: Recipe, card: Scorecard, features: Floats) -> Floats:
+    """Returns the published probabilities, each at the exposure of its row."""
+    return card.probability(card.score(scored(recipe, features)), card.exposure_points(exposed(recipe, features)))

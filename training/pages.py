@@ -83,6 +83,11 @@ TOLD = (
 )  # fmt: skip
 
 
+GROUP_HEADS = (
+    "", "n", "observed / expected", "by the score alone", "with size and visits", "clean at C or D", "",
+)  # fmt: skip
+
+
 def _monitoring(m: Mapping[str, Any]) -> list[str]:
     grades = [
         (letter, one["n"], _number(one.get("expected")), _number(one.get("observed")), one["light"] or "–")
@@ -99,6 +104,7 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
             f"{way} {name}",
             g["n"],
             _number(g["observed_to_expected"]),
+            _number(m["by_score_alone"][way][name]["observed_to_expected"]),
             _number(m["with_exposure"][way][name]["observed_to_expected"]),
             _number(g["clean_at_c_or_d"]),
             "alarm" if g["is_alarm"] else "",
@@ -117,7 +123,7 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
         table(("from \\ to", "A", "B", "C", "D", "stayed"), heat),
         f"<p>Changed: {_number(moves['changed'])}; by two grades or more: {_number(moves['jumped'])}</p>",
         "<h3>Groups</h3>",
-        table(("", "n", "observed / expected", "with size and visits", "clean at C or D", ""), groups),
+        table(GROUP_HEADS, groups),
         *_reporting(m["reporting"]),
     ]  # fmt: skip
 

@@ -36,11 +36,11 @@ from credit_service.grades.artefact import (
 from credit_service.grades.features import describe, set_hash
 from credit_service.grades.prior import FILE as PRIORS
 from credit_service.grades.prior import priors_document
-from credit_service.grades.table import table_document
+from credit_service.grades.table import EXPOSURE, exposure_document, table_document
 from credit_service.legal_days import day_text
 from training.card import card_text
 from training.evaluate import rounded
-from training.making import Made, Sets, scored
+from training.making import Made, Sets, exposed, scored
 from training.monitoring import reference
 from training.recipe import Recipe
 from training.registry import register
@@ -105,9 +105,10 @@ def json_text(document: Any) -> str:
 def _files(recipe: Recipe, made: Made, given: Sets, report: Mapping[str, Any]) -> dict[str, str]:
     card = made.scorecard
     metrics = rounded(dict(report))
-    test = scored(recipe, given.test.features)
+    test = np.hstack([scored(recipe, given.test.features), exposed(recipe, given.test.features)])
     priors = {PRIORS: json_text(priors_document(card.priors))} if card.priors else {}
-    return priors | {
+    exposure = {EXPOSURE: json_text(exposure_document(card.exposure))} if card.exposure else {}
+    files = {
         "table.json": json_text(table_document(card.base_points, card.lines)),
         "features.json": json_text({"features": [describe(line.feature) for line in card.lines]}),
         "scale.json": json_text(
@@ -125,6 +126,7 @@ def _files(recipe: Recipe, made: Made, given: Sets, report: Mapping[str, Any]) -
         "booster.txt": made.fitted.booster.model_to_string(),
         "card.md": card_text(recipe, made, metrics),
     }
+    return files | exposure | priors
 
 
 def _calibrator(recipe: Recipe, made: Made) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def _calibrator(recipe: Recipe, made: Made) -> dict[str, Any]:
 def _golden_rows(made: Made, features: Floats) -> Floats:
     """Picks distinct rows over the whole range of scores, best and worst among them."""
     rows = np.unique(features, axis=0)
-    order = np.argsort(made.scorecard.score(rows), kind="stable")
+    order = np.argsort(made.scorecard.score(rows[:, : len(made.scorecard.lines)]), kind="stable")
     places = np.unique(np.linspace(0, len(rows) - 1, GOLDEN_ROWS).round().astype(np.int64))
     chosen: Floats = rows[order[places]]
     return chosen

@@ -17,7 +17,8 @@ RECIPES = Path(__file__).parent / "recipes"
 class Recipe:
     """Holds one recipe; days are civil ordinals.
 
-    `reluctance` lowers the gain of some features, so that others are asked first.
+    `reluctance` lowers the gain of some features, so that others are asked first. `controls` are known to the fit and
+    to nothing else; `exposure` earns no points either, and its shapes move the published probability.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Recipe:
     features: tuple[str, ...]
     reluctance: Mapping[str, float]
     controls: tuple[str, ...]
+    exposure: tuple[str, ...]
     booster: Mapping[str, Any]
     scale: Scale
     bands: Mapping[str, int]
@@ -50,8 +52,8 @@ class Recipe:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Returns every column of the matrix: features, then controls that earn no points."""
-        return (*self.features, *self.controls)
+        """Returns every column of the matrix: features, then controls and exposure, which earn no points."""
+        return (*self.features, *self.controls, *self.exposure)
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -76,6 +78,7 @@ def load_recipe(path: Path) -> Recipe:
         features=tuple(table["features"]["names"]),
         reluctance=table["features"].get("reluctance", {}),
         controls=tuple(table["features"]["controls"]),
+        exposure=tuple(table["features"].get("exposure", ())),
         booster=table["booster"],
         scale=Scale(float(scale["pdo"]), float(scale["base"]), float(scale["odds_against"])),
         bands=scale["bands"],

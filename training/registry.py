@@ -15,8 +15,8 @@ from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import Artefact, load, load_keys
 from credit_service.legal_days import day_text, parse_day
 
-CHAMPION = "champion"
-ALIASES = (CHAMPION, "challenger", "shadow")
+CHAMPION, CHALLENGER = "champion", "challenger"
+ALIASES = (CHAMPION, CHALLENGER, "shadow")
 GATE: Mapping[str, Any] = tomllib.loads((Path(__file__).parent / "gate.toml").read_text("utf-8"))
 
 
@@ -33,7 +33,7 @@ def register(models: Path, name: str, version: str, on: str) -> None:
     """Notes a newly published version: the first is the champion, a later one challenges it."""
     held = read(models)
     aliases = held["aliases"].setdefault(name, {})
-    alias = "challenger" if aliases.get(CHAMPION, version) != version else CHAMPION
+    alias = CHALLENGER if aliases.get(CHAMPION, version) != version else CHAMPION
     if aliases.get(alias) != version:
         _move(held, (name, alias), version, {"on": on})
     write(models, held)
@@ -56,6 +56,9 @@ def promote(models: Path, name: str, version: str, alias: str, act: Act) -> dict
         former = held["aliases"].get(name, {}).get(CHAMPION)
         told["figures"] = passed(artefact, load(models / name / former, keys) if former else None, act.on)
     entry = _move(held, (name, alias), version, told)
+    if alias == CHAMPION and held["aliases"][name].get(CHALLENGER) == version:
+        # It has won, and challenges nobody any more.
+        del held["aliases"][name][CHALLENGER]
     write(models, held)
     return entry
 
@@ -83,6 +86,7 @@ def passed(candidate: Artefact, champion: Artefact | None, day: int) -> dict[str
     _within("observed_to_expected", found["observed_to_expected"], GATE["observed_to_expected"], short)
     _within("calibration_slope", found["calibration_slope"], GATE["calibration_slope"], short)
     _at_most("ece", found["ece"], GATE["ece_share"] * found["base_rate"], short)
+    _sizes(found.get("by_size"), short)
     _at_least("over_rule lower bound", found["over_rule"]["ci"][0], GATE["least_over_rule"], short)
     observed = [band["observed"] for _, band in sorted(found["bands"].items()) if band["observed"] is not None]
     if observed != sorted(observed):
@@ -95,7 +99,9 @@ def passed(candidate: Artefact, champion: Artefact | None, day: int) -> dict[str
     if short:
         raise CreditError(Reason.MODEL_INVALID, f"gate: {'; '.join(short)}")
     names = ("auc", "ece", "base_rate", "observed_to_expected", "calibration_slope", "test_cutoff")
-    return {name: found[name] for name in names} | {"champion_auc": before["auc"] if before else None}
+    sizes = {name: one["observed_to_expected"] for name, one in found["by_size"].items()}
+    told = {"observed_to_expected_by_size": sizes, "champion_auc": before["auc"] if before else None}
+    return {name: found[name] for name in names} | told
 
 
 def read(models: Path) -> dict[str, Any]:
@@ -134,6 +140,16 @@ def _move(held: dict[str, Any], place: tuple[str, str], version: str, told: Mapp
 def _within(name: str, value: float, bounds: list[float], short: list[str]) -> None:
     if not bounds[0] <= value <= bounds[1]:
         short.append(f"{name}: got {value}, want {bounds[0]} to {bounds[1]}")
+
+
+def _sizes(sizes: Mapping[str, Any] | None, short: list[str]) -> None:
+    """Asks the level of every size that has subjects enough: a level that is right on the whole may be of no size."""
+    if sizes is None:
+        short.append("by_size: got none, want the level of every size of subjects")
+        return
+    for name, found in sizes.items():
+        if found["n"] >= GATE["least_of_size"]:
+            _within(f"observed_to_expected of {name}", found["observed_to_expected"], GATE["size_bounds"], short)
 
 
 def _at_most(name: str, value: float, limit: float, short: list[str]) -> None:

@@ -59,7 +59,7 @@ def compared(champion: Artefact, other: Artefact, extract: Extract, day: int) ->
         raise CreditError(Reason.MODEL_INVALID, f"extract: got nobody to score on {day_text(day)}, want a population")
     now = extract.held.known_on(day)
     sides = [
-        _side(artefact, [found[n] for n in places], matrix(now, day, artefact.scorecard.feature_names)[places])
+        _side(artefact, [found[n] for n in places], matrix(now, day, artefact.scorecard.columns)[places])
         for artefact, found in zip((champion, other), judged, strict=True)
     ]
     groups = groups_of(extract.held, places, day)
@@ -118,7 +118,9 @@ def named(models: Path, name: str, alias: str) -> tuple[Artefact, Artefact]:
 def _side(artefact: Artefact, found: Sequence[Graded], features: Floats) -> Side:
     scores = np.array([one.score for one in found], dtype=np.int64)
     letters = np.array([one.grade for one in found])
-    return Side(artefact, letters, scores, artefact.scorecard.probability(scores), features)
+    card, width = artefact.scorecard, len(artefact.scorecard.lines)
+    chances = card.probability(scores, card.exposure_points(features[:, width:]))
+    return Side(artefact, letters, scores, chances, features)
 
 
 def _scores(one: Side, other: Side) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Question(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Holds a row a subject, and the process that answered."""
+    """Holds a row a subject, features and then exposures, and the process that answered."""
 
     features: Floats
     scores: Ints
@@ -58,8 +58,8 @@ def score(known: Known, question: Question) -> Part:
     """Returns features and scores of the subjects, by what is known of them."""
     edition, scorecard = _served(question.edition_id, question.models)
     columns = visible(build(known, [unusable_from(edition, facts) for facts in known]), question.day)
-    rows = matrix(columns, question.day, scorecard.feature_names)
-    return Part(rows, scorecard.score(rows), os.getpid())
+    rows = matrix(columns, question.day, scorecard.columns)
+    return Part(rows, scorecard.score(rows[:, : len(scorecard.lines)]), os.getpid())
 
 
 def spread(client: Client, known: Known, question: Question, at_once: int = AT_ONCE) -> tuple[Part, set[int]]:
@@ -109,10 +109,11 @@ def _run(given: argparse.Namespace) -> int:
     with workers(given.workers, given.scheduler) as client:
         found, processes = spread(client, [known[n] for n in places], question)
     scorecard = _served(question.edition_id, question.models)[1]
-    chances = scorecard.probability(found.scores).tolist()
+    exposure = scorecard.exposure_points(found.features[:, len(scorecard.lines) :])
+    chances = scorecard.probability(found.scores, exposure).tolist()
     with given.out.open("w", encoding="utf-8", newline="") if given.out else sys.stdout as out:
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["subject_id", "score", "probability", *scorecard.feature_names])
+        writer.writerow(["subject_id", "score", "probability", *scorecard.columns])
         rows = zip(places, found.scores.tolist(), chances, found.features.tolist(), strict=True)
         writer.writerows([population.subject_ids[n], points, chance, *row] for n, points, chance, row in rows)
     sys.stderr.write(f"{len(places)} subjects scored by {len(processes)} processes\n")

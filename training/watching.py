@@ -14,7 +14,7 @@ from training.dataset import TASKS, Sample, sample
 from training.evaluate import LETTERS, Report
 from training.extract import Extract
 from training.grouping import groups_of
-from training.making import EVER, Held, Made, Sets, scored
+from training.making import EVER, Held, Made, Sets, chances, scored
 from training.metrics import Labels, captured, sigmoid
 from training.monitoring import by_grade, by_group, drift, migration, reference
 from training.officers import overrides
@@ -50,7 +50,7 @@ def _of_ledger(recipe: Recipe, made: Made, extract: Extract) -> dict[str, Any]:
 
 def _drawn(recipe: Recipe, made: Made, given: Sets) -> dict[str, Any]:
     labels = given.test.labels[made.task]
-    chance = made.scorecard.probability(made.scorecard.score(scored(recipe, given.test.features)))
+    chance = chances(recipe, made.scorecard, given.test.features)
     return {"reliability": reliability_bins(labels, chance), "capture": _capture(labels, chance)}
 
 
@@ -79,19 +79,21 @@ def _monitoring(recipe: Recipe, made: Made, given: Sets, held: Held) -> dict[str
     test, card = given.test, made.scorecard
     rows = scored(recipe, test.features)
     score = card.score(rows)
-    letters, labels, chance = _letters(recipe, score), test.labels[made.task], card.probability(score)
+    letters, labels, chance = _letters(recipe, score), test.labels[made.task], chances(recipe, card, test.features)
     # The subjects of the test, whoever they are: those of the calibration may be others.
     earlier = sample(held.test, [TASKS[made.task]], recipe.calibration_cutoff, EVER, recipe.columns)
     before, after = _both(earlier, test)
     then = card.score(scored(recipe, earlier.features[before]))
     groups = groups_of(held.test, test.subject.tolist(), recipe.test_cutoff)
-    # The points leave exposure out; the whole fit knows the controls, so that it shows what exposure explains of a gap.
+    # The score leaves exposure out, and the whole fit knows the controls as well: both show what explains a gap.
+    alone = card.probability(score, np.zeros(len(score), dtype=np.int64))
     whole = sigmoid(made.calibration.intercept + made.calibration.slope * made.fitted.log_odds(test.features))
     return {
         "drift": drift(reference(card, scored(recipe, given.calibration.features)), card, rows, score),
         "by_grade": by_grade(letters, labels, chance),
         "migration": migration(_letters(recipe, then), letters[after]),
         "by_group": {name: by_group(of, letters, labels, chance) for name, of in groups.items()},
+        "by_score_alone": {name: by_group(of, letters, labels, alone) for name, of in groups.items()},
         "with_exposure": {name: by_group(of, letters, labels, whole) for name, of in groups.items()},
         "reporting": reporting(held.test, recipe.test_cutoff),
         "from": day_text(recipe.calibration_cutoff), "to": day_text(recipe.test_cutoff),

@@ -336,7 +336,8 @@ def _document(graded: Graded) -> dict[str, Any]:
 
 def _behind(explained: Explained) -> list[int]:
     """Returns the events behind the points and vetoes of a grade."""
-    points = {event_id for part in explained.contributions for event_id in part.event_ids}
+    parts = (*explained.contributions, *explained.exposure)
+    points = {event_id for part in parts for event_id in part.event_ids}
     return sorted(points.union(*(veto.event_ids for veto in explained.graded.vetoes)))
 
 
@@ -368,14 +369,17 @@ def _explanation(
         findings=map(_finding, findings), unmet_zh=[s.text_zh for s in graded.unmet],
         unmet_en=[s.text_en for s in graded.unmet],
     )  # fmt: skip
-    for part in explained.contributions:
-        response.features.add(
-            feature=part.feature, value=part.value, unit=part.unit, points=part.points, best_points=part.best_points,
-            text_zh=part.text_zh, text_en=part.text_en, event_ids=map(str, part.event_ids),
-        )  # fmt: skip
+    for told, parts in ((response.features, explained.contributions), (response.exposure, explained.exposure)):
+        for part in parts:
+            told.add(
+                feature=part.feature, value=part.value, unit=part.unit, points=part.points,
+                best_points=part.best_points, text_zh=part.text_zh, text_en=part.text_en,
+                event_ids=map(str, part.event_ids),
+            )  # fmt: skip
     document = {
         **graded.document(), "base_points": explained.base_points,
         "features": [asdict(part) for part in explained.contributions],
+        **({"exposure": [asdict(part) for part in explained.exposure]} if explained.exposure else {}),
         "findings": [[f.rule_id, f.list, f.effect, list(f.event_ids), day_text(f.found_day)] for f in findings],
         "unmet": [s.id for s in graded.unmet],
     }  # fmt: skip

@@ -90,7 +90,7 @@ def check_about(told: dict[str, Any], records: list[dict[str, Any]], edition: di
     texts = {one["text_zh"] for one in grading.get("pending", [])}
     must(("score" in told) != ("pending_zh" in told) and told.get("pending_zh") in {None, *texts}, "pending")
     must(day <= told.get("override", {}).get("last_date", day), "days of the override")
-    parts = [*told["features"], *told["vetoes"]]
+    parts = [*told["features"], *told.get("exposure", []), *told["vetoes"]]
     named = {str(event_id) for part in parts for event_id in part["event_ids"]}
     must(sorted(named) == sorted(record["event_id"] for record in records), "records behind the grade")
     for record in records:
@@ -122,7 +122,10 @@ def check_model(told: dict[str, Any], model: dict[str, Any], lines: dict[str, di
     table, scale, calibrator = model["table"], model["scale"], model["calibrator"]
     must(told["base_points"] == table["base_points"], "base points")
     must([f["feature"] for f in told["features"]] == [x["feature"] for x in table["lines"]], "features of the table")
-    for f, line in zip(told["features"], table["lines"], strict=True):
+    # Exposure, such as the number of people, moves the probability alone.
+    exposed, exposure = told.get("exposure", []), model.get("exposure", {"lines": []})["lines"]
+    must([f["feature"] for f in exposed] == [x["feature"] for x in exposure], "features of the exposure")
+    for f, line in zip([*told["features"], *exposed], [*table["lines"], *exposure], strict=True):
         value, about, shown = f["value"], lines[f["feature"]], "未知"
         points = line["missing"] if value is None else line["points"][bisect_left(line["cuts"], value)]
         must((f["points"], f["best_points"]) == (points, max(line["points"])), f"points of {f['feature']}")
@@ -130,7 +133,8 @@ def check_model(told: dict[str, Any], model: dict[str, Any], lines: dict[str, di
             must(type(value) is float, f"value of {f['feature']}")
             shown = f"{value:,.2f}".rstrip("0").rstrip(".") + about["unit_zh"]
         must((f["text_zh"], f["unit"]) == (f"{about['zh']}：{shown}", about["unit"]), f"text of {f['feature']}")
-    odds = (scale["base"] - told["score"]) * math.log(2) / scale["pdo"] - math.log(scale["odds_against"])
+    at = told["score"] + sum(f["points"] for f in exposed)
+    odds = (scale["base"] - at) * math.log(2) / scale["pdo"] - math.log(scale["odds_against"])
     chance = 1 / (1 + math.exp(-calibrator["intercept"] - calibrator["slope"] * odds))
     must(math.isclose(told["probability"], chance, rel_tol=1e-12), "probability")
 
@@ -157,12 +161,14 @@ def check_score(told: dict[str, Any], model: dict[str, Any], grading: dict[str, 
     """Checks the score by what set it, and says what of it is not computed again."""
     mode, points, features = told["mode"], grading.get("points", {}), told["features"]
     must(mode == grading["mode"] or (mode == "rules" and told.get("is_retired") is True), "mode")
+    must(mode != "rules" or not told.get("exposure"), "exposure")
     if mode != "rules":
         manifest = model["manifest"]
         must(told["model_id"] == f"{manifest['model']}/{manifest['version']}", "id of the model")
         must(manifest["model"] == grading["model"] and told["as_of"] <= manifest["expires_on"], "days of the model")
     if mode == "model":
-        lines = {about["name"]: about for about in model["features"]["features"]}
+        about = [*model["features"]["features"], *model.get("exposure", {"features": []})["features"]]
+        lines = {one["name"]: one for one in about}
         check_model(told, model, lines)
         check_points(told, lines)
         return UNPROVEN

@@ -75,7 +75,7 @@ def _editions(connection: Connection, edition_id: str) -> dict[str, bytes]:
 
 
 def _records(connection: Connection, told: dict[str, Any]) -> list[dict[str, Any]]:
-    parts = [*told["features"], *told["vetoes"]]
+    parts = [*told["features"], *told.get("exposure", ()), *told["vetoes"]]
     found = []
     for event_id in sorted({event_id for part in parts for event_id in part["event_ids"]}):
         request = ledger_pb2.GetEventRequest(event_id=str(event_id))

@@ -75,6 +75,12 @@ def _show_points(answer: grades_pb2.ExplainGradeResponse) -> None:
     ]
     rows.append(("score", sum(row[1] for row in rows), "", ""))
     show_table(("feature", "points", "best", "events"), rows)
+    if answer.exposure:
+        moved = [
+            (both(f.text_zh, readable(f.text_en, f.unit)), f"{f.points:+}", " ".join(f.event_ids))
+            for f in answer.exposure
+        ]
+        show_table(("exposure", "points of the probability alone", "events"), moved)
 
 
 def _plan(connection: Connection, asked: grades_pb2.ExplainGradeRequest) -> remedies_pb2.PlanRepairResponse | None:

@@ -23,7 +23,7 @@ from credit_service.grades.features import set_hash
 from credit_service.grades.prior import FILE as PRIORS
 from credit_service.grades.prior import read_priors
 from credit_service.grades.scorecard import Scorecard
-from credit_service.grades.table import read_scorecard
+from credit_service.grades.table import EXPOSURE, read_scorecard
 from credit_service.legal_days import parse_day
 
 SCHEMA = 1
@@ -35,10 +35,10 @@ FILES = (
     "booster.txt", "calibrator.json", "card.md", "features.json", "golden.csv", "metrics.json",
     "reference.json", "scale.json", "table.json",
 )  # fmt: skip
-# The files that an artefact may have: older ones publish no priors.
-OPTIONAL = (PRIORS,)
+# The files that an artefact may have: older ones publish neither priors nor exposure.
+OPTIONAL = (EXPOSURE, PRIORS)
 # What an answer can be computed again from.
-REPLAYED = (PRIORS, "calibrator.json", "features.json", "scale.json", "table.json")
+REPLAYED = (EXPOSURE, PRIORS, "calibrator.json", "features.json", "scale.json", "table.json")
 SIZE_LIMIT = 8 * 1024 * 1024
 MANIFEST_LIMIT = 64 * 1024
 
@@ -266,28 +266,35 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def golden_text(scorecard: Scorecard, matrix: np.ndarray[Any, np.dtype[np.float64]]) -> str:
-    """Writes rows with what the table makes of them, to be made again at every load."""
+    """Writes rows with what the table makes of them, to be made again at every load; exposures come last."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*scorecard.feature_names, "score", "probability", "reasons"])
-    scores = scorecard.score(matrix)
-    for row, score, chance in zip(matrix, scores, scorecard.probability(scores), strict=True):
-        told = ";".join(f"{r.feature}:{r.points}" for r in scorecard.reasons(row, lambda _: ()))
+    writer.writerow(_golden_columns(scorecard))
+    width = len(scorecard.lines)
+    scores = scorecard.score(matrix[:, :width])
+    chances = scorecard.probability(scores, scorecard.exposure_points(matrix[:, width:]))
+    for row, score, chance in zip(matrix, scores, chances, strict=True):
+        told = ";".join(f"{r.feature}:{r.points}" for r in scorecard.reasons(row[:width], lambda _: ()))
         writer.writerow([*(repr(float(v)) for v in row), int(score), repr(float(chance)), told])
     return text.getvalue()
+
+
+def _golden_columns(scorecard: Scorecard) -> list[str]:
+    return [*scorecard.feature_names, *scorecard.exposure_names, "score", "probability", "reasons"]
 
 
 def _check_golden(scorecard: Scorecard, text: str) -> None:
     """Compares scores of every path and reasons exactly, probabilities to the last bits."""
     header, *rows = list(csv.reader(io.StringIO(text)))
-    names = [*scorecard.feature_names, "score", "probability", "reasons"]
+    names = _golden_columns(scorecard)
     if header != names or not rows:
         raise invalid("golden.csv", header, "the columns of the table and at least one row")
-    width = len(scorecard.lines)
+    scored = len(scorecard.lines)
+    width = scored + len(scorecard.exposure)
     matrix = np.array([[float(v) for v in row[:width]] for row in rows], dtype=np.float64)
     again = list(csv.reader(io.StringIO(golden_text(scorecard, matrix))))[1:]
     for want, got, values in zip(rows, again, matrix, strict=True):
         is_same = want[: width + 1] == got[: width + 1] and want[-1] == got[-1]
         near = math.isclose(float(want[-2]), float(got[-2]), rel_tol=1e-12)
-        if not is_same or not near or scorecard.score_row(values.tolist()) != int(want[width]):
+        if not is_same or not near or scorecard.score_row(values[:scored].tolist()) != int(want[width]):
             raise invalid("golden.csv", ",".join(got), ",".join(want))

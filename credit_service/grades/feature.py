@@ -11,6 +11,7 @@ Rows = Callable[[Columns, int], Bools]
 
 YEARLY = (12, 24, 36, 48, 60)
 QUARTERLY = tuple(range(3, 61, 3))
+NEVER_MISSING = "never missing"
 # What one of a unit is called in English; a unit without a form of its own, such as 10,000 yuan, is left out.
 ONE = {
     "accidents": "accident", "acts": "act", "days": "day", "hazards": "hazard", "honours": "honour",
@@ -41,12 +42,17 @@ class Feature:
     steps: tuple[int, ...]
     function: Values
     rows: Rows
-    missing: str = "never missing"
+    missing: str = NEVER_MISSING
 
     @property
     def explanation(self) -> str:
         """Returns the public explanation."""
         return " ".join((self.function.__doc__ or "").split())
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Says whether a subject may have no value."""
+        return self.missing != NEVER_MISSING
 
     def text(self, value: float | None) -> tuple[str, str]:
         """Says the value in Chinese and in English."""

@@ -147,6 +147,8 @@ class Explained:
     graded: Graded
     base_points: int
     contributions: tuple[Contribution, ...]
+    # What moves the probability, and not the score.
+    exposure: tuple[Contribution, ...] = ()
     # What makes a score a letter: scores of the cycle days, and whether a hard record stands.
     cycles: tuple[tuple[int, int], ...] = ()
     has_hard_record: bool = False
@@ -182,8 +184,9 @@ def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day
     cycles = tuple(zip(days, scores.on(days, [0])[0].tolist(), strict=True)) if days else ()
     law = Laws(edition, Crowd([case.facts]), as_of_day, [()])
     return Explained(
-        graded, scores.base_points, tuple(scores.contributions(0)), cycles, has_hard_record=law.has_hard_record(0)
-    )
+        graded, scores.base_points, tuple(scores.contributions(0)), tuple(scores.exposure(0)), cycles,
+        has_hard_record=law.has_hard_record(0),
+    )  # fmt: skip
 
 
 def _judged(

@@ -130,11 +130,23 @@ class Scorecard:
     expires_day: int | None = None
     # What it publishes of classes; none: nothing is said of who is pending.
     priors: Priors | None = None
+    # Lines of exposure: their points move the published probability, and never the score.
+    exposure: tuple[Line, ...] = ()
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Returns the columns that a matrix must have, in order."""
         return tuple(line.feature.name for line in self.lines)
+
+    @property
+    def exposure_names(self) -> tuple[str, ...]:
+        """Returns the columns of exposure, in order."""
+        return tuple(line.feature.name for line in self.exposure)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Returns everything that an answer hangs on: features, then exposures."""
+        return (*self.feature_names, *self.exposure_names)
 
     @property
     def moving(self) -> "Scorecard":
@@ -167,13 +179,20 @@ class Scorecard:
         pairs = zip(self.lines, row, strict=True)
         return self.base_points + sum(line.at(value) for line, value in pairs)
 
-    def probability(self, score: Ints) -> Floats:
-        """Returns the published probability of the model's label in the next 12 months.
+    def exposure_points(self, matrix: Floats) -> Ints:
+        """Returns per row by how many points exposure moves the score that the probability is read from."""
+        total = np.zeros(len(matrix), dtype=np.int64)
+        for line, values in zip(self.exposure, matrix.T, strict=True):
+            total += line.points_of(values)
+        return total
+
+    def probability(self, score: Ints, exposure: Ints) -> Floats:
+        """Returns the published probability of the model's label in the next 12 months, at the subject's exposure.
 
         The same score has the same probability in every batch and on every machine: a vectorised exponential
         differs in its last bits with the place of a row, which would make an unchanged grade look changed.
         """
-        scores, places = np.unique(score, return_inverse=True)
+        scores, places = np.unique(score + exposure, return_inverse=True)
         return np.array([self._chance(float(one)) for one in scores])[places]
 
     def _chance(self, score: float) -> float:
@@ -206,12 +225,11 @@ class Scorecard:
 
     def explain(self, row: Sequence[float], proof: Proof) -> list[Contribution]:
         """Returns what every feature adds; with the base points they sum to the score."""
-        found = []
-        for line, value in zip(self.lines, row, strict=True):
-            shown = None if math.isnan(value) else float(value)
-            f = line.feature
-            found.append(Contribution(f.name, shown, f.unit, line.at(value), line.best, *f.text(shown), proof(f.name)))
-        return found
+        return [_contribution(line, value, proof) for line, value in zip(self.lines, row, strict=True)]
+
+    def explain_exposure(self, row: Sequence[float], proof: Proof) -> list[Contribution]:
+        """Returns by how many points each exposure moves the published probability."""
+        return [_contribution(line, value, proof) for line, value in zip(self.exposure, row, strict=True)]
 
     @staticmethod
     def _reason(points: int, feature: Feature, value: float, proof: Proof) -> ReasonLine:
@@ -220,6 +238,12 @@ class Scorecard:
             feature.name, shown, feature.unit, points, feature.is_actionable,
             *feature.text(shown), proof(feature.name),
         )  # fmt: skip
+
+
+def _contribution(line: Line, value: float, proof: Proof) -> Contribution:
+    shown = None if math.isnan(value) else float(value)
+    f = line.feature
+    return Contribution(f.name, shown, f.unit, line.at(value), line.best, *f.text(shown), proof(f.name))
 
 
 def _no_value(name: str) -> CreditError:

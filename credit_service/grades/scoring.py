@@ -61,6 +61,9 @@ class Scores(Protocol):
     def contributions(self, subject: int) -> list[Contribution]:
         """Returns what every feature or line adds; with the base points they sum to the score."""
 
+    def exposure(self, subject: int) -> list[Contribution]:
+        """Returns by how many points each exposure moves the probability, where a model speaks."""
+
     def reasons(self, subject: int) -> list[ReasonLine]:
         """Returns why most points were lost, at most four, what the subject can act on first."""
 
@@ -88,13 +91,14 @@ class ModelScores:
         self._moving = scorecard.moving
         self._columns = visible(lay(laws.crowd, laws.unusable_from), laws.day)
         self._rows = matrix(self._columns, laws.day, scorecard.feature_names)
+        self._exposures = matrix(self._columns, laws.day, scorecard.exposure_names)
         self._evidence = Evidence(self._columns, laws.day)
-        # The values that are told move with every feature.
-        self._turning = turning_days(self._columns, laws.day, scorecard.feature_names).tolist()
+        # The values that are told move with every feature, the probability with every exposure.
+        self._turning = turning_days(self._columns, laws.day, scorecard.columns).tolist()
         points = scorecard.contributions(self._rows)
         scores = scorecard.base_points + points.sum(axis=1)
         self._worst = scorecard.worst(points)
-        self._chances = scorecard.probability(scores).tolist()
+        self._chances = scorecard.probability(scores, scorecard.exposure_points(self._exposures)).tolist()
         self.base_points = scorecard.base_points
         self.now: Sequence[int] = scores.tolist()
 
@@ -144,6 +148,11 @@ class ModelScores:
         """Returns what every feature adds."""
         return self._card.explain(self._rows[subject].tolist(), partial(self._evidence.of, subject))
 
+    def exposure(self, subject: int) -> list[Contribution]:
+        """Returns by how many points each exposure moves the probability."""
+        proof = partial(self._evidence.of, subject)
+        return self._card.explain_exposure(self._exposures[subject].tolist(), proof)
+
     def reasons(self, subject: int) -> list[ReasonLine]:
         """Returns the features that lost most points."""
         row, proof = self._rows[subject].tolist(), partial(self._evidence.of, subject)
@@ -186,6 +195,10 @@ class RuleScores:
         told = [_told(one) for one in self._lines[subject]]
         beyond = self.now[subject] - self._points.base - sum(one.points for one in told)
         return [*told, _limit(beyond)] if beyond else told
+
+    def exposure(self, _subject: int) -> list[Contribution]:
+        """Returns nothing: rules state no probability."""
+        return []
 
     def reasons(self, subject: int) -> list[ReasonLine]:
         """Returns the lines that lost most points."""
@@ -238,6 +251,10 @@ class BoundedScores:
             f"Score of the model {self._model.now[subject]}, which may move the rule score by {self._reach}", (),
         )  # fmt: skip
         return [*self._rules.contributions(subject), model]
+
+    def exposure(self, subject: int) -> list[Contribution]:
+        """Returns what moves the probability of the model's own score."""
+        return self._model.exposure(subject)
 
     def reasons(self, subject: int) -> list[ReasonLine]:
         """Returns the lines that lost most points; the model's part is told among the contributions."""

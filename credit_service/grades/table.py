@@ -9,6 +9,7 @@ from credit_service.grades.feature import Feature
 from credit_service.grades.features import BY_NAME, describe
 from credit_service.grades.scorecard import Calibrator, Line, Scale, Scorecard
 
+EXPOSURE = "exposure.json"
 POINT_LIMIT = 1000
 CUT_LIMIT = 1000
 SCORE_RANGE = (0, 1000)
@@ -23,7 +24,7 @@ def read_scorecard(model_id: str, documents: Documents) -> Scorecard:
         raise _invalid("table.json", type(described), "lists of features and lines")
     if [line["feature"] for line in table["lines"]] != [feature["name"] for feature in described]:
         raise _invalid("features.json", shown(described), "the features of the table, in its order")
-    lines = tuple(_line(line, told) for line, told in zip(table["lines"], described, strict=True))
+    lines = tuple(_scored(line, told) for line, told in zip(table["lines"], described, strict=True))
     if not lines or len({line.feature.name for line in lines}) != len(lines):
         raise _invalid("table.json", len(lines), "one line a feature")
     base = _whole("base_points", table["base_points"], 2 * POINT_LIMIT)
@@ -34,23 +35,44 @@ def read_scorecard(model_id: str, documents: Documents) -> Scorecard:
         lines,
         _scale(documents["scale.json"]),
         _calibrator(documents["calibrator.json"]),
+        exposure=_exposure(documents[EXPOSURE], lines) if EXPOSURE in documents else (),
     )
 
 
 def table_document(base_points: int, lines: Sequence[Line]) -> dict[str, Any]:
     """Writes the points table; the twin of `read_scorecard`."""
+    return {"base_points": base_points, "lines": [_written(line) for line in lines]}
+
+
+def exposure_document(lines: Sequence[Line]) -> dict[str, Any]:
+    """Writes the lines of exposure, with what their features mean."""
+    return {"features": [describe(line.feature) for line in lines], "lines": [_written(line) for line in lines]}
+
+
+def _written(line: Line) -> dict[str, Any]:
     return {
-        "base_points": base_points,
-        "lines": [
-            {
-                "feature": line.feature.name,
-                "cuts": list(line.cuts),
-                "points": list(line.points),
-                "missing": line.missing,
-            }
-            for line in lines
-        ],
-    }
+        "feature": line.feature.name, "cuts": list(line.cuts), "points": list(line.points), "missing": line.missing,
+    }  # fmt: skip
+
+
+def _exposure(document: Mapping[str, Any], scored: Sequence[Line]) -> tuple[Line, ...]:
+    """Reads the lines of exposure: none earns points of the score, and more exposure never lowers the probability."""
+    lines = tuple(_line(*pair) for pair in zip(document["lines"], document["features"], strict=True))
+    names = [line.feature.name for line in (*scored, *lines)]
+    if not lines or len(set(names)) != len(names):
+        raise _invalid(EXPOSURE, names, "one line a feature, each scored or an exposure")
+    for line in lines:
+        if line.feature.sign or any(high > low for low, high in pairwise(line.points)):
+            raise _invalid(EXPOSURE, line.points, "exposures without a sign, whose points fall as they rise")
+        if line.missing is None and line.feature.may_be_missing:
+            raise _invalid(EXPOSURE, line.feature.name, f"points of the missing: {line.feature.missing}")
+    return lines
+
+
+def _scored(line: Mapping[str, Any], told: Mapping[str, Any]) -> Line:
+    found = _line(line, told)
+    _check_sign(found.feature, found.points)
+    return found
 
 
 def _line(line: Mapping[str, Any], told: Mapping[str, Any]) -> Line:
@@ -64,7 +86,6 @@ def _line(line: Mapping[str, Any], told: Mapping[str, Any]) -> Line:
         raise _invalid(name, f"{len(cuts)} cuts and {len(points)} points", "one point more than cuts")
     if any(low >= high for low, high in pairwise(cuts)):
         raise _invalid(name, cuts, "cuts that rise")
-    _check_sign(feature, points)
     missing = line["missing"]
     if missing is not None and not min(points) <= _whole(name, missing, POINT_LIMIT) <= max(points):
         raise _invalid(name, missing, "points of the missing within those of the bins")

@@ -199,7 +199,9 @@ class GradeRecord(_message.Message):
     score: _builtins.int
     """Score in points, higher is better. Absent when PENDING or when the role may not see it."""
     probability: _builtins.float
-    """Calibrated probability of the model's label in the next 12 months. Absent like `score`."""
+    """Calibrated probability of the model's label in the next 12 months, at the subject's own exposure such as its
+    headcount where the model publishes one; the score is of care alone. Absent like `score`.
+    """
     pending_zh: _builtins.str
     """Why the grade is PENDING, in Chinese."""
     pending_en: _builtins.str
@@ -672,6 +674,7 @@ class ExplainGradeResponse(_message.Message):
     STALE_SOURCES_FIELD_NUMBER: _builtins.int
     DISPUTED_TARGETS_FIELD_NUMBER: _builtins.int
     LAPSED_EVENT_IDS_FIELD_NUMBER: _builtins.int
+    EXPOSURE_FIELD_NUMBER: _builtins.int
     base_points: _builtins.int
     """Points before any feature is counted."""
     document: _builtins.bytes
@@ -714,6 +717,12 @@ class ExplainGradeResponse(_message.Message):
         given: the grade of the time frame used them, no later one does. Not part of the document.
         """
 
+    @_builtins.property
+    def exposure(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeaturePoints]:
+        """What the subject is exposed by, such as its headcount: by how many points each moves the score from which the
+        published probability is read. None moves the score itself. Empty where the model publishes no exposure.
+        """
+
     def __init__(
         self,
         *,
@@ -727,10 +736,11 @@ class ExplainGradeResponse(_message.Message):
         stale_sources: _abc.Iterable[_builtins.str] | None = ...,
         disputed_targets: _abc.Iterable[_builtins.str] | None = ...,
         lapsed_event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        exposure: _abc.Iterable[Global___FeaturePoints] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "disputed_targets", b"disputed_targets", "document", b"document", "features", b"features", "findings", b"findings", "grade", b"grade", "lapsed_event_ids", b"lapsed_event_ids", "stale_sources", b"stale_sources", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "disputed_targets", b"disputed_targets", "document", b"document", "exposure", b"exposure", "features", b"features", "findings", b"findings", "grade", b"grade", "lapsed_event_ids", b"lapsed_event_ids", "stale_sources", b"stale_sources", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,7 +41,8 @@ def serious_accident(code: str) -> list[dict[str, Any]]:
 
 
 def test_order_is_lifted_today_and_the_grade_follows(street: Street) -> None:
-    code, (order, _) = a_firm(street, stop_work(""), a_record(""))
+    standard = a_record("", "STD", {"level": 2, "from_date": "2026-01-01", "to_date": "2027-06-30"})
+    code, (order, *_) = a_firm(street, stop_work(""), a_record(""), standard)
     plan = planned(street, code)
     assert plan.grade == C
     # The penalty may be repaired today as well, but costs points only and no grade: no step that is needed.

@@ -114,6 +114,7 @@ def _rules(files: dict[str, bytes]) -> None:
     """Lets rules speak that never did, with whatever points are liked."""
     told = json.loads(files["explanation.json"])
     told |= {"mode": "rules", "base_points": 850, "features": [], "reasons": [], "score": 850, "vetoes": []}
+    del told["exposure"]
     files |= {"explanation.json": json.dumps(told).encode(), "records.json": b"[]"}
 
 
@@ -183,10 +184,15 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "condition of nobody": (telling(lambda t: t["unmet"].append("A-99")), "conditions for A"),
     "record left out": (_without_a_record, "records behind the grade"),
     "record that was not yet": (_record_of_tomorrow, "day of record"),
-    "table": (written("model/table.json", b'"base_points": 999', b'"base_points": 998'), "digest of table.json"),
+    "table": (written("model/table.json", b'"base_points": ', b'"base_points": 1'), "digest of table.json"),
     "model file": (lambda files: files.update({"model/priors.json": b"{}"}), "digest of priors.json"),
-    "manifest": (written("model/manifest.json", b"2028-01-23", b"2038-01-23"), "signature of the manifest"),
+    "manifest": (written("model/manifest.json", b'"2028-', b'"2038-'), "signature of the manifest"),
     "said twice": (written("explanation.json", b'{', b'{"grade":"A",'), "a key that stands twice"),
+    "people": (telling(lambda t: t["exposure"][0].__setitem__("value", 1e9)), "points of headcount"),
+    "exposure": (telling(lambda t: t["exposure"][0].__setitem__("points", -500)), "points of headcount"),
+    "exposure left out": (telling(lambda t: t.pop("exposure")), "records behind the grade"),
+    "another exposure": (telling(lambda t: t["exposure"][0].__setitem__("feature", "visits_36m")), "features of the exposure"),
+    "shape of exposure": (written("model/exposure.json", b'"missing": ', b'"missing": 1'), "digest of exposure.json"),
 }  # fmt: skip
 
 
@@ -244,7 +250,8 @@ def test_bundle_holds_the_records_and_the_edition(bundle: Path, command: Command
         told, records = json.loads(packed.read("explanation.json")), json.loads(packed.read("records.json"))
         assert b'id = "cn-2026-04"' in packed.read("edition/cn-2026-04.toml")
         assert packed.read("verify.py") == Path(bundle_verifier.__file__).read_bytes()
-    behind = {str(n) for part in [*told["features"], *told["vetoes"]] for n in part["event_ids"]}
+    parts = [*told["features"], *told["exposure"], *told["vetoes"]]
+    behind = {str(n) for part in parts for n in part["event_ids"]}
     assert {record["event_id"] for record in records} == behind != set()
     assert all(record["content_digest"]["value"] and record["chain_digest"]["value"] for record in records)
     again = tmp_path / "again.zip"
@@ -337,7 +344,7 @@ def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, l
         one = Case(f"USCC:{number}", "ENTERPRISE", [f for f in facts if f.day <= parse_day(day)], override=override)
         answer = grades._explanation(law, explain(law, card, one, parse_day(day)), [], (datetime.now(UTC),) * 2)
         told = bundle_verifier.read(bytes(answer.document))
-        parts = [*told["features"], *told["vetoes"]]
+        parts = [*told["features"], *told.get("exposure", []), *told["vetoes"]]
         named = {str(event_id) for part in parts for event_id in part["event_ids"]}
         bundle_verifier.check_about(told, [{"event_id": event_id} for event_id in named], told_law)
         bundle_verifier.check_grade(told, model, told_law["grading"])

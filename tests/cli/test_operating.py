@@ -19,6 +19,7 @@ from credit_service.ledger.figures import LAYOUT
 from credit_service.ledger.timelines import Timeline
 from credit_service.settings import Settings
 from tests.cli.conftest import Command
+from tests.grades.conftest import champion
 from tests.stories.processes import ServerProcess
 from tests.test_server import seal_somebody
 
@@ -219,7 +220,7 @@ def test_doctor_names_the_model_that_is_damaged(
 ) -> None:
     folder = shutil.copytree("models", tmp_path / "models")
     monkeypatch.setenv("CREDIT_SERVICE_MODELS_DIR", str(folder))
-    table = next((folder / "cn_sim_pd").glob("*/table.json"))
+    table = folder / "cn_sim_pd" / champion("cn_sim_pd") / "table.json"
     table.write_text(table.read_text("utf-8").replace("1", "2", 1), "utf-8")
     ended = command("doctor", "--json")
     models = [(line["state"], line["found"]) for line in ended.lines() if line["what"] == "models"]

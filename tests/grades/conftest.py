@@ -1,5 +1,6 @@
 """Fixtures of grading: a builder of facts, random lives, and the committed models."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,16 @@ from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import day_text, parse_day
 
 MODELS = Path(__file__).parents[2] / "models"
+# The first version of each model that was ever shipped: it publishes neither priors nor exposure.
+FIRST_VERSION = "2026.11.0"
 AS_OF = parse_day("2026-06-30")
 FIRST = AS_OF - 6 * 365
+
+
+def champion(name: str) -> str:
+    """Returns the version that the registry of the release names champion."""
+    registry = json.loads((MODELS / "registry.json").read_text("utf-8"))
+    return str(registry["aliases"][name]["champion"])
 
 
 def a_fact(kind: str, day: int | str, event_id: int = 0, known_day: int | None = None, **payload: Any) -> Fact:
@@ -96,7 +105,7 @@ def champions() -> dict[str, Artefact]:
 
 @pytest.fixture(scope="session")
 def model_folder() -> Path:
-    return MODELS / "tw_osh_pd" / "2026.11.0"
+    return MODELS / "tw_osh_pd" / FIRST_VERSION
 
 
 Builder = Callable[..., Fact]

@@ -11,13 +11,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import FILES, key_id, load, load_champions, load_keys, sound_champions
+from credit_service.grades.artefact import (
+    FILES,
+    golden_text,
+    key_id,
+    load,
+    load_champions,
+    load_keys,
+    sound_champions,
+)
+from credit_service.grades.features import BY_NAME
+from credit_service.grades.scorecard import Line, Scorecard
+from credit_service.grades.table import exposure_document
 from tests.grades.conftest import MODELS
 from tests.grades.test_prior import PRIORS, a_document
 
@@ -214,6 +226,45 @@ def test_priors_that_were_not_signed_or_do_not_hold_are_refused(copy: Path) -> N
         seal(copy)
         assert reason_of(copy) is Reason.MODEL_INVALID
     (copy / "priors.json").unlink()
+    assert reason_of(copy) is Reason.MODEL_TAMPERED
+
+
+def with_exposure(folder: Path, card: Scorecard) -> Scorecard:
+    """Puts a line of exposure into an artefact, and a column of it into its golden rows."""
+    size = Line(BY_NAME["headcount"], (100.0,), (9, -90), 0)
+    exposed = replace(card, exposure=(size,))
+    rows = list(csv.DictReader((folder / "golden.csv").read_text("utf-8").splitlines()))
+    people = ("4.0", "5000.0", "nan")
+    columns = [[float(row[name]) for name in card.feature_names] for row in rows]
+    matrix = np.array([[*row, float(people[n % 3])] for n, row in enumerate(columns)])
+    (folder / "golden.csv").write_text(golden_text(exposed, matrix), "utf-8")
+    (folder / "exposure.json").write_text(json.dumps(exposure_document([size])), "utf-8")
+    changed("manifest.json", lambda m: m["files"].__setitem__("exposure.json", {}))(folder)
+    return exposed
+
+
+def test_exposure_is_read_when_it_is_signed_and_made_again_by_the_golden_rows(copy: Path) -> None:
+    seal(copy)
+    before = load(copy, KEYS)
+    assert (before.scorecard.exposure, "exposure.json" in before.replayed) == ((), False)
+    exposed = with_exposure(copy, before.scorecard)
+    seal(copy)
+    after = load(copy, KEYS)
+    assert after.scorecard == exposed
+    assert after.replayed["exposure.json"] == (copy / "exposure.json").read_bytes()
+    for damage in (
+        replaced("exposure.json", "-90", "-89"), replaced("golden.csv", ",5000.0,", ",50.0,"),
+        replaced("golden.csv", ",headcount,", ",people,"), written("exposure.json", b"{}"),
+    ):  # fmt: skip
+        kept = {name: (copy / name).read_bytes() for name in ("exposure.json", "golden.csv")}
+        damage(copy)
+        assert reason_of(copy) is Reason.MODEL_TAMPERED
+        seal(copy)
+        assert reason_of(copy) is Reason.MODEL_INVALID
+        for name, content in kept.items():
+            (copy / name).write_bytes(content)
+        seal(copy)
+    (copy / "exposure.json").unlink()
     assert reason_of(copy) is Reason.MODEL_TAMPERED
 
 

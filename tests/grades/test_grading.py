@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from credit_service.errors import CreditError
 from credit_service.grades import scoring
 from credit_service.grades.artefact import Artefact
+from credit_service.grades.features import BY_NAME
 from credit_service.grades.grading import Case, Graded, Override, Review, explain, grade_many
-from credit_service.grades.scorecard import Scorecard
+from credit_service.grades.scorecard import Line, Scorecard
 from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
@@ -62,6 +64,24 @@ def test_points_of_every_mode_sum_to_the_score(card: Scorecard, name: str) -> No
     assert told.graded.score == told.base_points + sum(part.points for part in told.contributions)
     assert (told.graded.mode, told.graded.is_retired) == (name, False)
     assert (told.graded.model_id is None, told.graded.probability is None) == (name == "rules", name == "rules")
+
+
+def test_exposure_moves_the_probability_alone_and_is_told(card: Scorecard) -> None:
+    line = Line(BY_NAME["headcount"], (100.0,), (20, -120), -7)
+    exposed, bare = replace(card, exposure=(line,)), replace(card, exposure=())
+    for people, points in ((80, 20), (5_000, -120), (None, -7)):
+        first = a_fact("REG", "2015-01-01", 900, founded_date="2010-01-01", **({"headcount": people} if people else {}))
+        life = [first, *penalties("2026-05-01", 2)]
+        told, plain = (explain(CN, one, case(life), AS_OF) for one in (exposed, bare))
+        (part,) = told.exposure
+        assert (part.feature, part.value, part.points) == ("headcount", people, points)
+        assert part.event_ids == ((900,) if people else ())
+        assert replace(told.graded, probability=None) == replace(plain.graded, probability=None)
+        assert (told.contributions, plain.exposure) == (plain.contributions, ())
+        at = np.array([told.graded.score]), np.array([points])
+        assert told.graded.probability == exposed.probability(*at)[0]
+        assert explain(mode("rules"), exposed, case(life), AS_OF).exposure == ()
+        assert explain(mode("bounded"), exposed, case(life), AS_OF).exposure == told.exposure
 
 
 def test_bounded_score_is_the_models_within_reach_of_the_rules(card: Scorecard) -> None:

@@ -94,6 +94,18 @@ def test_no_model_scores_where_or_by_whom_a_subject_is_watched(champions: dict[s
         assert not {name for name in names if BY_NAME[name].sign == 0}
 
 
+def test_model_of_the_city_knows_size_in_its_probability_alone(champions: dict[str, Artefact]) -> None:
+    card = champions["cn_sim_pd"].scorecard
+    assert card.exposure_names == ("headcount",)
+    people = np.array([[1.0], [9.0], [49.0], [299.0], [3_000.0], [np.nan]])
+    found = card.probability(np.full(len(people), 800), card.exposure_points(people)).tolist()
+    assert found[:5] == sorted(found[:5])
+    assert found[4] > 2 * found[0]
+    assert found[5] == card.probability(np.array([800]), np.array([0]))[0], "of an unstated size the mean is supposed"
+    assert champions["tw_osh_pd"].scorecard.exposure == ()
+    assert card.priors is not None
+
+
 def test_million_rows_are_scored_within_bounds(champions: dict[str, Artefact]) -> None:
     card = champions["tw_osh_pd"].scorecard
     rows = np.tile(rows_of(champions["tw_osh_pd"], np.random.default_rng(9), 1_000), (1_000, 1))

@@ -23,9 +23,9 @@ from credit_service.grades.prior import (
 )
 from credit_service.grades.scorecard import Scorecard
 from credit_service.ledger.fact import Fact
-from credit_service.legal_days import parse_day
+from credit_service.legal_days import day_text
 from credit_service.rulebook.edition import SHIPPED, load_edition
-from tests.grades.conftest import AS_OF, a_fact
+from tests.grades.conftest import AS_OF, a_fact, champion
 
 CN = load_edition(SHIPPED / "cn-2026-04.toml")
 STRENGTH, TAIL = 500.0, 0.05
@@ -157,7 +157,7 @@ def test_whatever_does_not_follow_from_its_counts_is_refused(name: str) -> None:
 def test_pending_subject_has_its_class_and_no_score(card: Scorecard) -> None:
     found = graded(card, newcomer(industry_code="C2611"))
     assert (found.grade, found.score, found.probability, found.model_id) == ("PENDING", None, None, None)
-    assert found.class_prior == ClassPrior(PRIORS.classes["C26"], 0.9, "cn_sim_pd/2026.11.0")
+    assert found.class_prior == ClassPrior(PRIORS.classes["C26"], 0.9, f"cn_sim_pd/{champion('cn_sim_pd')}")
     told = found.document()["class_prior"]
     assert told["probability"] == PRIORS.classes["C26"].probability
     assert "行业C26" in told["text_zh"]
@@ -172,8 +172,9 @@ def test_pending_subject_has_its_class_and_no_score(card: Scorecard) -> None:
 def test_what_is_not_published_is_absent(card: Scorecard) -> None:
     bare = replace(card, priors=None)
     assert "class_prior" not in graded(bare, newcomer()).document()
-    after = parse_day("2028-01-24")
-    fresh = a_fact("REG", "2027-12-01", 1, founded_date="2027-11-01", industry_code="C2611")
+    assert card.expires_day is not None
+    after = card.expires_day + 1
+    fresh = a_fact("REG", after - 50, 1, founded_date=day_text(after - 80), industry_code="C2611")
     assert graded(card, fresh, day=after - 1).class_prior
     assert graded(card, fresh, day=after).class_prior is None, "the model has expired"
     assert graded(card, fresh, day=after).grade == "PENDING"

@@ -24,6 +24,9 @@ LINES = (
 CARD = Scorecard("m/1", 950, LINES, Scale(75.0, 750.0, 49.0), Calibrator(0.0, 1.0))
 VALUES = st.one_of(st.integers(0, 20).map(float), st.floats(0, 20))
 ROWS = st.lists(VALUES, min_size=6, max_size=6)
+SIZE = Line(BY_NAME["headcount"], (10.0, 100.0), (30, 0, -90), -5)
+EXPOSED = replace(CARD, exposure=(SIZE,))
+UNMOVED = np.zeros(1, dtype=np.int64)
 BEST = [0.0, 3.0, 0.0, 0.0, 10.0, 0.0]
 WORST = [9.0, 0.0, 1.0, 99.0, 10.0, 9.0]
 
@@ -112,7 +115,7 @@ def test_missing_value_has_a_bin_of_its_own_or_is_refused() -> None:
 
 
 def test_scale_halves_the_odds_every_pdo() -> None:
-    found = CARD.probability(np.array([750, 825, 675]))
+    found = CARD.probability(np.array([750, 825, 675]), UNMOVED)
     assert found == pytest.approx([0.02, 1 / 99, 2 / 51])
 
 
@@ -120,20 +123,43 @@ def test_calibrator_moves_the_published_probability_alone() -> None:
     moved = Scorecard("m/1", 950, LINES, CARD.scale, Calibrator(0.5, 1.1))
     assert moved.score_row(WORST) == CARD.score_row(WORST)
     odds = math.log(0.02 / 0.98)
-    assert float(moved.probability(np.array([750]))[0]) == pytest.approx(1 / (1 + math.exp(-(0.5 + 1.1 * odds))))
+    assert float(moved.probability(np.array([750]), UNMOVED)[0]) == pytest.approx(
+        1 / (1 + math.exp(-(0.5 + 1.1 * odds)))
+    )
 
 
 @given(st.integers(0, 1000))
 def test_higher_score_is_a_lower_probability(score: int) -> None:
-    low, high = CARD.probability(np.array([score, score + 1]))
+    low, high = CARD.probability(np.array([score, score + 1]), UNMOVED)
     assert high < low
 
 
 def test_probability_does_not_depend_on_the_batch() -> None:
     scores = np.array([700, 801, 750, 633, 912] * 13)
-    alone = [CARD.probability(scores[i : i + 1])[0] for i in range(len(scores))]
+    alone = [CARD.probability(scores[i : i + 1], UNMOVED)[0] for i in range(len(scores))]
     for offset in range(8):
-        assert list(CARD.probability(scores[offset:])) == alone[offset:]
+        assert list(CARD.probability(scores[offset:], UNMOVED)) == alone[offset:]
+
+
+def test_exposure_moves_the_probability_and_never_the_score() -> None:
+    people = np.array([[4.0], [10.0], [50.0], [5_000.0], [math.nan]])
+    moved = EXPOSED.exposure_points(people)
+    assert moved.tolist() == [30, 30, 0, -90, -5]
+    score = np.full(len(people), EXPOSED.score_row(WORST))
+    assert score[0] == CARD.score_row(WORST)
+    found = EXPOSED.probability(score, moved)
+    assert found.tolist() == CARD.probability(score + moved, UNMOVED).tolist()
+    assert found[0] == found[1] < found[2] < found[4] < found[3]
+    assert EXPOSED.columns == (*NAMES, "headcount")
+    assert CARD.exposure_points(np.empty((3, 0))).tolist() == [0, 0, 0]
+
+
+def test_exposure_is_told_with_its_value_and_proof_and_is_no_reason() -> None:
+    (told,) = EXPOSED.explain_exposure([5_000.0], lambda _: (8,))
+    assert (told.feature, told.value, told.points, told.event_ids) == ("headcount", 5_000.0, -90, (8,))
+    assert told.text_zh == "从业人数：5,000人"
+    assert EXPOSED.explain_exposure([math.nan], no_proof)[0].text_en == "People employed: unknown"
+    assert EXPOSED.reasons(WORST, no_proof) == CARD.reasons(WORST, no_proof)
 
 
 def test_reason_carries_value_words_and_proof() -> None:

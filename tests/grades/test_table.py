@@ -10,10 +10,13 @@ import pytest
 
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.features import BY_NAME, describe
-from credit_service.grades.table import read_scorecard, table_document
+from credit_service.grades.scorecard import Line
+from credit_service.grades.table import EXPOSURE, exposure_document, read_scorecard, table_document
 
 NAMES = ("table.json", "features.json", "scale.json", "calibrator.json")
 Documents = dict[str, dict[str, Any]]
+SIZE = Line(BY_NAME["headcount"], (10.0, 100.0), (30, 0, -90), 0)
+FINES = Line(BY_NAME["fines_36m"], (1.0,), (0, -5))
 FAULTS: list[tuple[str, Callable[[Documents], object]]] = [
     ("points that follow the sign -1", lambda d: first(d)["points"].__setitem__(1, 5)),
     ("cuts that rise", lambda d: first(d)["cuts"].sort(reverse=True)),
@@ -33,7 +36,21 @@ FAULTS: list[tuple[str, Callable[[Documents], object]]] = [
     ("a scale within reason", lambda d: d["scale.json"].__setitem__("odds_against", 0.5)),
     ("a rising calibrator within reason", lambda d: d["calibrator.json"].__setitem__("slope", 0)),
     ("logit-linear", lambda d: d["calibrator.json"].__setitem__("kind", "beta")),
+    ("whose points fall as they rise", lambda d: exposed(d)["points"].__setitem__(1, 31)),
+    ("a whole number within 1000", lambda d: exposed(d)["points"].__setitem__(2, -1001)),
+    ("one point more than cuts", lambda d: exposed(d)["cuts"].pop()),
+    ("points of the missing", lambda d: exposed(d).__setitem__("missing", None)),
+    ("points of the missing within those of the bins", lambda d: exposed(d).__setitem__("missing", -91)),
+    ("a feature as this service understands it", lambda d: d[EXPOSURE]["features"][0].__setitem__("sign", -1)),
+    ("exposures without a sign", lambda d: d.__setitem__(EXPOSURE, exposure_document([FINES]))),
+    ("each scored or an exposure", lambda d: d.__setitem__(EXPOSURE, exposure_document([SIZE, SIZE]))),
+    ("each scored or an exposure", lambda d: d.__setitem__(EXPOSURE, exposure_document([]))),
 ]
+
+
+def exposed(documents: Documents) -> dict[str, Any]:
+    found: dict[str, Any] = documents[EXPOSURE]["lines"][0]
+    return found
 
 
 def first(documents: Documents) -> dict[str, Any]:
@@ -53,12 +70,16 @@ def doubled(documents: Documents) -> None:
 
 @pytest.fixture
 def documents(model_folder: Path) -> Documents:
-    return {name: json.loads((model_folder / name).read_text("utf-8")) for name in NAMES}
+    found = {name: json.loads((model_folder / name).read_text("utf-8")) for name in NAMES}
+    return found | {EXPOSURE: exposure_document([SIZE])}
 
 
 def test_table_reads_back_as_it_was_written(documents: Documents) -> None:
     card = read_scorecard("m/1", documents)
     assert table_document(card.base_points, card.lines) == documents["table.json"]
+    assert card.exposure == (SIZE,)
+    del documents[EXPOSURE]
+    assert read_scorecard("m/1", documents).exposure == ()
 
 
 @pytest.mark.parametrize(("want", "fault"), FAULTS)

@@ -15,7 +15,7 @@ from training.recipe import RECIPES, Recipe, load_recipe
 def recipe() -> Recipe:
     """A recipe of seconds, of a version that has been published by nobody."""
     found = load_recipe(RECIPES / "cn_sim_pd.toml")
-    data: dict[str, Any] = {**found.data, "subjects": 4_000}
+    data: dict[str, Any] = {**found.data, "subjects": 4_000, "test_subjects": 4_000}
     return replace(found, version="2026.12.0", data=data, bootstrap=5, booster={**found.booster, "rounds": 20})
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from credit_service.grades.scorecard import Scale
 from credit_service.legal_days import parse_day
-from training.fit import Calibration, Fitted, Shape, calibrate, export, fit, points
+from training.fit import Calibration, Fitted, Shape, calibrate, export, exposure_lines, fit, points, signs_of
 from training.making import EVER
 from training.metrics import Labels, sigmoid
 from training.recipe import RECIPES, load_recipe
@@ -32,7 +32,7 @@ def drawn() -> tuple[Matrix, Labels]:
 
 @pytest.fixture(scope="module")
 def fitted(drawn: tuple[Matrix, Labels]) -> Fitted:
-    return fit(*drawn, NAMES, OPTIONS, {}, 1)
+    return fit(*drawn, signs_of(NAMES), OPTIONS, {}, 1)
 
 
 def test_shapes_equal_the_booster_on_rows_never_seen(fitted: Fitted) -> None:
@@ -46,7 +46,7 @@ def test_shapes_equal_the_booster_on_rows_never_seen(fitted: Fitted) -> None:
 
 def test_missing_where_training_had_none_goes_the_way_of_the_booster(drawn: tuple[Matrix, Labels]) -> None:
     matrix, labels = drawn
-    whole = fit(np.nan_to_num(matrix), labels, NAMES, OPTIONS, {}, 1)
+    whole = fit(np.nan_to_num(matrix), labels, signs_of(NAMES), OPTIONS, {}, 1)
     rows = np.full((1, 3), math.nan)
     assert whole.log_odds(rows)[0] == pytest.approx(float(whole.booster.predict(rows, raw_score=True)[0]), abs=1e-12)
 
@@ -63,7 +63,7 @@ def test_sign_holds_against_data_that_say_otherwise() -> None:
     random = np.random.default_rng(6)
     matrix = random.integers(0, 4, (4_000, 2)).astype(np.float64)
     labels = random.random(4_000) < sigmoid(matrix[:, 1] - matrix[:, 0] - 1)
-    adverse, merit = fit(matrix, labels, NAMES[:2], OPTIONS, {}, 1).shapes
+    adverse, merit = fit(matrix, labels, signs_of(NAMES[:2]), OPTIONS, {}, 1).shapes
     assert (np.diff(adverse.values) >= 0).all()
     assert (np.diff(merit.values) <= 0).all()
 
@@ -77,7 +77,7 @@ def test_tree_that_mixes_features_is_refused(drawn: tuple[Matrix, Labels]) -> No
 
 
 def test_same_inputs_give_the_same_trees(drawn: tuple[Matrix, Labels], fitted: Fitted) -> None:
-    again = fit(*drawn, NAMES, OPTIONS, {}, 1)
+    again = fit(*drawn, signs_of(NAMES), OPTIONS, {}, 1)
     assert again.booster.model_to_string() == fitted.booster.model_to_string()
 
 
@@ -86,7 +86,7 @@ def test_reluctance_gives_the_credit_to_other_features() -> None:
     twins = np.repeat(random.poisson(2, (4_000, 1)), 2, axis=1).astype(np.float64)
     labels = random.random(4_000) < sigmoid(twins[:, 0] - 3)
     names = ("penalties_60m", "accidents_60m")
-    first, second = fit(twins, labels, names, OPTIONS, {"penalties_60m": 0.1}, 1).shapes
+    first, second = fit(twins, labels, signs_of(names), OPTIONS, {"penalties_60m": 0.1}, 1).shapes
     assert max(second.values) - min(second.values) > max(first.values) - min(first.values)
 
 
@@ -115,6 +115,36 @@ def test_points_put_the_best_bin_at_zero_and_merge_equal_neighbours() -> None:
     assert abs(base + np.mean([0, -108, -108, -216]) - mean) <= 0.5
 
 
+def test_exposure_lines_lie_about_their_mean() -> None:
+    shapes = (
+        Shape("penalties_60m", (0.5,), (-1.0, 1.0), -1.0),
+        Shape("headcount", (10.0, 100.0), (-0.5, 0.5, 1.5), 0.25),
+    )
+    made = Fitted(lightgbm.Booster(model_str=_stump()), -4.0, shapes)
+    calibration, scale = Calibration(0.1, 2.0, 4, 2), Scale(75.0, 750.0, 49.0)
+    matrix = np.array([[0.0, 5.0], [1.0, 20.0], [0.0, 5.0], [0.0, 200.0]])
+    per = -75 / math.log(2) * 2.0
+    (line,) = exposure_lines(made, calibration, scale, ["headcount"], matrix)
+    assert (line.cuts, line.missing) == ((10.0, 100.0), 0)
+    assert line.points == tuple(round((value - 0.25) * per) for value in (-0.5, 0.5, 1.5))
+    matrix[2, 1] = math.nan
+    (line,) = exposure_lines(made, calibration, scale, ["headcount"], matrix)
+    assert line.missing == round((0.25 - np.mean([-0.5, 0.5, 0.25, 1.5])) * per)
+    assert exposure_lines(made, calibration, scale, [], matrix) == ()
+
+
+def test_more_exposure_never_lowers_the_odds_whatever_the_data_say() -> None:
+    random = np.random.default_rng(9)
+    people = random.lognormal(3, 1, (4_000, 1)).round()
+    labels = random.random(4_000) < sigmoid(1 - np.log(people[:, 0]))
+    free, held = (
+        fit(people, labels, signs_of(["headcount"], exposure), OPTIONS, {}, 1).shapes[0].values
+        for exposure in ((), ("headcount",))
+    )
+    assert min(np.diff(free)) < 0
+    assert (np.diff(held) >= 0).all()
+
+
 def _stump() -> str:
     data = lightgbm.Dataset(np.zeros((20, 1)), np.arange(20) % 2)
     found: str = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 1).model_to_string()
@@ -123,7 +153,7 @@ def _stump() -> str:
 
 def test_missing_bin_is_cut_only_where_values_were_missing(drawn: tuple[Matrix, Labels]) -> None:
     matrix, labels = drawn
-    fitted = fit(matrix, labels, NAMES, OPTIONS, {}, 1)
+    fitted = fit(matrix, labels, signs_of(NAMES), OPTIONS, {}, 1)
     _, lines = points(fitted, Calibration(0.0, 1.0, 1, 1), Scale(75.0, 750.0, 49.0), [], matrix)
     assert [line.missing is None for line in lines] == [True, True, False]
 

@@ -66,7 +66,7 @@ def test_service_and_training_see_the_same_features(house: House, records: list[
     """Over a thousand questions of past days, each as it would have been answered then; not one value differs."""
     population, edition = gather(records, load_sources()), load_edition(SHIPPED / "cn-2026-04.toml")
     held = history(population, partial(unusable_from, edition))
-    names = house.assessor.scorecards[edition.grading.model].feature_names
+    names = house.assessor.scorecards[edition.grading.model].columns
     compared, differing = 0, []
     for text in CUTOFFS:
         day = parse_day(text)
@@ -78,7 +78,8 @@ def test_service_and_training_see_the_same_features(house: House, records: list[
                     explained = house.assessor.explain(session, subject_id, then, then)
                 except CreditError:
                     continue  # a person, or not known yet
-                online = {part.feature: part.value for part in explained.contributions}
+                parts = (*explained.contributions, *explained.exposure)
+                online = {part.feature: part.value for part in parts}
                 if online:
                     compared += 1
                     wrong = {

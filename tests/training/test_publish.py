@@ -178,7 +178,7 @@ def test_commands_evaluate_key_and_publish(tmp_path: Path, snapshot: Path, capsy
 
 
 def a_city(recipe: Recipe) -> Recipe:
-    data: dict[str, Any] = {**recipe.data, "subjects": 1_500}
+    data: dict[str, Any] = {**recipe.data, "subjects": 1_500, "test_subjects": 1_500}
     return replace(recipe, data=data, bootstrap=5, booster={**recipe.booster, "rounds": 20})
 
 
@@ -189,5 +189,6 @@ def test_simulated_model_is_made_from_two_cities_and_says_so() -> None:
     assert held.told["title"].startswith("SIMULATED")
     report = measured(recipe, held)
     card = report.made["cn-main"].scorecard
-    assert set(recipe.controls).isdisjoint(card.feature_names)
+    assert {*recipe.controls, *recipe.exposure}.isdisjoint(card.feature_names)
+    assert card.exposure_names == recipe.exposure == ("headcount",)
     assert report.document["tasks"]["cn-main"]["n"] > 1_000

@@ -11,16 +11,20 @@ import pytest
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import Artefact, load, load_champions, load_keys
 from credit_service.legal_days import parse_day
-from tests.grades.conftest import MODELS
+from tests.grades.conftest import FIRST_VERSION, MODELS, champion
 from training import registry
 from training.registry import Act, passed, promote, read, register, rollback
 
-NAME, VERSION = "cn_sim_pd", "2026.11.0"
+NAME = "cn_sim_pd"
+VERSION = champion(NAME)
 DAY = parse_day("2026-12-01")
 ACT = Act("bureau/officer-1", DAY, "季度更新")
 GOOD = {
     "observed_to_expected": 1.02, "calibration_slope": 1.0, "ece": 0.0005, "base_rate": 0.01, "auc": 0.70,
     "over_rule": {"ci": [0.05, 0.09]}, "test_cutoff": "2025-01-31",
+    "by_size": {
+        "under 10": {"n": 900, "observed_to_expected": 0.8}, "300 and more": {"n": 499, "observed_to_expected": 4.0},
+    },
     "bands": {"A": {"observed": 0.01}, "B": {"observed": 0.02}, "C": {"observed": None}, "D": {"observed": 0.1}},
 }  # fmt: skip
 
@@ -42,6 +46,7 @@ def showing(artefact: Artefact, **figures: Any) -> Artefact:
 def test_version_that_holds_passes_with_its_figures(artefact: Artefact) -> None:
     told = passed(showing(artefact), showing(artefact, auc=0.704), DAY)
     assert (told["auc"], told["champion_auc"]) == (0.70, 0.704)
+    assert told["observed_to_expected_by_size"] == {"under 10": 0.8, "300 and more": 4.0}
     assert passed(showing(artefact), None, DAY)["champion_auc"] is None
 
 
@@ -51,6 +56,11 @@ def test_version_that_holds_passes_with_its_figures(artefact: Artefact) -> None:
         ({"observed_to_expected": 1.26}, "observed_to_expected: got 1.26, want 0.8 to 1.25"),
         ({"observed_to_expected": 0.79}, "observed_to_expected: got 0.79"),
         ({"calibration_slope": 1.11}, "calibration_slope: got 1.11"),
+        (
+            {"by_size": {"300 and more": {"n": 500, "observed_to_expected": 3.86}}},
+            "observed_to_expected of 300 and more: got 3.86, want 0.75 to 1.33",
+        ),
+        ({"by_size": None}, "by_size: got none, want the level of every size"),
         ({"ece": 0.0011}, "ece: got 0.0011, want at most 0.001"),
         ({"ece": float("nan")}, "ece: got nan"),
         ({"over_rule": {"ci": [-0.001, 0.1]}}, "over_rule lower bound: got -0.001, want at least 0"),
@@ -65,9 +75,20 @@ def test_gate_names_what_falls_short(artefact: Artefact, figures: dict[str, Any]
     assert fault in caught.value.message
 
 
+def test_champion_of_the_city_passes_the_gate_by_figures_that_the_registry_keeps(artefact: Artefact) -> None:
+    first = load(MODELS / NAME / FIRST_VERSION, load_keys(MODELS / "keys"))
+    made = [entry for entry in read(MODELS)["history"] if (entry["model"], entry["to"]) == (NAME, VERSION)]
+    entry = next(entry for entry in made if entry["alias"] == "champion")
+    assert passed(artefact, first, parse_day(entry["on"])) == entry["figures"]
+    sizes = entry["figures"]["observed_to_expected_by_size"]
+    assert set(sizes) == {"under 10", "10 to 49", "50 to 299", "300 and more"}
+    with pytest.raises(CreditError, match=r"ece: got 0\.002"):
+        passed(first, None, DAY)
+
+
 def test_expired_version_does_not_pass_and_another_cutoff_is_not_compared(artefact: Artefact) -> None:
     with pytest.raises(CreditError, match="want a day that is not over"):
-        passed(showing(artefact), None, parse_day("2028-01-24"))
+        passed(showing(artefact), None, parse_day(artefact.manifest["expires_on"]) + 1)
     passed(showing(artefact, auc=0.5), showing(artefact, test_cutoff="2024-01-31"), DAY)
 
 
@@ -81,12 +102,14 @@ def test_promotion_and_rollback_move_the_alias_and_keep_the_history(
         assert read(models)["aliases"][NAME]["challenger"] == version
         entry = promote(models, NAME, version, "champion", ACT)
         assert (entry["to"], entry["by"], entry["figures"]) == (version, "bureau/officer-1", {"auc": 0.7})
+        assert read(models)["aliases"][NAME] == {"champion": version}, "who has won challenges nobody"
     assert rollback(models, NAME, ACT)["to"] == "2027.1.0"
     assert rollback(models, NAME, ACT)["to"] == VERSION
+    assert rollback(models, NAME, ACT)["to"] == FIRST_VERSION
     with pytest.raises(CreditError, match="want one with a former champion"):
         rollback(models, NAME, ACT)
     moves = [(e["alias"], e["from"], e["to"]) for e in read(models)["history"] if e["model"] == NAME]
-    assert moves[-2:] == [("champion", "2027.2.0", "2027.1.0"), ("champion", "2027.1.0", VERSION)]
+    assert moves[-3:-1] == [("champion", "2027.2.0", "2027.1.0"), ("champion", "2027.1.0", VERSION)]
 
 
 def test_registering_the_same_version_twice_notes_it_once(models: Path) -> None:

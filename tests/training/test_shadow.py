@@ -21,7 +21,7 @@ from credit_service.legal_days import day_start, day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition
 from tests.cli.conftest import Command, command  # noqa: F401  # a fixture
-from tests.grades.conftest import MODELS
+from tests.grades.conftest import MODELS, champion
 from tests.grades.test_artefact import KEY, changed, seal
 from tests.training.test_parity import UNTIL, at, house, records  # noqa: F401  # fixtures
 from training.__main__ import main
@@ -32,6 +32,7 @@ from training.registry import Act, promote
 from training.shadow import compared, named
 
 NAME, SHADOW = "cn_sim_pd", "2026.12.0"
+CHAMPION = champion(NAME)
 LAST = UNTIL.toordinal()
 # A year and its maturity before the last day of the records.
 PAST = parse_day("2024-12-31")
@@ -47,12 +48,12 @@ def edition() -> Edition:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped models and a shadow, signed by a key of the test, that gives everybody sixteen points less."""
     folder = Path(shutil.copytree(MODELS, tmp_path_factory.mktemp("shadow") / "models"))
-    made = Path(shutil.copytree(folder / NAME / "2026.11.0", folder / NAME / SHADOW))
+    made = Path(shutil.copytree(folder / NAME / CHAMPION, folder / NAME / SHADOW))
     card = load(made, load_keys(MODELS / "keys")).scorecard
     lower = replace(card, base_points=card.base_points - LOWER)
     changed("table.json", lambda table: table.__setitem__("base_points", lower.base_points))(made)
     rows = list(csv.reader((made / "golden.csv").read_text("utf-8").splitlines()))[1:]
-    matrix = np.array([[float(v) for v in row[: len(card.lines)]] for row in rows])
+    matrix = np.array([[float(v) for v in row[: len(card.columns)]] for row in rows])
     (made / "golden.csv").write_text(golden_text(lower, matrix), "utf-8")
     seal(made, version=SHADOW)
     write_key(folder / "keys")
@@ -157,7 +158,7 @@ def test_champion_gives_in_training_the_grades_of_the_service(
 
 def test_shadow_is_compared_and_its_moves_are_counted(models: Path, extract: Extract) -> None:
     report = compared(*named(models, NAME, "shadow"), extract, LAST)
-    assert (report["champion"], report["shadow"]) == (f"{NAME}/2026.11.0", f"{NAME}/{SHADOW}")
+    assert (report["champion"], report["shadow"]) == (f"{NAME}/{CHAMPION}", f"{NAME}/{SHADOW}")
     assert report["n"] + report["not_scored"] == len([k for k in extract.held.kinds if k != "PERSON"])
     score = report["score"]
     assert (score["mean_difference"], score["difference_5_50_95"]) == (-LOWER, [-LOWER] * 3)
@@ -179,7 +180,7 @@ def test_what_came_true_is_compared_in_pairs(models: Path, extract: Extract) -> 
     ratio = found["observed_to_expected"]
     assert ratio["champion"] > ratio["shadow"], "fewer points expect more harm"
     assert found["brier"]["difference"] == pytest.approx(found["brier"]["shadow"] - found["brier"]["champion"])
-    assert found["is_out_of_time"] == {f"{NAME}/2026.11.0": False, f"{NAME}/{SHADOW}": False}
+    assert found["is_out_of_time"] == {f"{NAME}/{CHAMPION}": False, f"{NAME}/{SHADOW}": False}
     assert all(pair["champion"] < pair["shadow"] for pair in found["pairs"])
 
 
@@ -197,4 +198,4 @@ def test_command_writes_the_report_and_names_a_missing_alias(
 
 def test_server_never_loads_a_shadow(models: Path) -> None:
     found = load_champions(models, load_keys(models / "keys"))
-    assert found[NAME].scorecard.model_id == f"{NAME}/2026.11.0"
+    assert found[NAME].scorecard.model_id == f"{NAME}/{CHAMPION}"

@@ -24,15 +24,19 @@ def extract(held: Held, recipe: Recipe, report: Report) -> Extract:
     return Extract(held.test, load_sources(), set_by_hand, SIGNS)
 
 
-def test_points_leave_size_out_and_the_whole_fit_knows_it(recipe: Recipe, held: Held, report: Report) -> None:
+def test_score_leaves_size_out_and_the_probability_knows_it(recipe: Recipe, held: Held, report: Report) -> None:
     found = watched(recipe, report, held)
     assert "ledger" not in found
     m = found["tasks"]["cn-main"]["monitoring"]
     sizes = ("under 10", "10 to 49", "50 to 299")
-    plain, explained = ([m[kind]["size"][one] for one in sizes] for kind in ("by_group", "with_exposure"))
-    assert [one["n"] for one in plain] == [one["n"] for one in explained]
+    kinds = ("by_score_alone", "by_group", "with_exposure")
+    plain, published, whole = ([m[kind]["size"][one] for one in sizes] for kind in kinds)
+    assert [one["n"] for one in plain] == [one["n"] for one in published] == [one["n"] for one in whole]
     # Twenty rounds on a small city learn a part of it: the large firms' harm looks less unexpected.
-    assert 1 < explained[2]["observed_to_expected"] < 0.9 * plain[2]["observed_to_expected"]
+    for one in (published, whole):
+        assert 1 < one[2]["observed_to_expected"] < 0.9 * plain[2]["observed_to_expected"]
+    told = found["tasks"]["cn-main"]["by_size"]
+    assert [told[size]["observed_to_expected"] for size in sizes] == [one["observed_to_expected"] for one in published]
     assert m["reporting"]["to"] == day_text(recipe.test_cutoff)
     assert sum(one["light"] for one in m["reporting"]["size"].values()) == m["reporting"]["light"] > 0
 
