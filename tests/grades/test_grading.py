@@ -64,6 +64,17 @@ def test_points_of_every_mode_sum_to_the_score(card: Scorecard, name: str) -> No
     assert (told.graded.model_id is None, told.graded.probability is None) == (name == "rules", name == "rules")
 
 
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+def test_score_of_a_cycle_day_is_the_score_that_the_day_itself_shows(card: Scorecard, name: str) -> None:
+    day, moved = parse_day("2026-06-01"), set()
+    for facts in lives(40):
+        told = explain(mode(name), card, case([fact for fact in facts if fact.day <= day]), day)
+        if told.graded.score is not None:
+            assert told.cycles[-1] == (day, told.graded.score)
+            moved.add(told.graded.score)
+    assert len(moved) > 5
+
+
 def test_bounded_score_is_the_models_within_reach_of_the_rules(card: Scorecard) -> None:
     for life in ([founded()], [founded(), *penalties("2026-05-01", 3)], [founded(), *penalties("2026-05-01", 12)]):
         rules, model, both = (grade(life, card, mode(name)).score for name in ("rules", "model", "bounded"))
