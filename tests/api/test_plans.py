@@ -55,6 +55,15 @@ def test_order_is_lifted_today_and_the_grade_follows(street: Street) -> None:
     assert grade(street, code) == B
 
 
+def test_time_alone_ends_a_cap_on_the_day_that_the_plan_names(street: Street) -> None:
+    code = a_code()
+    fatal = {"accident_kind": "WORK", "deaths": 1, "liability": "LIABLE"}
+    street.must_collect(registered(code), a_record(code, "ACC", fatal, occur_time="2026-03-01T00:00:00+08:00"))
+    plan = planned(street, code)
+    assert plan.grade == C
+    assert [(p.grade, p.reach_date, steps(p)) for p in plan.paths][:1] == [(B, "2027-03-01", [])]
+
+
 @pytest.mark.moves_clock
 def test_repair_on_the_day_of_the_plan_reaches_its_grade_and_not_a_day_before(street: Street) -> None:
     code = a_code()

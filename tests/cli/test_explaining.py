@@ -191,7 +191,8 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "people": (telling(lambda t: t["exposure"][0].__setitem__("value", 1e9)), "points of headcount"),
     "exposure": (telling(lambda t: t["exposure"][0].__setitem__("points", -500)), "points of headcount"),
     "exposure left out": (telling(lambda t: t.pop("exposure")), "records behind the grade"),
-    "another exposure": (telling(lambda t: t["exposure"][0].__setitem__("feature", "visits_36m")), "features of the exposure"),
+    "another exposure": (telling(lambda t: t["exposure"][0].__setitem__("feature", "visits_36m")),
+                         "features of the exposure"),
     "shape of exposure": (written("model/exposure.json", b'"missing": ', b'"missing": 1'), "digest of exposure.json"),
 }  # fmt: skip
 

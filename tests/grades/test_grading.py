@@ -84,6 +84,17 @@ def test_exposure_moves_the_probability_alone_and_is_told(card: Scorecard) -> No
         assert explain(mode("bounded"), exposed, case(life), AS_OF).exposure == told.exposure
 
 
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+def test_score_of_a_cycle_day_is_the_score_that_the_day_itself_shows(card: Scorecard, name: str) -> None:
+    day, moved = parse_day("2026-06-01"), set()
+    for facts in lives(40):
+        told = explain(mode(name), card, case([fact for fact in facts if fact.day <= day]), day)
+        if told.graded.score is not None:
+            assert told.cycles[-1] == (day, told.graded.score)
+            moved.add(told.graded.score)
+    assert len(moved) > 5
+
+
 def test_bounded_score_is_the_models_within_reach_of_the_rules(card: Scorecard) -> None:
     for life in ([founded()], [founded(), *penalties("2026-05-01", 3)], [founded(), *penalties("2026-05-01", 12)]):
         rules, model, both = (grade(life, card, mode(name)).score for name in ("rules", "model", "bounded"))

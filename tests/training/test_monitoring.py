@@ -11,6 +11,7 @@ from credit_service.grades.drift import noise_floor, stability_index
 from credit_service.ledger.sources import Source
 from credit_service.legal_days import day_start, parse_day
 from tests.grades.conftest import champions  # noqa: F401  # a fixture
+from training import monitoring
 from training.data import gather
 from training.dataset import history
 from training.grouping import groups_of
@@ -151,3 +152,10 @@ def test_groups_are_those_of_the_last_registration_known_by_the_day() -> None:
         "industry": ["C", "B", "unknown"],
     }
     assert groups_of(held, [0], T - 11)["size"] == ["under 10"]
+
+
+def test_few_that_drifted_by_chance_raise_no_alarm_and_many_do() -> None:
+    few, many = (monitoring._drifted([500, 500], counts) for counts in ([8, 2], [800, 200]))
+    assert few["psi"] == pytest.approx(many["psi"])
+    assert few["psi"] > monitoring.DRIFT
+    assert (few["is_alarm"], many["is_alarm"]) == (False, True)
