@@ -35,7 +35,7 @@ from credit_service.changes import Feed
 from credit_service.collecting import Writer
 from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import Artefact, load_keys, sound_champions
+from credit_service.grades.artefact import Artefact, sound_champions, sound_keys
 from credit_service.grades.scorecard import Scorecard
 from credit_service.ledger.append import Reception
 from credit_service.ledger.drafts import Checker
@@ -220,13 +220,15 @@ def load_scorecards(settings: Settings) -> dict[str, Scorecard]:
 def load_models(settings: Settings) -> dict[str, Artefact]:
     """Loads every champion whose signature a trusted key made; one that does not hold is left out, and said so.
 
-    Its subjects stay ungraded, and keep the grades that were recorded; with none at all the server does not start.
+    Its subjects stay ungraded, and keep the grades that were recorded. A damaged file stops no server; settings under
+    which there is no model at all, or none by a trusted key, do.
     """
     folder = Path(settings.models_dir)
     trusted = frozenset(filter(None, settings.trusted_model_keys.split(","))) or None
-    champions, faults = sound_champions(folder, load_keys(folder / "keys", trusted))
-    for name, fault in faults.items():
-        if not champions:
+    keys, broken = sound_keys(folder / "keys", trusted)
+    champions, faults = sound_champions(folder, keys)
+    for name, fault in (broken | faults).items():
+        if not champions and not broken and fault.reason in {Reason.MODEL_NOT_FOUND, Reason.MODEL_UNTRUSTED}:
             raise fault
         logs.get().error("model refused", model=name, reason=fault.reason.name, message=fault.message)
     return champions

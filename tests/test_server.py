@@ -295,3 +295,25 @@ def test_damaged_model_takes_neither_the_server_nor_the_other_models_down(tmp_pa
         street.must_collect(registered(code), *major_accident(code))
         refused = street.refusal("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
     assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "MODEL_NOT_FOUND")
+
+
+DAMAGED: dict[str, tuple[str, ...]] = {
+    "registry": ("registry.json",),
+    "keys": tuple(f"keys/{path.name}" for path in sorted((Path(Settings().models_dir) / "keys").glob("*.pub"))),
+    "every champion": tuple(f"{name}/{champion(name)}/table.json" for name in ("cn_sim_pd", "tw_osh_pd")),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damage_to_everything_that_grades_stops_no_collection(tmp_path: Path, name: str) -> None:
+    models = Path(shutil.copytree(Settings().models_dir, tmp_path / "models"))
+    for file in DAMAGED[name]:
+        (models / file).write_bytes((models / file).read_bytes()[:-40])
+    with serving(
+        tmp_path, Clock(), database_url=f"sqlite:///{tmp_path / 'credit.db'}", models_dir=str(models)
+    ) as street:
+        assert street.running.house.assessor.scorecards == {}
+        code = a_code()
+        street.must_collect(registered(code), *major_accident(code))
+        refused = street.refusal("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "MODEL_NOT_FOUND")

@@ -14,7 +14,7 @@ from credit_service.cli.databases import HINT, absent_file, check_ready
 from credit_service.cli.ending import database_fault
 from credit_service.database import Database
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import load_keys, sound_champions
+from credit_service.grades.artefact import sound_champions, sound_keys
 from credit_service.ledger.tables import head
 from credit_service.legal_days import civil_day
 from credit_service.rulebook.edition import SHIPPED, load_editions
@@ -112,11 +112,13 @@ def _models(settings: Settings, now: datetime) -> list[Result]:
     folder, remedy = Path(settings.models_dir), "put back from a trusted release, then start the server again"
     trusted = frozenset(filter(None, settings.trusted_model_keys.split(","))) or None
     try:
-        sound, faults = sound_champions(folder, load_keys(folder / "keys", trusted))
+        keys, broken = sound_keys(folder / "keys", trusted)
+        sound, faults = sound_champions(folder, keys)
         wanted = {e.grading.model for e in load_editions(SHIPPED) if e.is_in_force(civil_day(now))}
     except CreditError as error:
         return [Result("fail", "models", error.message, f"{folder}: {remedy}")]
-    results = [Result("fail", "models", f"{n}: {e.message}", f"{folder / n}: {remedy}") for n, e in faults.items()]
+    places = {**{folder / "keys" / n: e for n, e in broken.items()}, **{folder / n: e for n, e in faults.items()}}
+    results = [Result("fail", "models", f"{p.name}: {e.message}", f"{p}: {remedy}") for p, e in places.items()]
     missing = ", ".join(sorted(wanted - set(sound) - set(faults)))
     if missing:
         results.append(Result("fail", "models", f"missing {missing}", "install the models that the editions name"))

@@ -38,6 +38,7 @@ FILES = (
 # The files that an artefact may have: older ones publish neither priors nor exposure.
 OPTIONAL = (EXPOSURE, PRIORS)
 # What an answer can be computed again from.
+REGISTRY = "registry.json"
 REPLAYED = (EXPOSURE, PRIORS, "calibrator.json", "features.json", "scale.json", "table.json")
 SIZE_LIMIT = 8 * 1024 * 1024
 MANIFEST_LIMIT = 64 * 1024
@@ -70,20 +71,35 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 def load_keys(directory: Path, trusted: frozenset[str] | None = None) -> dict[str, Ed25519PublicKey]:
-    """Reads the public keys of a directory; `trusted` narrows them to some ids."""
+    """Reads the public keys of a directory; `trusted` narrows them to some ids. Fails with FILE_INVALID."""
+    keys, faults = sound_keys(directory, trusted)
+    for fault in faults.values():
+        raise fault
+    return keys
+
+
+def sound_keys(
+    directory: Path, trusted: frozenset[str] | None = None
+) -> tuple[dict[str, Ed25519PublicKey], dict[str, CreditError]]:
+    """Reads the public keys that are what their file is called, and returns why the others are not, by file."""
     keys: dict[str, Ed25519PublicKey] = {}
+    faults: dict[str, CreditError] = {}
     for path in sorted(directory.glob("*.pub")):
         try:
-            key = load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError) as fault:
-            raise CreditError(Reason.FILE_INVALID, f"{path.name}: got {fault}, want a public key in PEM") from fault
-        if not isinstance(key, Ed25519PublicKey) or key_id(key) != path.stem:
-            raise CreditError(
-                Reason.FILE_INVALID,
-                f"{path.name}: got another key, want the Ed25519 key {path.stem}",
-            )
-        keys[path.stem] = key
-    return {name: key for name, key in keys.items() if trusted is None or name in trusted}
+            keys[path.stem] = _key(path)
+        except CreditError as fault:
+            faults[path.name] = fault
+    return {name: key for name, key in keys.items() if trusted is None or name in trusted}, faults
+
+
+def _key(path: Path) -> Ed25519PublicKey:
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as fault:
+        raise CreditError(Reason.FILE_INVALID, f"{path.name}: got {fault}, want a public key in PEM") from fault
+    if not isinstance(key, Ed25519PublicKey) or key_id(key) != path.stem:
+        raise CreditError(Reason.FILE_INVALID, f"{path.name}: got another key, want the Ed25519 key {path.stem}")
+    return key
 
 
 def load(directory: Path, keys: Keys) -> Artefact:
@@ -127,15 +143,24 @@ def load_champions(directory: Path, keys: Keys) -> dict[str, Artefact]:
 
 
 def sound_champions(directory: Path, keys: Keys) -> tuple[dict[str, Artefact], dict[str, CreditError]]:
-    """Loads the champions that hold, and returns why the others do not, by name; a registry that is wrong fails."""
+    """Loads the champions that hold, and returns why the others do not, by name.
+
+    A registry that cannot be read is such a fault; where none is, it fails with MODEL_NOT_FOUND.
+    """
     found: dict[str, Artefact] = {}
     faults: dict[str, CreditError] = {}
-    for name, versions in _aliases(directory).items():
+    try:
+        aliases = _aliases(directory)
+    except CreditError as fault:
+        if fault.reason is Reason.MODEL_NOT_FOUND:
+            raise
+        return {}, {REGISTRY: fault}
+    for name, versions in aliases.items():
         try:
             version = _champion(name, versions)
             artefact = load(directory / name / version, keys)
             if artefact.scorecard.model_id != f"{name}/{version}":
-                raise invalid("registry.json", artefact.scorecard.model_id, f"the model {name}")
+                raise invalid(REGISTRY, artefact.scorecard.model_id, f"the model {name}")
             found[name] = artefact
         except CreditError as fault:
             faults[name] = fault
@@ -144,16 +169,16 @@ def sound_champions(directory: Path, keys: Keys) -> tuple[dict[str, Artefact], d
 
 def _aliases(directory: Path) -> dict[str, Any]:
     """Returns what the registry says of every model."""
-    path = directory / "registry.json"
+    path = directory / REGISTRY
     try:
         if not path.is_file() or path.stat().st_size > MANIFEST_LIMIT:
-            raise CreditError(Reason.MODEL_NOT_FOUND, f"registry.json: got none in {directory.name}, want a registry")
+            raise CreditError(Reason.MODEL_NOT_FOUND, f"{REGISTRY}: got none in {directory.name}, want a registry")
         registry = parse(path.name, path.read_bytes())
     except OSError as fault:
-        raise invalid("registry.json", fault.strerror or type(fault).__name__, "a file that can be read") from fault
+        raise invalid(REGISTRY, fault.strerror or type(fault).__name__, "a file that can be read") from fault
     aliases = registry.get("aliases")
     if not isinstance(aliases, dict):
-        raise invalid("registry.json", registry, "a champion for every model")
+        raise invalid(REGISTRY, registry, "a champion for every model")
     return aliases
 
 
@@ -161,7 +186,7 @@ def _champion(name: str, versions: object) -> str:
     """Returns the champion of a model; names that could lead out of the folder are refused."""
     champion = versions.get("champion") if isinstance(versions, dict) else None
     if not isinstance(champion, str) or not all(map(_PLAIN.fullmatch, (name, champion))):
-        raise invalid("registry.json", {name: versions}, "plain names of models and versions")
+        raise invalid(REGISTRY, {name: versions}, "plain names of models and versions")
     return champion
 
 

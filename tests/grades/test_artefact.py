@@ -26,6 +26,7 @@ from credit_service.grades.artefact import (
     load_champions,
     load_keys,
     sound_champions,
+    sound_keys,
 )
 from credit_service.grades.features import BY_NAME
 from credit_service.grades.scorecard import Line, Scorecard
@@ -379,6 +380,25 @@ def test_model_under_the_name_of_another_is_refused(registry: Path) -> None:
     registry.write_text(json.dumps({"aliases": {"other_pd": {"champion": "2026.11.0"}}}), "utf-8")
     with pytest.raises(CreditError, match="the model other_pd"):
         load_champions(folder, load_keys(folder / "keys"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"aliases": []}', '{"aliases": {}, "aliases": {}}', "\x00" * 9])
+def test_registry_that_cannot_be_read_is_a_fault_like_any_other(registry: Path, text: str) -> None:
+    registry.write_text(text, "utf-8")
+    found, faults = sound_champions(registry.parent, load_keys(registry.parent / "keys"))
+    assert (found, {name: fault.reason for name, fault in faults.items()}) == (
+        {}, {"registry.json": Reason.MODEL_INVALID},
+    )  # fmt: skip
+
+
+def test_key_that_cannot_be_read_takes_no_other_key_down(registry: Path) -> None:
+    keys = registry.parent / "keys"
+    whole = load_keys(keys)
+    (keys / "ed25519-0.pub").write_text("no key", "utf-8")
+    found, faults = sound_keys(keys)
+    assert (found.keys(), list(faults)) == (whole.keys(), ["ed25519-0.pub"])
+    with pytest.raises(CreditError, match=r"ed25519-0\.pub: got"):
+        load_keys(keys)
 
 
 def test_missing_registry_is_not_found(tmp_path: Path) -> None:
