@@ -31,6 +31,7 @@ EXIT_OF_STATUS: Mapping[grpc.StatusCode, int] = {
 LONGEST = 300
 # What the command line can do about a refusal.
 ADVICE: Mapping[str, str] = {
+    Reason.MODEL_NOT_FOUND: "; `credit-service doctor` on the server tells whether a model is missing or damaged",
     Reason.PURPOSE_REQUIRED: "; say it with --purpose, or in the profile",
     **dict.fromkeys(
         (Reason.EPOCH_CHANGED, Reason.REVISION_AHEAD, Reason.REVISION_COMPACTED),
