@@ -61,6 +61,8 @@ def _ending(error: Exception) -> tuple[str, int]:
         return f"UNREACHABLE: database: {database_fault(error)}; check its address and that it runs", EXIT_UNREACHABLE
     if isinstance(error, ArgumentError):
         return "SETTING_INVALID: database_url: want sqlite:///FILE or postgresql://…", EXIT_USAGE
+    if isinstance(error, OSError) and error.filename:
+        return f"FILE_INVALID: {error.filename}: {error.strerror}", EXIT_USAGE
     said = database_fault(error)
     if type(error) is DatabaseError:
         return (

@@ -51,6 +51,8 @@ class Refusal(grpc.RpcError):
         (OperationalError("SELECT 1", {}, Exception("connection\nrefused")), EXIT_UNREACHABLE),
         (ArgumentError("no address"), EXIT_USAGE),
         (RuntimeError("one\ntwo"), EXIT_FAILED),
+        (FileNotFoundError(2, "No such file", "/none/x.zip"), EXIT_USAGE),
+        (OSError("nothing of a file"), EXIT_FAILED),
     ],
 )
 def test_every_failure_is_one_line_and_one_code(error: Exception, code: int) -> None:
@@ -58,6 +60,7 @@ def test_every_failure_is_one_line_and_one_code(error: Exception, code: int) -> 
     assert ended == code
     assert line
     assert "\n" not in line
+    assert "Errno" not in line
     assert "SELECT" not in line
 
 
