@@ -120,6 +120,7 @@ def _evaluate(given: argparse.Namespace) -> int:
     if given.page:
         given.page.parent.mkdir(parents=True, exist_ok=True)
         given.page.write_text(page(document), "utf-8")
+        print(f"page written to {given.page}", file=sys.stderr)
     if given.out:
         given.out.write_text(text, "utf-8")
     else:
