@@ -17,7 +17,7 @@ from credit_service.grades.grading import Case, Explained, Graded, explain, grad
 from credit_service.grades.keeping import Verdict, keep
 from credit_service.grades.overrides import NOTHING, Standing, decided_between, standings
 from credit_service.grades.scorecard import Scorecard
-from credit_service.grades.scoring import MODEL
+from credit_service.grades.scoring import MODEL, RULES
 from credit_service.grades.tables import standing_rows
 from credit_service.ledger.fact import Fact, key, place_of
 from credit_service.ledger.facts import facts_of
@@ -136,6 +136,11 @@ class Assessor:
         """Says whether subjects are judged by figures; the lines of the rule score look at every fact."""
         modes = {edition.grading.mode for edition in self.editions() if edition.is_in_force(civil_day(as_of))}
         return len(subject_ids) >= FEW and modes <= {MODEL}
+
+    def missing_models(self, day: int) -> dict[str, str]:
+        """Returns the model of every edition in force that is not there, by edition; nobody is graded under those."""
+        wanted = {e.id: e.grading.model for e in self.editions() if e.is_in_force(day) and e.grading.mode != RULES}
+        return {edition_id: model for edition_id, model in wanted.items() if model not in self.scorecards}
 
     def edition(self, edition_id: str) -> Edition:
         """Returns an edition that may be named by a listing; fails with EDITION_NOT_FOUND."""

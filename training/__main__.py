@@ -5,15 +5,19 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from credit_service.errors import CreditError
+
 # Each module adds its own subcommands; one that is not installed is left out.
 MODULES = (
     *("training.commands", "training.predict", "training.backtest", "training.simulate", "training.spreading"),
     *("training.shadow", "training.demo"),
 )
 
+USAGE = 2
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one subcommand and returns its exit code."""
+    """Runs one subcommand and returns its exit code; what is refused ends with one line."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name in MODULES:
@@ -25,7 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         module.add_parser(subparsers)
     given = parser.parse_args(arguments)
-    return int(given.run(given) or 0)
+    try:
+        return int(given.run(given) or 0)
+    except CreditError as fault:
+        said = f"{fault.reason}: {fault.message}"
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError) as fault:
+        said = f"FILE_INVALID: {fault.filename}: {fault.strerror}"
+    print(f"{given.command}: {said}", file=sys.stderr)
+    return USAGE
 
 
 if __name__ == "__main__":

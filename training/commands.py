@@ -23,6 +23,8 @@ from training.registry import ALIASES, CHAMPION, Act, promote, rollback
 from training.watching import watched
 
 Subparsers = Any
+# Servers read the registry at their start, and keep the grades of before until somebody asks for new ones.
+THEN = "(then start the servers again, and run `credit-service regrade`)"
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -44,8 +46,8 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--key", type=Path, required=True, help="private key file, outside the repository")
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the artefacts")
     for name, run, text in (
-        ("promote", _promote, "point an alias at a version; a champion must pass the gate"),
-        ("rollback", _rollback, "make the former champion champion again"),
+        ("promote", _promote, f"point an alias at a version; a champion must pass the gate {THEN}"),
+        ("rollback", _rollback, f"make the former champion champion again {THEN}"),
     ):
         parser = subparsers.add_parser(name, help=text, description=text)
         parser.add_argument("model", help="name of the model")
@@ -120,6 +122,7 @@ def _evaluate(given: argparse.Namespace) -> int:
     if given.page:
         given.page.parent.mkdir(parents=True, exist_ok=True)
         given.page.write_text(page(document), "utf-8")
+        print(f"page written to {given.page}", file=sys.stderr)
     if given.out:
         given.out.write_text(text, "utf-8")
     else:
@@ -128,10 +131,11 @@ def _evaluate(given: argparse.Namespace) -> int:
 
 
 def _publish(given: argparse.Namespace) -> int:
-    recipe = _recipe(given)
+    # The key first: fitting takes minutes, and would be in vain without one.
+    recipe, key = _recipe(given), read_key(given.key)
     report = measured(recipe, load(recipe, given.input))
     made, document = report.made[recipe.served_task], report.document
-    directory = publish(recipe, made, report.sets, document, given.models, read_key(given.key))
+    directory = publish(recipe, made, report.sets, document, given.models, key)
     for task, found in document["tasks"].items():
         figures = {key: round(found[key], 4) for key in ("auc", "rule_auc", "logistic_auc")}
         print(json.dumps({"task": task} | figures))

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from credit_service.arrays import Floats
+from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import (
     DIGEST_ALGORITHM,
     MANIFEST,
@@ -90,10 +91,14 @@ def new_key(path: Path, keys: Path) -> str:
 
 
 def read_key(path: Path) -> Ed25519PrivateKey:
-    """Reads a private key file."""
-    key = load_pem_private_key(path.read_bytes(), None)
+    """Reads a private key file; fails with FILE_INVALID."""
+    try:
+        key: object = load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError):
+        key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise TypeError(f"{path.name}: got {type(key).__name__}, want an Ed25519 key")
+        want = "an Ed25519 key in PEM without a password; `python -m training key FILE` makes one"
+        raise CreditError(Reason.FILE_INVALID, f"key: got {path.name}, want {want}")
     return key
 
 

@@ -31,12 +31,15 @@ GRADES_SECONDS = 600.0
 async def keep_writing(path: Path, house: House, meter: Meter) -> None:
     """Writes the file every few seconds until it is cancelled; what fails is said in the log and tried again."""
     loop, grades, counted = asyncio.get_running_loop(), list[str](), -GRADES_SECONDS
+    is_graded = False
     # A thread of its own, that never waits behind a door; leaving waits for what it is reading.
     with ThreadPoolExecutor(1, thread_name_prefix="metrics") as aside:
         while True:
             try:
-                if loop.time() - counted >= GRADES_SECONDS:
+                # Without a grade there is nothing to read: the first import shows at once.
+                if not is_graded or loop.time() - counted >= GRADES_SECONDS:
                     grades, counted = await loop.run_in_executor(aside, grade_lines, house), loop.time()
+                    is_graded = any("_grades{" in line for line in grades)
                 state = await loop.run_in_executor(aside, state_lines, house, house.clock())
                 await loop.run_in_executor(aside, write, path, [*meter.lines(), *grades, *state])
             except Exception as error:  # noqa: BLE001  # a full disk must not end the service
@@ -91,6 +94,7 @@ def state_lines(house: House, now: datetime) -> list[str]:
         row, overdue = head(session), overdue_duties(session, today)
         silent = {one.source: int(one.is_stale) for one in house.watermarks(session, now)}
     ages = {m.scorecard.model_id: today - parse_day(str(m.manifest["published_on"])) for m in house.models}
+    missing = dict.fromkeys(house.assessor.missing_models(today).values(), 1)
     left = {m.scorecard.model_id: m.scorecard.expires_day - today for m in house.models if m.scorecard.expires_day}
     return [
         *family("events", "gauge", "Events in the ledger.", _plain(row.position)),
@@ -101,6 +105,8 @@ def state_lines(house: House, now: datetime) -> list[str]:
                  _labelled("source", silent)),
         *family("model_age_days", "gauge", "Days since a champion was published.", _labelled("model", ages)),
         *family("model_days_left", "gauge", "Days until a champion retires.", _labelled("model", left)),
+        *family("model_missing", "gauge", "1 for a model of an edition in force that is missing or damaged.",
+                 _labelled("model", missing)),
         *family("written_timestamp_seconds", "gauge", "When this was written.", _plain(now.timestamp())),
     ]  # fmt: skip
 

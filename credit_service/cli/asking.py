@@ -32,6 +32,7 @@ from credit_service.v1 import (
     audit_pb2_grpc,
     grades_pb2,
     grades_pb2_grpc,
+    rulebook_pb2,
     subjects_pb2,
     subjects_pb2_grpc,
 )
@@ -48,7 +49,11 @@ def register(app: typer.Typer) -> None:
 
 def letter(record: grades_pb2.GradeRecord | grades_pb2.GradeRestatement) -> str:
     """Returns the grade of a record as people write it."""
-    return grades_pb2.Grade.Name(record.grade).removeprefix("GRADE_")
+    return _name(record.grade)
+
+
+def _name(grade: grades_pb2.Grade.ValueType) -> str:
+    return grades_pb2.Grade.Name(grade).removeprefix("GRADE_")
 
 
 def name_of(subject: subjects_pb2.SubjectRef) -> str:
@@ -89,11 +94,11 @@ def _history(connection: Connection, subject: subjects_pb2.SubjectRef, *, as_jso
     rows = [
         (
             time_text(g.as_of_time), letter(g), g.score if g.HasField("score") else "",
-            " ".join(v.veto_id for v in g.vetoes), g.edition_id, g.model_id, _restated(g),
+            " ".join(v.veto_id for v in g.vetoes), g.override.override_id, g.edition_id, g.model_id, _restated(g),
         )
         for g in answer.grades
     ]  # fmt: skip
-    show_table(("recorded", "grade", "score", "vetoes", "edition", "model", "by what is known now"), rows)
+    show_table(("recorded", "grade", "score", "vetoes", "override", "edition", "model", "by what is known now"), rows)
 
 
 def _restated(g: grades_pb2.GradeRecord) -> str:
@@ -126,16 +131,48 @@ def grade_rows(g: grades_pb2.GradeRecord, name: str = "") -> list[tuple[str, obj
     rows: list[tuple[str, object]] = [("subject", name_of(g.subject)), ("name", name), ("grade", letter(g))]
     if g.HasField("score"):
         rows += [("score", g.score), ("probability", f"{100 * g.probability:.2f} % in 12 months")]
-    rows += [("pending", both(g.pending_zh, g.pending_en))]
+    rows += [("pending", both(g.pending_zh, g.pending_en)), ("set by", _mode(g)), *_changed(g)]
     if g.HasField("class_prior"):
         rows += [("its class", both(g.class_prior.text_zh, g.class_prior.text_en))]
     rows += [("review", "open: an officer has to look" if g.is_review_open else "")]
-    rows += [(f"veto {v.veto_id}", f"{both(v.text_zh, v.text_en)}{_proof(v.event_ids)}") for v in g.vetoes]
+    rows += [(f"veto {v.veto_id}", _veto(v)) for v in g.vetoes]
     rows += [
         (f"{r.points:+d}", f"{both(r.text_zh, readable(r.text_en, r.unit))}{_proof(r.event_ids)}") for r in g.reasons
     ]
     rows += [("as of", time_text(g.as_of_time)), ("known", time_text(g.known_time))]
-    return [*rows, ("edition", g.edition_id), ("model", g.model_id), ("next review", g.next_review_date)]
+    return [*rows, ("edition", g.edition_id), ("model", g.model_id), ("next review", _next_review(g))]
+
+
+def _mode(g: grades_pb2.GradeRecord) -> str:
+    """Says what set the score, where it was not the model alone."""
+    if g.is_model_retired:
+        return "the rules alone: the model has expired"
+    return {"rules": "the rules alone", "bounded": "the model, within reach of the rules' score"}.get(g.mode, "")
+
+
+def _changed(g: grades_pb2.GradeRecord) -> list[tuple[str, object]]:
+    """Says why the grade is not that of the score."""
+    rows: list[tuple[str, object]] = [("held", both(g.held_zh, g.held_en))]
+    if g.HasField("override"):
+        o = g.override
+        told = f"two officers set {_name(o.grade)} through {o.last_date} ({o.reason}, {o.override_id})"
+        rows.append(("override", told))
+    return rows
+
+
+def _veto(v: grades_pb2.GradeVeto) -> str:
+    end = f", lifts {v.until_date}" if v.until_date else ""
+    return f"{_name(v.cap)} at best{end}: {both(v.text_zh, v.text_en)}{_proof(v.event_ids)}"
+
+
+def _next_review(g: grades_pb2.GradeRecord) -> str:
+    day = g.next_review_date
+    return f"{day}: the first day on which it may change without a new record" if day else ""
+
+
+def basis_text(basis: rulebook_pb2.LegalBasis) -> str:
+    """Returns a legal basis as people cite it; a default of this service has no article."""
+    return f"{basis.instrument} {basis.article.strip('-')}".strip()
 
 
 def both(zh: str, en: str) -> str:

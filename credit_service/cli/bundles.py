@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_service.cli import bundle_verifier
+from credit_service.cli.asking import basis_text
 from credit_service.cli.connection import Connection
 from credit_service.cli.output import plain
 from credit_service.v1 import (
@@ -119,11 +120,11 @@ def make_sheet(answer: grades_pb2.ExplainGradeResponse, name: str, plan: remedie
         parts.append(_section("得分构成", _points(answer)))
     if g.vetoes:
         rows = [
-            (escape(v.text_zh), escape(f"{v.basis.instrument} {v.basis.article}"), _letter(v.cap),
+            (escape(v.text_zh), escape(basis_text(v.basis)), _letter(v.cap),
              escape(v.until_date or "解除前"), escape("、".join(v.event_ids)))
             for v in g.vetoes
         ]  # fmt: skip
-        parts.append(_section("一票否决", _table(("事由", "依据", "最高等级", "至", "记录编号"), rows)))
+        parts.append(_section("一票否决", _table(("事由", "依据", "最高等级", "解除日", "记录编号"), rows)))
     if answer.unmet_zh:
         items = "".join(f"<li>{escape(text)}</li>" for text in answer.unmet_zh)
         parts.append(_section("评定 A 级尚缺的条件", f"<ul>{items}</ul>"))
@@ -163,9 +164,16 @@ def _plan(plan: remedies_pb2.PlanRepairResponse) -> str:
         return f"<p>按现有记录，至{escape(plan.horizon_date)}前等级不会变化。</p>"
     rows = []
     for path in plan.paths:
-        steps = [f"{step.from_date} 起：{step.text_zh}（{step.target}）" for step in path.steps] or ["等待相关期限届满"]
+        steps = [f"{step.from_date} 起：{step.text_zh}（{_target(step.target)}）" for step in path.steps] or [
+            "等待相关期限届满"
+        ]
         rows.append((escape(path.reach_date), _letter(path.grade), "<br>".join(map(escape, steps))))
     return _table(("最早日期", "可达等级", "依法可以采取的步骤"), rows)
+
+
+def _target(target: str) -> str:
+    """Names what a step is about as the other tables of the page do."""
+    return target.replace("event/", "记录").replace("listing/", "列入")
 
 
 def _section(title: str, body: str) -> str:

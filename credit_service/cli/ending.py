@@ -31,6 +31,7 @@ EXIT_OF_STATUS: Mapping[grpc.StatusCode, int] = {
 LONGEST = 300
 # What the command line can do about a refusal.
 ADVICE: Mapping[str, str] = {
+    Reason.MODEL_NOT_FOUND: "; `credit-service doctor` on the server tells whether a model is missing or damaged",
     Reason.PURPOSE_REQUIRED: "; say it with --purpose, or in the profile",
     **dict.fromkeys(
         (Reason.EPOCH_CHANGED, Reason.REVISION_AHEAD, Reason.REVISION_COMPACTED),
@@ -60,6 +61,8 @@ def _ending(error: Exception) -> tuple[str, int]:
         return f"UNREACHABLE: database: {database_fault(error)}; check its address and that it runs", EXIT_UNREACHABLE
     if isinstance(error, ArgumentError):
         return "SETTING_INVALID: database_url: want sqlite:///FILE or postgresql://…", EXIT_USAGE
+    if isinstance(error, OSError) and error.filename:
+        return f"FILE_INVALID: {error.filename}: {error.strerror}", EXIT_USAGE
     said = database_fault(error)
     if type(error) is DatabaseError:
         return (

@@ -6,7 +6,7 @@ import grpc
 import typer
 
 from credit_service.cli import listing_moves
-from credit_service.cli.asking import name_of
+from credit_service.cli.asking import basis_text, name_of
 from credit_service.cli.connection import (
     AllOption,
     Connection,
@@ -99,7 +99,7 @@ def listing_show(
     if x.is_disputed and not x.HasField("term_last_date"):
         rows.append(("disputed", "an objection waits for its decision"))
     rows += [("right", f"{d.text_zh} / {d.text_en}: until {d.due_date}") for d in x.rights]
-    rows += [("basis", f"{b.instrument} {b.article} ({b.source})") for b in x.bases]
+    rows += [("basis", f"{basis_text(b)} ({b.source})") for b in x.bases]
     rows += [("proof", _proof(connection, event_id)) for event_id in x.event_ids]
     rows += [("move", f"{time_text(m.move_time)} {m.name} {m.actor} {m.document_no}: {m.reason}") for m in x.moves]
     show(answer, rows, as_json=False)

@@ -26,6 +26,7 @@ from credit_service.database import AUDIT_LOCK, Database
 from credit_service.errors import CreditError, Reason
 from credit_service.ledger.facts import first_untrue_timeline
 from credit_service.ledger.verify import Verified, verify
+from credit_service.legal_days import civil_day
 from credit_service.settings import from_environment, mask_url
 
 UrlOption = Annotated[
@@ -114,7 +115,7 @@ def regrade(
 ) -> None:
     """Grade the population anew, while the server serves: after a new model, edition or version of this program.
 
-    Broken off, it goes on with what is left when it is run again.
+    Start the server again first, so that it judges by the same. Broken off, it goes on with what is left.
     """
     from credit_service import regrading, server  # the other commands start without the server's imports
 
@@ -123,15 +124,23 @@ def regrade(
     opening = partial(server.open_judgement, settings)
     house, done = opening(), regrading.Regraded(0, 0, 0)
     with closing(house[0]), Progress(console=Console(stderr=True), disable=as_json) as bar:
-        task = bar.add_task("regrading", total=None)
+        missing, task = house[1].missing_models(civil_day(server.system_clock())), bar.add_task("regrading", total=None)
         for page in regrading.regrade(house, opening, server.system_clock, processes, is_everybody=everybody):
             done = regrading.Regraded(*map(add, done, page))
             bar.advance(task, page.subjects)
     if as_json:
-        print_json(done._asdict())
+        print_json({**done._asdict(), "missing_models": sorted(set(missing.values()))})
+    elif not done.subjects and not missing:
+        say("nobody to grade: edition, model and program of today judged everybody; --all grades them all the same")
     else:
-        say(f"{done.subjects} subjects graded, {done.again} of them by the writer; {done.failed} failed")
+        say(f"{done.subjects} subjects looked at, {done.again} of them one after another (listings, new records)")
     if done.failed:
+        complain(f"{done.failed} subjects could not be judged and keep their grades; the log names them")
+    for edition_id, model in missing.items():
+        complain(
+            f"no grades of {edition_id}: its model {model} is missing or damaged; `credit-service doctor` says why"
+        )
+    if done.failed or missing:
         raise typer.Exit(EXIT_FAILED)
 
 

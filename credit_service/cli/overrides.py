@@ -51,7 +51,9 @@ def register(app: typer.Typer) -> None:
 def override_propose(  # noqa: PLR0913  # a command takes each option as an argument
     subject: str,
     grade: Annotated[str, typer.Option("--grade", help="Grade to show: A, B, C or D.")],
-    code: Annotated[str, typer.Option("--code", help="Reason code of the edition, such as EVIDENCE.")],
+    code: Annotated[
+        str, typer.Option("--code", help="Reason code, such as EVIDENCE; another word is answered with all of them.")
+    ],
     until: UntilOption,
     document_no: DocumentNoOption = "",
     document: DocumentOption = "",

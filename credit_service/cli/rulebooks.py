@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from credit_service.cli.asking import basis_text
 from credit_service.cli.connection import Connection, JsonOption, ProfileOption, connect, frame_of, read_text
 from credit_service.cli.output import plain, print_json, say, show, show_table
 from credit_service.v1 import rulebook_pb2, rulebook_pb2_grpc
@@ -59,7 +60,7 @@ def rulebook_show(edition: str = typer.Argument(""), profile: ProfileOption = ""
     rows = [
         (
             r.rule_id, r.list, r.effect, r.term,
-            "; ".join(f"{b.instrument} {b.article} ({b.source})" for b in r.bases), r.text_zh,
+            "; ".join(f"{basis_text(b)} ({b.source})" for b in r.bases), r.text_zh,
         )
         for r in e.rules
     ]  # fmt: skip

@@ -40,8 +40,9 @@ def subject_get(
     request = subjects_pb2.GetSubjectRequest(subject=subject_of(code))
     answer = connect(profile, purpose).call(subjects_pb2_grpc.SubjectServiceStub, "GetSubject", request)
     s = answer.subject
+    kind = subjects_pb2.SubjectKind.Name(s.kind).removeprefix("SUBJECT_KIND_")
     rows = [
-        ("subject", name_of(s.subject)), ("name", s.name), ("kind", subjects_pb2.SubjectKind.Name(s.kind)),
+        ("subject", name_of(s.subject)), ("name", s.name), ("kind", kind),
         ("region", s.supervising_region), ("industry", s.industry_code), ("workers", s.headcount or None),
         ("founded", s.founded_date), ("events", s.event_count or None),
     ]  # fmt: skip

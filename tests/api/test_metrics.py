@@ -1,8 +1,10 @@
 """Metrics: what they count is what happened, in a form that a collector reads, and nobody is named."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,8 +16,11 @@ from sqlalchemy import text
 from credit_service.api import metrics
 from credit_service.api.meter import BUCKETS, Meter, family
 from credit_service.cli.doctor import examine
+from credit_service.cli.throwaway import prepare
 from credit_service.grades.drift import noise_floor, stability_index
 from credit_service.legal_days import civil_day, parse_day
+from credit_service.server import build_house
+from credit_service.settings import Settings
 from credit_service.v1 import grades_pb2, listings_pb2, sync_pb2
 from tests.api.life import NOTICE, a_candidate, move
 from tests.api.street import NOW, SOURCE, Clock, Street, a_code, a_record, ref, registered, serving
@@ -120,6 +125,32 @@ def test_grades_ledger_deadlines_sources_and_models_are_told(house: Street, read
     assert found["safety_credit_deadlines_overdue"] == sum(one.is_overdue for one in due) > 0
     assert found[f"safety_credit_model_age_days{label}"] == civil_day(NOW) - published + 200
     assert found[f'safety_credit_source_silent{{source="{SOURCE}"}}'] == 1
+
+
+def test_grades_of_the_first_import_do_not_wait(house: Street, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "GRADES_SECONDS", 3600.0)
+    house.must_collect(registered(a_code(), founded_date="2026-09-01"))
+    assert read()['safety_credit_grades{grade="PENDING"}'] == 1
+    house.must_collect(registered(a_code(), founded_date="2026-09-01"))
+    # Counting reads every grade: what follows waits its turn.
+    found = read()
+    assert found['safety_credit_grades{grade="PENDING"}'] == 1
+    assert not any("model_missing" in name for name in found)
+
+
+def test_model_that_an_edition_misses_is_told(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree("models", models)
+    next((models / "cn_sim_pd").glob("*/table.json")).unlink()
+    settings = Settings(
+        database_url=f"sqlite:///{tmp_path / 'credit.db'}", log_level="error", models_dir=str(models),
+        person_key_file=str(tmp_path / "person.key"),
+    )  # fmt: skip
+    house = build_house(prepare(settings, tmp_path, NOW), lambda: NOW)
+    with closing(house.database), closing(house.audit):
+        lines = metrics.state_lines(house, NOW)
+    assert 'safety_credit_model_missing{model="cn_sim_pd"} 1' in lines
+    assert not any('model_missing{model="tw' in line for line in lines)
 
 
 def test_reviews_overrides_and_drift_of_scores_are_told(house: Street, read: Read) -> None:

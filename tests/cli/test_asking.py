@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from credit_service.cli.asking import grade_rows
 from credit_service.legal_days import SHANGHAI
+from credit_service.v1 import grades_pb2
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
 
@@ -60,6 +62,33 @@ def test_grade_says_for_whom_and_for_when(command: Command, as_regulator: Server
     assert re.search(r"as of +2026-09-30 23:59:59\+08:00", shown)
     assert re.search(r"known +20\d\d-", shown)
     assert "name" not in command("grade", code, "--json").json()["grade"]
+
+
+def test_grade_that_is_not_of_its_score_says_why_and_until_when() -> None:
+    record = grades_pb2.GradeRecord(
+        grade=grades_pb2.GRADE_C, score=910, held_zh="保持", held_en="Kept", is_model_retired=True, mode="rules",
+        next_review_date="2027-01-31",
+        vetoes=[
+            grades_pb2.GradeVeto(
+                veto_id="V-02", cap=grades_pb2.GRADE_D, until_date="2029-05-31", text_zh="瞒报", event_ids=["7"]
+            ),
+            grades_pb2.GradeVeto(veto_id="V-07", cap=grades_pb2.GRADE_C, text_en="Unpaid"),
+        ],
+        override=grades_pb2.AppliedOverride(
+            override_id="OVR-1", grade=grades_pb2.GRADE_C, reason="EVIDENCE", last_date="2026-12-31"
+        ),
+    )  # fmt: skip
+    told = dict(grade_rows(record))
+    assert told["held"] == "保持 / Kept"
+    assert told["override"] == "two officers set C through 2026-12-31 (EVIDENCE, OVR-1)"
+    assert told["set by"] == "the rules alone: the model has expired"
+    assert told["veto V-02"] == "D at best, lifts 2029-05-31: 瞒报 (events 7)"
+    assert told["veto V-07"] == "C at best: Unpaid"
+    assert str(told["next review"]).startswith("2027-01-31: the first day")
+    plain = dict(grade_rows(grades_pb2.GradeRecord(grade=grades_pb2.GRADE_A, score=950, mode="model")))
+    assert {name: plain.get(name, "") for name in ("held", "override", "set by", "next review")} == dict.fromkeys(
+        ("held", "override", "set by", "next review"), ""
+    )
 
 
 def test_grade_as_of_an_earlier_day_is_another_question(

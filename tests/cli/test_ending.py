@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from credit_service.api.status import DETAILS_KEY, STATUS, details
+from credit_service.cli import throwaway
 from credit_service.cli.connection import EXIT_FAILED, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE
 from credit_service.cli.ending import ending_of
 from credit_service.errors import CreditError, Reason
@@ -51,6 +52,8 @@ class Refusal(grpc.RpcError):
         (OperationalError("SELECT 1", {}, Exception("connection\nrefused")), EXIT_UNREACHABLE),
         (ArgumentError("no address"), EXIT_USAGE),
         (RuntimeError("one\ntwo"), EXIT_FAILED),
+        (FileNotFoundError(2, "No such file", "/none/x.zip"), EXIT_USAGE),
+        (OSError("nothing of a file"), EXIT_FAILED),
     ],
 )
 def test_every_failure_is_one_line_and_one_code(error: Exception, code: int) -> None:
@@ -58,6 +61,7 @@ def test_every_failure_is_one_line_and_one_code(error: Exception, code: int) -> 
     assert ended == code
     assert line
     assert "\n" not in line
+    assert "Errno" not in line
     assert "SELECT" not in line
 
 
@@ -80,6 +84,8 @@ def test_refusal_says_nothing_twice_and_what_can_be_done() -> None:
     assert ending_of(Told(error)) == ("MOVE_ILLEGAL: move: got FILE, want 2027-06-01 (guard=TERM)", EXIT_REFUSED)
     line, _ = ending_of(Told(CreditError(Reason.PURPOSE_REQUIRED, "x-purpose: got nothing")))
     assert line.endswith("; say it with --purpose, or in the profile")
+    line, _ = ending_of(Told(CreditError(Reason.MODEL_NOT_FOUND, "model: got none, want m")))
+    assert line.endswith("; `credit-service doctor` on the server tells whether a model is missing or damaged")
 
 
 def test_readme_lists_the_exit_codes() -> None:
@@ -92,11 +98,14 @@ def test_fault_nobody_thought_of_is_a_line_and_a_traceback_on_demand(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
 ) -> None:
     monkeypatch.setenv("CREDIT_SERVICE_LOG_LEVEL", level)
-    (tmp_path / "house").mkdir()
-    (tmp_path / "house" / "ca.pem").mkdir()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of it")
+
+    monkeypatch.setattr(throwaway, "prepare", fail)
     ended = command("serve", "--demo", str(tmp_path / "house"), "--listen", "127.0.0.1:0")
     assert ended.code == 1
-    assert "IsADirectoryError: " in ended.err.splitlines()[-1]
+    assert "ZeroDivisionError: nobody thought of it (" in ended.err.splitlines()[-1]
     assert ("Traceback" in ended.err) == (level == "debug")
 
 

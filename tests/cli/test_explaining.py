@@ -26,7 +26,7 @@ from credit_service.grades.grading import Case, Override, explain
 from credit_service.grades.stability import settle
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
-from credit_service.v1 import grades_pb2
+from credit_service.v1 import grades_pb2, remedies_pb2, rulebook_pb2
 from tests.bench.lives import lives
 from tests.cli.conftest import Command
 from tests.grades.conftest import MODELS
@@ -305,6 +305,24 @@ def test_sheet_escapes_what_came_from_outside() -> None:
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;img src=x&gt;&amp;公司" in page
+
+
+def test_sheet_tells_basis_lifting_day_and_records_as_readers_know_them() -> None:
+    answer = grades_pb2.ExplainGradeResponse(document=json.dumps({"as_of": "2026-11-01", "edition_id": "e"}).encode())
+    basis = rulebook_pb2.LegalBasis(instrument="本系统默认规则", article="-", source="default")
+    answer.grade.vetoes.add(
+        veto_id="V-04", cap=grades_pb2.GRADE_C, until_date="2028-01-31", text_zh="较大", basis=basis
+    )
+    answer.grade.vetoes.add(
+        veto_id="V-01", cap=grades_pb2.GRADE_D, basis=rulebook_pb2.LegalBasis(instrument="安全生产法", article="113(1)")
+    )
+    step = remedies_pb2.PlanStep(target="event/31", from_date="2027-06-01", text_zh="申请信用修复")
+    path = remedies_pb2.RepairPath(reach_date="2027-06-01", grade=grades_pb2.GRADE_B, steps=[step])
+    page = make_sheet(answer, "公司", remedies_pb2.PlanRepairResponse(paths=[path]))
+    assert "<td>较大</td><td>本系统默认规则</td><td>C</td><td>2028-01-31</td>" in page
+    assert "<td>安全生产法 113(1)</td><td>D</td><td>解除前</td>" in page
+    assert "解除日" in page
+    assert "2027-06-01 起：申请信用修复（记录31）" in page
 
 
 def test_letters_are_those_of_the_service_over_every_walk_of_cycles() -> None:

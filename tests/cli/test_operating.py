@@ -229,6 +229,21 @@ def test_doctor_names_the_model_that_is_damaged(
     assert (models[1][0], "tw_osh_pd/" in models[1][1], "cn_sim_pd" in models[1][1]) == ("ok", True, False)
 
 
+def test_regrade_without_a_model_says_whose_grades_stay_as_they_are(
+    command: Command, house: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = command("regrade", "--processes", "1", "--json")
+    assert (sound.code, sound.json()["missing_models"]) == (0, [])
+    assert "nobody to grade" in command("regrade", "--processes", "1").err
+    folder = shutil.copytree("models", tmp_path / "models")
+    monkeypatch.setenv("CREDIT_SERVICE_MODELS_DIR", str(folder))
+    next((folder / "cn_sim_pd").glob("*/table.json")).unlink()
+    ended = command("regrade", "--processes", "1")
+    assert ended.code == 1
+    assert "no grades of cn-2026-04: its model cn_sim_pd is missing or damaged; `credit-service doctor`" in ended.err
+    assert "tw_osh_pd" not in ended.err
+
+
 @pytest.mark.parametrize(("free", "state"), [(63, "fail"), (1000, "warn"), (2000, "ok")])
 def test_doctor_looks_for_room(
     command: Command, house: Settings, monkeypatch: pytest.MonkeyPatch, free: int, state: str

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.artefact import key_id, load, load_champions, load_keys
 from credit_service.legal_days import parse_day
-from training import tw_osh
+from training import commands, tw_osh
 from training.__main__ import main
 from training.evaluate import measured
 from training.inputs import load as load_held
@@ -120,8 +120,25 @@ def test_private_key_is_for_its_owner_and_never_overwritten(key_file: Path) -> N
 def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     other = generate_private_key(SECP256R1())
     (tmp_path / "k.pem").write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    with pytest.raises(TypeError, match="want an Ed25519 key"):
+    with pytest.raises(CreditError, match="want an Ed25519 key"):
         read_key(tmp_path / "k.pem")
+
+
+@pytest.mark.parametrize("kept", [b"no key at all", None])
+def test_publishing_looks_at_the_key_before_it_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kept: bytes | None
+) -> None:
+    def fit(*_: object) -> None:
+        raise AssertionError("fitted without a key")
+
+    monkeypatch.setattr(commands, "measured", fit)
+    file = tmp_path / "k.pem"
+    if kept:
+        file.write_bytes(kept)
+    assert main(["publish", "--key", str(file), "--models", str(tmp_path / "models")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("publish: FILE_INVALID: ")
+    assert (file.name in said, len(said.splitlines())) == (True, 1)
     assert isinstance(Ed25519PrivateKey.generate(), Ed25519PrivateKey)
 
 

@@ -13,6 +13,7 @@ from credit_service.grades.artefact import Artefact, load, load_champions, load_
 from credit_service.legal_days import parse_day
 from tests.grades.conftest import FIRST_VERSION, MODELS, champion
 from training import registry
+from training.__main__ import main
 from training.registry import Act, passed, promote, read, register, rollback
 
 NAME = "cn_sim_pd"
@@ -138,3 +139,22 @@ def test_aliases_beside_the_champion_change_no_grade(models: Path) -> None:
     promote(models, NAME, VERSION, "shadow", ACT)
     assert read(models)["aliases"][NAME] == {"champion": VERSION, "shadow": VERSION}
     assert load_champions(models, load_keys(models / "keys"))[NAME].scorecard.model_id == f"{NAME}/{VERSION}"
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (["rollback", NAME, "--on", "2026-12-01"], "rollback: MODEL_NOT_FOUND: model: got cn_sim_pd, want one with a"),
+        (["rollback", NAME, "--on", "2026-11-31"], "rollback: FIELD_INVALID: date: got '2026-11-31'"),
+        (["promote", NAME, "--on", "2026-12-01", "--version", "9"], "promote: MODEL_NOT_FOUND: model: got none at 9"),
+    ],
+)
+def test_refused_move_is_one_line_and_moves_nothing(
+    models: Path, capsys: pytest.CaptureFixture[str], given: list[str], fault: str
+) -> None:
+    before = read(models)
+    assert main([*given, "--by", "bureau/officer-1", "--reason", "夜间", "--models", str(models)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(fault)
+    assert len(said.splitlines()) == 1
+    assert read(models) == before
