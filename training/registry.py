@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_service.errors import CreditError, Reason
-from credit_service.grades.artefact import Artefact, load, load_keys
+from credit_service.grades.artefact import REGISTRY, Artefact, invalid, load, load_keys, parse
 from credit_service.legal_days import day_text, parse_day
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -105,15 +105,19 @@ def passed(candidate: Artefact, champion: Artefact | None, day: int) -> dict[str
 
 
 def read(models: Path) -> dict[str, Any]:
-    """Reads the registry; an empty one when there is none."""
-    path = models / "registry.json"
-    held: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {"aliases": {}, "history": []}
+    """Reads the registry; an empty one when there is none. Fails with MODEL_INVALID."""
+    path = models / REGISTRY
+    if not path.is_file():
+        return {"aliases": {}, "history": []}
+    held = parse(REGISTRY, path.read_bytes())
+    if not isinstance(held.get("aliases"), dict) or not isinstance(held.get("history"), list):
+        raise invalid(REGISTRY, held, "aliases and a history")
     return held
 
 
 def write(models: Path, held: Mapping[str, Any]) -> None:
     """Writes the registry as a whole or not at all."""
-    path = models / "registry.json"
+    path = models / REGISTRY
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(held, ensure_ascii=False, indent=1) + "\n", "utf-8")
     draft.replace(path)

@@ -207,15 +207,18 @@ def check_grade(told: dict[str, Any], model: dict[str, Any], grading: dict[str, 
 
 def main(path: str, key_id: str = "") -> None:
     """Checks one bundle and says what was found."""
-    with zipfile.ZipFile(path) as bundle:
-        files = {name: bundle.read(name) for name in bundle.namelist()}
-        must(len(files) == len(bundle.namelist()), "a file that stands twice")
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            files = {name: bundle.read(name) for name in bundle.namelist()}
+            must(len(files) == len(bundle.namelist()), "a file that stands twice")
+    except (OSError, zipfile.BadZipFile) as fault:
+        sys.exit(f"{path}: {fault}")
     signature, told = check_files(files, key_id), read(files["explanation.json"])
     model = {name[6:-5]: read(files[name]) for name in files if name[:6] + name[-5:] == "model/.json"}
     edition, records = edition_of(files, told["edition_id"]), read(files["records.json"])
     check_about(told, records, edition)
     unproven = check_grade(told, model, edition["grading"])
-    score, digest = told.get("score"), hashlib.sha256(files["explanation.json"]).hexdigest()
+    score, digest = told.get("score", "none 无"), hashlib.sha256(files["explanation.json"]).hexdigest()
     subjects = [record["draft"]["subject"] for record in records if "draft" in record]
     print(f"HOLDS 一致: {told['subject_id']} {told['as_of']} grade 等级 {told['grade']}, score 得分 {score}")
     print(f"signature 签名: {signature}")
@@ -225,4 +228,4 @@ def main(path: str, key_id: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:3] or sys.exit(__doc__))

@@ -25,6 +25,7 @@ from credit_service.v1 import grades_pb2, listings_pb2, sync_pb2
 from tests.api.life import NOTICE, a_candidate, move
 from tests.api.street import NOW, SOURCE, Clock, Street, a_code, a_record, ref, registered, serving
 from tests.api.test_overrides import a_firm, in_force, under_review
+from tests.grades.conftest import champion
 
 SAMPLE = re.compile(r"(safety_credit_[a-z_]+)(?:\{([a-z]+=\"[^\"]*\"(?:,[a-z]+=\"[^\"]*\")*)\})? (-?[0-9.e+]+)")
 Read = Callable[[], dict[str, float]]
@@ -141,7 +142,7 @@ def test_grades_of_the_first_import_do_not_wait(house: Street, read: Read, monke
 def test_model_that_an_edition_misses_is_told(tmp_path: Path) -> None:
     models = tmp_path / "models"
     shutil.copytree("models", models)
-    next((models / "cn_sim_pd").glob("*/table.json")).unlink()
+    (models / "cn_sim_pd" / champion("cn_sim_pd") / "table.json").unlink()
     settings = Settings(
         database_url=f"sqlite:///{tmp_path / 'credit.db'}", log_level="error", models_dir=str(models),
         person_key_file=str(tmp_path / "person.key"),
@@ -156,7 +157,7 @@ def test_model_that_an_edition_misses_is_told(tmp_path: Path) -> None:
 def test_reviews_overrides_and_drift_of_scores_are_told(house: Street, read: Read) -> None:
     codes = [under_review(house), a_firm(house), a_firm(house)]
     in_force(house, codes[1])
-    found, model = read(), '{model="cn_sim_pd/2026.11.0"}'
+    found, model = read(), f'{{model="cn_sim_pd/{champion("cn_sim_pd")}"}}'
     assert (found["safety_credit_reviews_open"], found["safety_credit_overrides_in_force"]) == (1, 1)
     requests = [grades_pb2.GetGradeRequest(subject=ref(code)) for code in codes]
     scores = [house.ask("regulator", "GradeService/GetGrade", one).grade.score for one in requests]

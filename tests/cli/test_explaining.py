@@ -370,3 +370,15 @@ def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, l
         seen.add((told.get("mode"), told["grade"]))
     assert {grade for _, grade in seen} >= {"B", "C", "D"}
     assert {told for told, _ in seen} - {None} == {mode if day <= last_day else "rules"}
+
+
+def test_verifier_says_what_it_cannot_open(tmp_path: Path) -> None:
+    script, nothing = Path(bundle_verifier.__file__), tmp_path / "none.zip"
+    (tmp_path / "text.zip").write_text("no zip", "utf-8")
+    for given, said in (
+        ([], "python verify.py BUNDLE.zip"),
+        ([nothing], str(nothing)),
+        ([tmp_path / "text.zip"], "zip"),
+    ):
+        done = subprocess.run([sys.executable, "-I", script, *given], capture_output=True, text=True, check=False)
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (1, True, False)

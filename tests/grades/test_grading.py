@@ -124,9 +124,12 @@ def test_model_retires_to_the_rules_on_the_day_after_its_last(card: Scorecard) -
 
 
 def test_merit_lifts_a_grade_after_two_cycles_and_says_when(card: Scorecard) -> None:
-    edition = replace(CN, grading=replace(CN.grading, bands={"A": 1000, "B": 930, "C": 600}, a_conditions=()))
     life = [founded(), a_fact("HON", "2026-02-10", 7, level="CITY")]
     certified = [*life, a_fact("STD", "2026-02-10", 8, level=1, from_date="2026-02-10", to_date="2029-02-09")]
+    low, high = (grade(facts, card, day=parse_day("2026-02-10")).score or 0 for facts in (life, certified))
+    assert high - low > 40
+    bands = {"A": 1000, "B": (low + high) // 2, "C": 600}
+    edition = replace(CN, grading=replace(CN.grading, bands=bands, a_conditions=()))
     seen = []
     day, end = parse_day("2026-02-10"), parse_day("2026-08-01")
     while day <= end:
@@ -277,7 +280,7 @@ def test_batch_grades_like_each_alone(card: Scorecard, lives: list[list[Fact]]) 
 
 def test_few_walk_the_cycles_like_many(card: Scorecard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of looking at the days of the year give every grade; many of these are held by a cycle."""
-    cases = [Case(f"USCC:{n}", "ENTERPRISE", facts) for n, facts in enumerate(lives(120))]
+    cases = [Case(f"USCC:{n}", "ENTERPRISE", facts) for n, facts in enumerate(lives(160))]
     found = []
     for few in (0, len(cases) + 1):
         monkeypatch.setattr(scoring, "FEW_WALKERS", few)

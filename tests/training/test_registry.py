@@ -144,7 +144,10 @@ def test_aliases_beside_the_champion_change_no_grade(models: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        (["rollback", NAME, "--on", "2026-12-01"], "rollback: MODEL_NOT_FOUND: model: got cn_sim_pd, want one with a"),
+        (
+            ["rollback", "tw_osh_pd", "--on", "2026-12-01"],
+            "rollback: MODEL_NOT_FOUND: model: got tw_osh_pd, want one with a",
+        ),
         (["rollback", NAME, "--on", "2026-11-31"], "rollback: FIELD_INVALID: date: got '2026-11-31'"),
         (["promote", NAME, "--on", "2026-12-01", "--version", "9"], "promote: MODEL_NOT_FOUND: model: got none at 9"),
     ],
@@ -158,3 +161,14 @@ def test_refused_move_is_one_line_and_moves_nothing(
     assert said.startswith(fault)
     assert len(said.splitlines()) == 1
     assert read(models) == before
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"aliases": []}', '{"aliases": {}}'])
+def test_damaged_registry_is_said_in_one_line_and_kept(
+    models: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (models / "registry.json").write_text(text, "utf-8")
+    given = ["rollback", NAME, "--on", "2026-12-01", "--by", "bureau/officer-1", "--reason", "夜间"]
+    assert main([*given, "--models", str(models)]) == 2
+    assert capsys.readouterr().err.startswith("rollback: MODEL_INVALID: registry.json: got ")
+    assert (models / "registry.json").read_text("utf-8") == text
