@@ -9,6 +9,7 @@ from credit_service.api import wire
 from credit_service.api.access import check_subject
 from credit_service.api.calls import Call
 from credit_service.api.house import House
+from credit_service.changes import entry_key
 from credit_service.errors import CreditError, Reason, problem_of, shown, without_id_numbers
 from credit_service.legal_days import civil_day, day_text
 from credit_service.listings.joint_action import ENDED, ObligationRow, Report, counts, obligations, report
@@ -76,7 +77,7 @@ class JointAction:
         last = page[-1] if len(rows) > size else None
         token = wire.page_token(bond, _place(last)) if last else ""
         return pb.ListObligationsResponse(
-            entry_keys=dict.fromkeys(f"listing/{row.listing_id}" for row in page), next_page_token=token,
+            entry_keys=dict.fromkeys(entry_key("listing", row.listing_id) for row in page), next_page_token=token,
             obligations=[_message(row, self._measure(row), day) for row in page],
             counts=[pb.ObligationCount(agency=a, open_count=n, overdue_count=late) for a, n, late in counted],
         )  # fmt: skip
@@ -113,8 +114,8 @@ def _place(row: ObligationRow) -> list[int | str]:
 def _message(row: ObligationRow, measure: Measure | None, day: int) -> pb.Obligation:
     action = row.closed_by if row.closed_by not in ("", ENDED) else "UNSPECIFIED"
     return pb.Obligation(
-        entry_key=f"listing/{row.listing_id}", subject=wire.ref_of(row.subject_id), measure_code=row.measure_id,
-        agency=row.agency, kind=pb.ObligationKind.Value(f"OBLIGATION_KIND_{row.kind}"),
+        entry_key=entry_key("listing", row.listing_id), subject=wire.ref_of(row.subject_id),
+        measure_code=row.measure_id, agency=row.agency, kind=pb.ObligationKind.Value(f"OBLIGATION_KIND_{row.kind}"),
         open_time=wire.timestamp(row.open_time), due_date=day_text(row.due_day), is_provisional=row.is_provisional,
         action=pb.MeasureAction.Value(f"MEASURE_ACTION_{action}"),
         is_open=not row.closed_by, is_overdue=not row.closed_by and row.due_day < day,

@@ -37,8 +37,8 @@ FILES = (
 )  # fmt: skip
 # The files that an artefact may have: older ones publish neither priors nor exposure.
 OPTIONAL = (EXPOSURE, PRIORS)
-# What an answer can be computed again from.
 REGISTRY = "registry.json"
+# What an answer can be computed again from.
 REPLAYED = (EXPOSURE, PRIORS, "calibrator.json", "features.json", "scale.json", "table.json")
 SIZE_LIMIT = 8 * 1024 * 1024
 MANIFEST_LIMIT = 64 * 1024

@@ -51,7 +51,8 @@ def kinds_of(names: Sequence[str]) -> tuple[str, ...]:
 def matrix(columns: Columns, as_of_day: int, names: Sequence[str] | None = None) -> Floats:
     """Returns a row a subject and a column a feature, over columns visible on the day."""
     chosen = tuple(BY_NAME) if names is None else names
-    found = np.empty((columns.subjects, len(chosen)), dtype=np.float64)
+    # Features are written, and points looked up, column by column.
+    found = np.empty((columns.subjects, len(chosen)), dtype=np.float64, order="F")
     for place, name in enumerate(chosen):
         found[:, place] = BY_NAME[name].function(columns, as_of_day)
     return found

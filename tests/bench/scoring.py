@@ -41,7 +41,8 @@ def measure_scoring(rows: int = ROWS) -> dict[str, object]:
     fitted = export(booster, booster.feature_name())
     given = _rows(card, booster, rows)
     places = [booster.feature_name().index(name) for name in card.feature_names]
-    served = np.ascontiguousarray(given[:, places])
+    # As the features are laid: column by column.
+    served = np.asfortranarray(given[:, places])
     free = _free(given[:FREE_ROWS], booster)
     acts: dict[str, Callable[[], Any]] = {
         "table": lambda: card.score(served),
