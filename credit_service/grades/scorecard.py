@@ -16,7 +16,9 @@ from credit_service.grades.prior import Priors
 REASON_LIMIT = 4
 FEW_CUTS = 40
 FEW_ROWS = 8
+MANY_ROWS = 4_096
 ROWS_AT_ONCE = 16_384
+BYTE = 8  # cuts
 _PROBABILITY_DIGITS = 13  # significant
 
 # Finds the event ids behind the value of a feature; asked only for features that are told.
@@ -168,12 +170,30 @@ class Scorecard:
         """Returns the score of every row."""
         if len(matrix) < FEW_ROWS:
             return np.array([self.score_row(row) for row in matrix.tolist()], dtype=np.int64)
-        total = np.full(len(matrix), self.base_points, dtype=np.int64)
+        if len(matrix) < MANY_ROWS:
+            return self._summed(matrix)
+        if matrix.shape[1] != len(self.lines):
+            raise ValueError(f"matrix: got {matrix.shape[1]} columns, want {len(self.lines)}")
+        firsts = self.base_points + sum(line.points[0] for line in self.lines)
+        groups, total = _groups(self.lines), np.empty(len(matrix), dtype=np.int64)
         for start in range(0, len(matrix), ROWS_AT_ONCE):
+            part, found = matrix[start : start + ROWS_AT_ONCE], total[start : start + ROWS_AT_ONCE]
+            # The sum of values is no number where one of them is none.
+            if math.isnan(part.sum()):
+                found[:] = self._summed(part)
+                continue
             # Columns of a part lie side by side and stay in the cache.
-            part, found = np.ascontiguousarray(matrix[start : start + ROWS_AT_ONCE].T), total[start:][:ROWS_AT_ONCE]
-            for line, values in zip(self.lines, part, strict=True):
-                found += line.points_of(values)
+            columns = np.ascontiguousarray(part.T)
+            found[:] = firsts
+            for cuts, worths in groups:
+                found += worths.take(_passed(columns, cuts))
+        return total
+
+    def _summed(self, matrix: Floats) -> Ints:
+        """Returns the score of every row, line by line."""
+        total = np.full(len(matrix), self.base_points, dtype=np.int64)
+        for line, values in zip(self.lines, matrix.T, strict=True):
+            total += line.points_of(values)
         return total
 
     def score_row(self, row: Sequence[float]) -> int:
@@ -240,6 +260,38 @@ class Scorecard:
             feature.name, shown, feature.unit, points, feature.is_actionable,
             *feature.text(shown), proof(feature.name),
         )  # fmt: skip
+
+
+# Up to eight cuts, each with the column that it cuts; and per byte of those passed, the points that they add.
+Group = tuple[list[tuple[int, float]], Ints]
+
+
+def _groups(lines: Sequence[Line]) -> list[Group]:
+    """Splits the cuts of a table into bytes: whoever passes a cut gains the step to the next bin, whatever the rest."""
+    steps = [
+        (place, cut, step)
+        for place, line in enumerate(lines)
+        for cut, step in zip(line.cuts, np.diff(line.points).tolist(), strict=True)
+        if step
+    ]
+    return [_group(steps[start : start + BYTE]) for start in range(0, len(steps), BYTE)]
+
+
+def _group(steps: Sequence[tuple[int, float, int]]) -> Group:
+    worths = np.zeros(1, dtype=np.int64)
+    for _, _, step in steps:
+        # The cut that is told last is the lowest bit.
+        worths = np.stack([worths, worths + step], axis=1).ravel()
+    return [(place, cut) for place, cut, _ in steps], worths
+
+
+def _passed(columns: Floats, cuts: Sequence[tuple[int, float]]) -> Any:
+    """Returns a byte a row: which of the cuts its values pass."""
+    found = np.zeros(columns.shape[1], dtype=np.uint8)
+    for place, cut in cuts:
+        found <<= 1
+        found |= (columns[place] > cut).view(np.uint8)
+    return found
 
 
 def _contribution(line: Line, value: float, proof: Proof) -> Contribution:

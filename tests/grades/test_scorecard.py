@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.features import BY_NAME
-from credit_service.grades.scorecard import Calibrator, Line, Scale, Scorecard
+from credit_service.grades.scorecard import ROWS_AT_ONCE, Calibrator, Line, Scale, Scorecard
 
 NAMES = ("penalties_60m", "standard_level", "overdue_hazards", "fines_36m", "headcount", "accidents_60m")
 LINES = (
@@ -42,6 +42,20 @@ def test_every_path_gives_the_same_score(rows: list[list[float]]) -> None:
     assert scores.dtype == np.int64
     assert scores.tolist() == [CARD.score_row(row) for row in rows]
     assert scores.tolist() == (CARD.base_points + CARD.contributions(matrix).sum(axis=1)).tolist()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_many_rows_score_as_each_does_alone(order: str) -> None:
+    cuts = tuple(float(cut) for cut in range(1, 20))
+    card = replace(CARD, lines=(Line(BY_NAME["harm_weighted"], cuts, tuple(-(n * n) for n in range(20))), *LINES))
+    random = np.random.default_rng(5)
+    rows = np.array(random.integers(0, 24, (2 * ROWS_AT_ONCE + 77, 7)) / 2 + random.choice([0, 0.25], (1, 7)))
+    # In the second part only, so that both ways are gone.
+    rows[ROWS_AT_ONCE::911, 5] = np.nan
+    given_rows = np.asarray(rows, order=order)  # type: ignore[call-overload]
+    assert card.score(given_rows).tolist() == [card.score_row(row) for row in rows.tolist()]
+    with pytest.raises(ValueError, match="columns"):
+        card.score(given_rows[:, 1:])
 
 
 @given(st.lists(ROWS, min_size=1, max_size=12))
