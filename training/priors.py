@@ -9,7 +9,8 @@ from scipy.special import betaln
 from scipy.stats import beta
 
 from credit_service.arrays import Floats, Ints
-from credit_service.grades.prior import EVERYBODY, STRENGTHS, Prior, Priors, class_codes, counted, industry_of
+from credit_service.grades.prior import EVERYBODY, STRENGTHS, Prior, Priors, class_codes, counted, industries_of
+from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import Fact
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition
@@ -57,7 +58,7 @@ def newcomers(edition_id: str, held: History, samples: Sequence[Sample]) -> Newc
                 continue
             seen.add(subject)
             rows.append(row)
-            industries.append(industry_of(facts))
+            industries.extend(industries_of(Crowd([facts]), [0]))
             for name, told in one.labels.items():
                 labels[name].append(bool(told[row]))
     kept = {name: np.array(told, dtype=np.bool_) for name, told in labels.items()}

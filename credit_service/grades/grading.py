@@ -1,7 +1,7 @@
 """From facts to grades, many subjects at once: points of the model, then the law of the edition. Pure."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,13 +10,12 @@ import numpy as np
 import orjson
 
 from credit_service.errors import CreditError
-from credit_service.grades.prior import ClassPrior
+from credit_service.grades.prior import ClassPrior, industries_of
 from credit_service.grades.scorecard import Contribution, ReasonLine, Scorecard
 from credit_service.grades.scoring import RULES, Scores, scores_of
 from credit_service.grades.stability import LETTERS, Held, cycle_days, held, letter_of, settle
 from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import Fact
-from credit_service.ledger.figures import PackedFacts
 from credit_service.legal_days import day_text
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
@@ -197,8 +196,7 @@ def _judged(
     mode, scores = scores_of(edition, scorecard, every)
     laws = [_law(every, i, case) for i, case in enumerate(cases)]
     settled = _settled(edition, scores, laws, as_of_day)
-    if scorecard is not None and scorecard.priors is not None:
-        PackedFacts.read(case.facts for case, law in zip(cases, laws, strict=True) if law.pending is not None)
+    priors = _class_priors(mode, scorecard, every, laws)
     # A model that had expired on the day is named by nothing: it did not speak.
     model_id = None if mode == RULES or scorecard is None else scorecard.model_id
     is_retired = mode == RULES and edition.grading.mode != RULES
@@ -212,7 +210,7 @@ def _judged(
         if law.pending is not None:
             # A cap beats PENDING: too little evidence never hides a hard fact.
             letter = _overridden(case, law, max((veto.cap for veto in law.vetoes), default=PENDING))
-            prior = _class_prior(mode, scorecard, case) if letter == PENDING else None
+            prior = priors.get(i) if letter == PENDING else None
             graded.append(common(grade=letter, class_prior=prior, next_review_day=day))
             continue
         stays = settled[i]
@@ -246,11 +244,18 @@ def _settled(edition: Edition, scores: Scores, laws: Sequence[_Law], as_of_day: 
     return found
 
 
-def _class_prior(mode: str, scorecard: Scorecard | None, case: Case) -> ClassPrior | None:
-    """Returns what the model that speaks on the day publishes of the subject's class, if anything."""
+def _class_priors(
+    mode: str, scorecard: Scorecard | None, every: Laws, laws: Sequence[_Law]
+) -> Mapping[int, ClassPrior]:
+    """Returns by pending subject what the model that speaks on the day publishes of its class, if anything."""
     if mode == RULES or scorecard is None or scorecard.priors is None:
-        return None
-    return ClassPrior(scorecard.priors.of(case.facts), scorecard.priors.confidence, scorecard.model_id)
+        return {}
+    priors, pending = scorecard.priors, [i for i, law in enumerate(laws) if law.pending is not None]
+    industries = industries_of(every.crowd, pending)
+    return {
+        i: ClassPrior(priors.at(industry), priors.confidence, scorecard.model_id)
+        for i, industry in zip(pending, industries, strict=True)
+    }
 
 
 def _is_reviewed(case: Case) -> bool:

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from credit_service.errors import CreditError, Reason, shown
-from credit_service.ledger.fact import Fact
+from credit_service.ledger.crowd import Crowd
 from credit_service.normal.industries import canonical, problem
 
 FILE = "priors.json"
@@ -78,19 +80,21 @@ class Priors:
     strength: float
     classes: Mapping[str, Prior]
 
-    def of(self, facts: Sequence[Fact]) -> Prior:
-        """Returns what is expected by the industry that was registered last."""
-        return self.at(industry_of(facts))
-
     def at(self, industry_code: str) -> Prior:
         """Returns the narrowest class that is published of an industry."""
         return next(self.classes[one] for one in class_codes(industry_code) if one in self.classes)
 
 
-def industry_of(facts: Sequence[Fact]) -> str:
-    """Returns the industry that was registered last, empty when none was; facts come by day."""
-    codes = (fact.payload.get("industry_code") for fact in reversed(facts) if fact.kind == "REG")
-    return next(filter(None, codes), "")
+def industries_of(crowd: Crowd, subjects: Sequence[int]) -> list[str]:
+    """Returns the industry that each of some subjects registered last, empty where none did; facts come by day."""
+    registrations = crowd.kinds.get("REG")
+    if registrations is None or not subjects:
+        return [""] * len(subjects)
+    told = crowd.subject[registrations.rows]
+    places = np.flatnonzero(np.isin(told, subjects))
+    codes = registrations.texts("industry_code", places)
+    last = {subject: code for subject, code in zip(told[places].tolist(), codes, strict=True) if code}
+    return [last.get(subject, "") for subject in subjects]
 
 
 def class_codes(industry_code: str) -> tuple[str, ...]:

@@ -31,8 +31,8 @@ KIND_CODES: Mapping[str, int] = {kind: code for code, kind in enumerate(KINDS)}
 DOMAIN_CODES: Mapping[str, int] = {domain: code for code, domain in enumerate(sorted(DOMAINS))}
 _WIDE = frozenset({"int", "number"})
 _CLOSED = frozenset({"enum", "enums", "bool", "date"})
-# What rules and features compare as texts.
-_COMPARED = frozenset({"articles", "licence_type"})
+# What rules, features and classes compare as texts.
+_COMPARED = frozenset({"articles", "licence_type", "industry_code"})
 
 
 class Lane(NamedTuple):

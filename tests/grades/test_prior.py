@@ -17,11 +17,12 @@ from credit_service.grades.prior import (
     below,
     class_codes,
     counted,
-    industry_of,
+    industries_of,
     priors_document,
     read_priors,
 )
 from credit_service.grades.scorecard import Scorecard
+from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text
 from credit_service.rulebook.edition import SHIPPED, load_edition
@@ -108,8 +109,10 @@ def test_class_is_that_of_the_last_registration_that_names_one() -> None:
         a_fact("REG", "2026-01-01", 1, industry_code="B0610"), a_fact("REG", "2026-02-01", 2, industry_code="C2611"),
         a_fact("REG", "2026-03-01", 3, headcount=9), a_fact("INS", "2026-04-01", 4, result="CLEAN"),
     ]  # fmt: skip
-    assert PRIORS.of(facts).class_code == "C26"
-    assert (industry_of(facts[:1]), industry_of([])) == ("B0610", "")
+    crowd = Crowd([facts[:1], [], facts, facts[3:]])
+    assert industries_of(crowd, [0, 1, 2, 3]) == ["B0610", "", "C2611", ""]
+    assert industries_of(crowd, [2]) == ["C2611"]
+    assert industries_of(Crowd([[]]), [0]) == [""]
     assert class_codes("C") == ("C", "")
 
 
@@ -200,4 +203,4 @@ def test_records_do_not_move_what_is_expected_of_the_class(card: Scorecard) -> N
 
 def test_region_makes_no_class() -> None:
     told = [newcomer(industry_code="C26", supervising_region=region) for region in ("110108", "110105")]
-    assert PRIORS.of(told[:1]) == PRIORS.of(told[1:]) == PRIORS.classes["C26"]
+    assert industries_of(Crowd([told[:1], told[1:]]), [0, 1]) == ["C26", "C26"]
