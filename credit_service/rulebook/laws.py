@@ -17,9 +17,9 @@ from credit_service.ledger.figures import PackedFacts
 from credit_service.rulebook.condition import Condition, HardRecord
 from credit_service.rulebook.evaluate import Finding, applies, evaluate, findings, found_by
 from credit_service.rulebook.law import Clause, Edition
-from credit_service.rulebook.matching import Match, Named, firsts, holds
+from credit_service.rulebook.matching import Match, firsts, holds
 from credit_service.rulebook.review import next_change_day
-from credit_service.rulebook.screen import Screen
+from credit_service.rulebook.screen import Screen, ToldOf
 from credit_service.rulebook.usable import crowd_unusable_from
 from credit_service.rulebook.vetoes import Statement, Veto, is_met, matches_of, statement, veto, vetoes
 from credit_service.rulebook.view import View
@@ -34,10 +34,6 @@ _ANYWHERE = (Match(0, NEVER, 0, (), ()),)
 def _is_ordered(matches: Sequence[Match]) -> bool:
     """Says whether the days on which matches begin put them in order."""
     return len({match.start for match in matches}) == len(matches)
-
-
-def _unnamed(_event_ids: tuple[int, ...]) -> tuple[str, ...]:
-    return ()
 
 
 class Laws:
@@ -71,19 +67,16 @@ class Laws:
         found = self._views.get(subject)
         if found is None:
             facts, ends = self.crowd.facts[subject], self.ends(subject)
-            found = self._views[subject] = View(self._edition, facts, ends, self.day, self._lists[subject])
+            told = None if self._screen is None else ToldOf(self._screen, subject)
+            found = self._views[subject] = View(self._edition, facts, ends, self.day, self._lists[subject], told)
         return found
 
     def _read(self) -> None:
-        """Reads the facts to look at: of few subjects all, else where a clause is unsure or equals prove it."""
+        """Reads the facts to look at: of few subjects all, else where matches begin on one day and names decide."""
         if self._screen is None:
             PackedFacts.read(self.crowd.facts)
             return
-        wanted = (
-            any(found is None or not _is_ordered(found) for _, found in rules)
-            or any(found is None for _, found in vetoes)
-            for rules, vetoes in zip(self._rules or (), self._vetoes or (), strict=True)
-        )
+        wanted = (any(found is not None and not _is_ordered(found) for _, found in mine) for mine in self._rules or ())
         PackedFacts.read(facts for facts, is_wanted in zip(self.crowd.facts, wanted, strict=True) if is_wanted)
 
     def ends(self, subject: int) -> list[int]:
@@ -102,13 +95,10 @@ class Laws:
             if matches is None or scopes is None:
                 found.extend(findings(rule, self.view(subject), scheme))
             elif scopes and rule.is_founded and applies(rule, scheme):
-                scope = firsts(scopes, self._names_for(subject, scopes))[0].proof if rule.scope is not None else ()
-                found.extend(found_by(rule, matches, scope, self._names_for(subject, matches)))
+                named = partial(self._named, subject)
+                scope = firsts(scopes, named)[0].proof if rule.scope is not None else ()
+                found.extend(found_by(rule, matches, scope, named))
         return found
-
-    def _names_for(self, subject: int, matches: Sequence[Match]) -> Named:
-        """Returns what names the records of some matches, nothing where no two begin on one day."""
-        return _unnamed if _is_ordered(matches) else partial(self._named, subject)
 
     def _scope(self, scope: str, subject: int) -> Sequence[Match] | None:
         """Returns what shows a subject in scope, empty outside; nothing where the one subject must be asked."""

@@ -1,6 +1,8 @@
 """Matches conditions against a view: who proves it, since when, and until when. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from credit_service.arrays import NEVER
@@ -56,7 +58,7 @@ def holds(condition: Condition, view: View) -> bool:
 
 def rule_matches(rule: Rule, view: View) -> list[Match]:
     """Returns every match of a rule that has a legal basis of the required rank."""
-    if not rule.is_founded or not rule.needs <= view.passing.keys():
+    if not rule.is_founded or not view.passes(rule.needs):
         return []
     found = view.matches.get(rule.id)
     if found is None:
@@ -70,9 +72,19 @@ def firsts(matches: Iterable[Match], named: Named) -> list[Match]:
     Of those begun on one day the name of the record decides: the order of arrival proves nothing.
     """
     kept: dict[tuple[int, ...], Match] = {}
-    for match in sorted(matches, key=lambda match: (match.start, named(match.proof))):
+    for match in _sorted(matches, _START, _PROOF, named):
         kept.setdefault(match.anchor, match)
     return list(kept.values())
+
+
+def _sorted(
+    matches: Iterable[Match], days: Callable[[Match], Any], events: Callable[[Match], tuple[int, ...]], named: Named
+) -> list[Match]:
+    """Sorts matches by days, and those of equal days by the names of events, which are asked for only then."""
+    found = sorted(matches, key=days)
+    if any(days(one) == days(other) for one, other in pairwise(found)):
+        found.sort(key=lambda match: (days(match), named(events(match))))
+    return found
 
 
 def bounds(condition: Condition, view: View) -> Iterator[int]:
@@ -106,16 +118,20 @@ def _pattern_bounds(pattern: FactPattern, view: View) -> Iterator[int]:
 
 
 _NOTHING: list[Match] = []
+_START, _UNTIL, _DAY = attrgetter("start"), attrgetter("until"), attrgetter("day")
+_UNTIL_AND_DAY = attrgetter("until", "day")
+_ANCHOR, _PROOF = attrgetter("anchor"), attrgetter("proof")
 
 
 def spans(pattern: FactPattern, view: View) -> list[Match]:
     """Returns every match of a pattern, past, present and to come; the same for all who ask of one view."""
     # By identity: a pattern lives as long as its edition, which the view holds; hashing it costs more than it saves.
-    if id(pattern) not in view.passing:
-        return _NOTHING
-    found = view.spans.get(id(pattern))
+    found: list[Match] | None = view.spans.get(id(pattern))
     if found is None:
-        found = view.spans[id(pattern)] = list(_every_span(pattern, view))
+        if not view.passes((id(pattern),)):
+            return _NOTHING
+        found = list(_every_span(pattern, view)) if view.told is None else view.told.spans(pattern)
+        view.spans[id(pattern)] = found
     return found
 
 
@@ -175,6 +191,8 @@ def _now(matches: Iterable[Match], day: int) -> list[Match]:
 
 
 def _fact(pattern: FactPattern, view: View) -> list[Match]:
+    if view.told is not None:
+        return view.told.standing(pattern)
     matches = _now(spans(pattern, view), view.as_of_day)
     if pattern.unless is None or not matches:
         return matches
@@ -214,14 +232,14 @@ def _count(count: Count, view: View) -> list[Match]:
 
 def _lasting_longest(matches: list[Match], at_least: int, named: Named) -> list[Match]:
     """Returns the group of different facts that stands longest."""
-    kept = {match.anchor: match for match in sorted(matches, key=lambda match: (match.until, named(match.proof)))}
-    group = sorted(kept.values(), key=lambda match: (match.until, match.day, named(match.anchor)))
+    kept = {match.anchor: match for match in _sorted(matches, _UNTIL, _PROOF, named)}
+    group = _sorted(kept.values(), _UNTIL_AND_DAY, _ANCHOR, named)
     return [_group(group[-at_least:], NEVER)] if len(group) >= at_least else []
 
 
 def _rolling(count: Count, span: Period, matches: list[Match], view: View) -> list[Match]:
     """Returns, per fact that completes a window, the smallest group that proves it."""
-    facts = sorted(firsts(matches, view.named), key=lambda match: (match.day, view.named(match.anchor)))
+    facts = _sorted(firsts(matches, view.named), _DAY, _ANCHOR, view.named)
     groups = []
     for end in range(count.at_least, len(facts) + 1):
         group = facts[end - count.at_least : end]
@@ -248,7 +266,7 @@ def _all(condition: AllOf, view: View) -> list[Match]:
         matches = current(part, view)
         if not matches:
             return []
-        chosen.append(min(matches, key=lambda match: (match.start, view.named(match.proof))))
+        chosen.append(_sorted(matches, _START, _PROOF, view.named)[0])
     return [_group(chosen, NEVER)]
 
 
@@ -275,6 +293,8 @@ def _operated(condition: Operated, view: View) -> list[Match]:
 
 def _operating_since(condition: Operated, view: View) -> int | None:
     """Returns the day of founding as last registered, else that of the first usable record."""
+    if view.told is not None:
+        return view.told.operating_since(condition)
     for fact in reversed(view.by_kind.get("REG", [])):
         if "founded_date" in fact.payload and view.as_of_day < view.lasting(fact, is_statutory=False):
             return parse_day(fact.payload["founded_date"])

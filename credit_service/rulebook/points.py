@@ -47,7 +47,7 @@ def _line(line: PointsLine, view: View) -> LinePoints:
 
 
 def _matches(case: PointsCase, view: View) -> list[Match]:
-    return current(case.when, view) if case.needs <= view.passing.keys() else []
+    return current(case.when, view) if view.passes(case.needs) else []
 
 
 def _left(line: PointsLine, match: Match, day: int) -> float:

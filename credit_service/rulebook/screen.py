@@ -49,6 +49,7 @@ class Screen:
         self._stretches = Stretches(edition, crowd, unusable_from, as_of_day)
         self._bounds: dict[int, Bounds] = {}
         self._current: dict[int, Spans] = {}
+        self._since: dict[int, Ints] = {}
 
     def bounds(self, condition: Condition) -> Bounds:
         """Returns by subject whether the condition may hold on the day, and whether it surely does."""
@@ -186,8 +187,31 @@ class Screen:
             found.setdefault(subject, []).append(Match(start, until, day, (event,), tuple(sorted((event, other)))))
         return found
 
+    def told(self, subject: int, spans: Spans) -> list[Match]:
+        """Returns the matches of one subject among spans."""
+        first, end = self._crowd.offsets[subject : subject + 2]
+        start, stop = np.searchsorted(spans.rows, (first, end))
+        return self._matches(spans.some(np.arange(start, stop))).get(subject, []) if start < stop else []
+
+    def passes(self, subject: int, pattern: int) -> bool:
+        """Says whether a fact of one subject passes a pattern, named by its identity."""
+        rows = self._stretches.passing_rows(pattern)
+        first, end = self._crowd.offsets[subject : subject + 2]
+        start, stop = np.searchsorted(rows, (first, end))
+        return bool(start < stop)
+
+    def every_span(self, pattern: FactPattern) -> Spans:
+        """Returns every stretch in which a fact matches, past, present and to come."""
+        return self._stretches.spans(pattern)
+
     def operating_since(self, condition: Operated) -> Ints:
         """Returns the day of founding as last registered, else that of the first usable record; else NEVER."""
+        found = self._since.get(id(condition))
+        if found is None:
+            found = self._since[id(condition)] = self._operating_since(condition)
+        return found
+
+    def _operating_since(self, condition: Operated) -> Ints:
         usable = (self._ends > self.day) & self._stretches.happened
         found = np.full(self.subjects, NEVER, dtype=np.int64)
         for name in condition.shown_by or tuple(self._crowd.kinds):
@@ -201,6 +225,33 @@ class Screen:
             founded = kind.days("founded_date")[np.searchsorted(kind.rows, rows)]
             found[self._crowd.subject[rows]] = founded
         return found
+
+
+class ToldOf:
+    """Tells of one subject what a screen knows of its patterns."""
+
+    __slots__ = ("_screen", "_subject")
+
+    def __init__(self, screen: Screen, subject: int) -> None:
+        """Takes the screen, and the place of the subject."""
+        self._screen, self._subject = screen, subject
+
+    def passes(self, pattern: int) -> bool:
+        """Says whether a fact passes a pattern."""
+        return self._screen.passes(self._subject, pattern)
+
+    def spans(self, pattern: FactPattern) -> list[Match]:
+        """Returns every match of a pattern."""
+        return self._screen.told(self._subject, self._screen.every_span(pattern))
+
+    def standing(self, pattern: FactPattern) -> list[Match]:
+        """Returns the matches that stand on the day of the screen."""
+        return self._screen.told(self._subject, self._screen.current(pattern))
+
+    def operating_since(self, condition: Operated) -> int | None:
+        """Returns the day since which the subject operates."""
+        since = int(self._screen.operating_since(condition)[self._subject])
+        return None if since >= NEVER else since
 
 
 def _pattern(screen: Screen, pattern: FactPattern) -> Bounds:

@@ -60,12 +60,12 @@ def pending(view: View, scheme: str = "USCC") -> Statement | None:
 
 def matches_of(clause: Clause, view: View) -> list[Match]:
     """Returns what proves a clause on the view's day."""
-    return current(clause.when, view) if clause.needs <= view.passing.keys() else []
+    return current(clause.when, view) if view.passes(clause.needs) else []
 
 
 def is_met(clause: Clause, view: View) -> bool:
     """Says whether a clause holds on the view's day."""
-    return clause.needs <= view.passing.keys() and holds(clause.when, view)
+    return view.passes(clause.needs) and holds(clause.when, view)
 
 
 def statement(clause: Clause) -> Statement:
