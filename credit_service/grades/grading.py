@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -51,8 +51,7 @@ class Review:
     position: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """Holds one subject's facts, and what other rooms know of it."""
 
     subject_id: str
@@ -153,8 +152,7 @@ class Explained:
     has_hard_record: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Law:
+class _Law(NamedTuple):
     findings: tuple[Finding, ...]
     vetoes: tuple[Veto, ...]
     pending: Statement | None
@@ -163,8 +161,7 @@ class _Law:
     next_day: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Stays:
+class _Stays(NamedTuple):
     letter: str
     held: Held | None
 
@@ -229,8 +226,11 @@ def _judged(
 def _settled(edition: Edition, scores: Scores, laws: Sequence[_Law], as_of_day: int) -> list[_Stays]:
     """Returns the letter of each score after the cycles; only scores that moved since the settling day walk them."""
     policy = edition.grading
-    earned = [letter_of(policy, score) for score in scores.now]
-    found = [_Stays(letter, None) for letter in earned]
+    # Of many subjects few have a score of their own.
+    letters = {score: letter_of(policy, score) for score in set(scores.now)}
+    earned = [letters[score] for score in scores.now]
+    as_earned = {letter: _Stays(letter, None) for letter in LETTERS}
+    found = [as_earned[letter] for letter in earned]
     stability = policy.stability
     if stability is None:
         return found
@@ -286,12 +286,12 @@ def _retires(mode: str, scorecard: Scorecard | None) -> int | None:
 
 
 def _law(laws: Laws, place: int, case: Case) -> _Law:
-    scheme = split(case.subject_id)[0]
+    scheme, vetoes = split(case.subject_id)[0], laws.vetoes(place)
     return _Law(
         findings=tuple(laws.findings(place, scheme)),
-        vetoes=tuple(sorted(laws.vetoes(place), key=lambda v: _CAPS[v.cap])),
+        vetoes=tuple(sorted(vetoes, key=lambda v: _CAPS[v.cap])) if vetoes else (),
         pending=laws.pending(place, scheme),
-        unmet=tuple(laws.unmet(place)),
+        unmet=laws.unmet(place),
         has_hard_record=laws.has_hard_record(place),
         next_day=_earliest(
             laws.next_day(place), case.blacklisted_until, case.override.last_day + 1 if case.override else None,

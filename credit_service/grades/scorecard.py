@@ -227,8 +227,11 @@ class Scorecard:
         Ties keep the order of features; features that lost nothing are left out.
         """
         lost = points - np.array([line.best for line in self.lines], dtype=np.int64)
+        # Most lines cost nobody of a batch anything, and to sort costs by the line.
+        told = np.flatnonzero(lost.any(axis=0))
+        lost = lost[:, told]
         places = np.argsort(lost, axis=1, kind="stable")[:, :REASON_LIMIT]
-        pairs = zip(places.tolist(), np.take_along_axis(lost, places, axis=1).tolist(), strict=True)
+        pairs = zip(told[places].tolist(), np.take_along_axis(lost, places, axis=1).tolist(), strict=True)
         return [[one for one in zip(*pair, strict=True) if one[1] < 0] for pair in pairs]
 
     def reasons(

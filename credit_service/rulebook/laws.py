@@ -36,6 +36,10 @@ def _is_ordered(matches: Sequence[Match]) -> bool:
     return len({match.start for match in matches}) == len(matches)
 
 
+def _rows(marks: Bools) -> list[tuple[bool, ...]]:
+    return [tuple(row) for row in marks.tolist()]
+
+
 class Laws:
     """Answers what the law says of each subject, by its place."""
 
@@ -61,6 +65,7 @@ class Laws:
         self._read()
         self._known: dict[int, tuple[list[bool], list[bool]]] = {}
         self._days: list[int] | None = None
+        self._unmet: list[tuple[Statement, ...] | None] | None = None
 
     def view(self, subject: int) -> View:
         """Returns the view of one subject, made when it is first asked for."""
@@ -127,9 +132,30 @@ class Laws:
                 return statement(rule)
         return None
 
-    def unmet(self, subject: int) -> list[Statement]:
+    def unmet(self, subject: int) -> tuple[Statement, ...]:
         """Returns the conditions for grade A that are not met."""
-        return [statement(c) for c in self._edition.grading.a_conditions if not self._is_met(c, subject)]
+        if self._unmet is None:
+            self._unmet = self._surely_unmet()
+        found = self._unmet[subject]
+        if found is not None:
+            return found
+        return tuple(statement(c) for c in self._edition.grading.a_conditions if not self._is_met(c, subject))
+
+    def _surely_unmet(self) -> list[tuple[Statement, ...] | None]:
+        """Returns by subject the conditions for A that are not met, None where the screen is not sure of all."""
+        conditions, count = self._edition.grading.a_conditions, len(self.crowd.facts)
+        if self._screen is None:
+            return [None] * count
+        bounds = [self._screen.bounds(one.when) for one in conditions]
+        unsure, met = np.zeros(count, dtype=np.bool_), np.empty((count, len(conditions)), dtype=np.bool_)
+        for place, (may, must) in enumerate(bounds):
+            unsure |= may != must
+            met[:, place] = must
+        stated = [statement(one) for one in conditions]
+        # Few ways of falling short are met by many.
+        ways = {way: tuple(s for s, is_met in zip(stated, way, strict=True) if not is_met) for way in set(_rows(met))}
+        pairs = zip(_rows(met), unsure.tolist(), strict=True)
+        return [None if is_unsure else ways[way] for way, is_unsure in pairs]
 
     def has_hard_record(self, subject: int) -> bool:
         """Says whether a score below the edge of D may show D; without it the score shows C."""

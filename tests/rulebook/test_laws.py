@@ -31,7 +31,7 @@ def one_by_one(edition: Edition, asked: list[Asked], day: int) -> list[tuple[Any
         view = View(edition, facts, unusable_from(edition, facts), day, ("BLACK",) if is_listed else ())
         found.append(
             (
-                evaluate(view, scheme), vetoes(view), pending(view, scheme), a_conditions(view),
+                evaluate(view, scheme), vetoes(view), pending(view, scheme), tuple(a_conditions(view)),
                 bool(hard_record(view)), next_change_day(view),
             )
         )  # fmt: skip
