@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from credit_service.arrays import Bools, Floats
 from credit_service.grades.columns import Columns
@@ -58,6 +59,14 @@ class Feature:
         """Says the value in Chinese and in English."""
         if value is None:
             return f"{self.zh}：未知", f"{self.en}: unknown"
-        shown = f"{value:,.2f}".rstrip("0").rstrip(".")
-        unit = ONE.get(self.unit, self.unit) if shown in {"1", "-1"} else self.unit
-        return f"{self.zh}：{shown}{self.unit_zh}", f"{self.en}: {shown} {unit}".rstrip()
+        zh, en = _counted(value + 0.0, self.unit, self.unit_zh)
+        return f"{self.zh}：{zh}", f"{self.en}: {en}"
+
+
+# Few values are those of many subjects.
+@lru_cache(maxsize=4096)
+def _counted(value: float, unit: str, unit_zh: str) -> tuple[str, str]:
+    """Returns a value with its unit, in Chinese and in English."""
+    shown = f"{value:,.2f}".rstrip("0").rstrip(".")
+    named = ONE.get(unit, unit) if shown in {"1", "-1"} else unit
+    return f"{shown}{unit_zh}", f"{shown} {named}".rstrip()

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -89,8 +89,7 @@ class Calibrator:
     slope: float
 
 
-@dataclass(frozen=True, slots=True)
-class ReasonLine:
+class ReasonLine(NamedTuple):
     """Says why points were lost: feature, value, points below the best, the events behind it."""
 
     feature: str
@@ -104,7 +103,7 @@ class ReasonLine:
 
     def document(self) -> dict[str, Any]:
         """Returns the reason as it is kept and sent."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"event_ids": list(self.event_ids)}
+        return self._asdict() | {"event_ids": list(self.event_ids)}
 
 
 @dataclass(frozen=True, slots=True)
