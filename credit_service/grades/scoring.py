@@ -169,7 +169,8 @@ class RuleScores:
         """Looks at every line of every subject once."""
         self._points, self._laws = points, laws
         PackedFacts.read(laws.crowd.facts)
-        self._lines = [line_points(points, laws.view(i)) for i in range(len(laws.crowd.facts))]
+        self._views = [laws.whole_view(i) for i in range(len(laws.crowd.facts))]
+        self._lines = [line_points(points, view) for view in self._views]
         self.base_points = points.base
         self.now: Sequence[int] = [rule_score(points, lines) for lines in self._lines]
 
@@ -179,7 +180,7 @@ class RuleScores:
 
     def next_day(self, subject: int) -> int | None:
         """Returns the first later day on which a line may move."""
-        return next_points_day(self._points, self._laws.view(subject))
+        return next_points_day(self._points, self._views[subject])
 
     def moved_since(self, _day: int) -> Sequence[int]:
         """Returns all: lines that fade move with every day."""
@@ -210,7 +211,7 @@ class RuleScores:
         pairs = zip(laws.crowd.facts[subject], laws.ends(subject), strict=True)
         kept = [(fact, end) for fact, end in pairs if fact.day <= day and laws.day < end]
         facts, ends = [fact for fact, _ in kept], [end for _, end in kept]
-        view = View(laws.view(subject).edition, facts, ends, day)
+        view = View(self._views[subject].edition, facts, ends, day)
         return rule_score(self._points, line_points(self._points, view))
 
 

@@ -22,7 +22,7 @@ from credit_service.rulebook.review import next_change_day
 from credit_service.rulebook.screen import Screen, ToldOf
 from credit_service.rulebook.usable import crowd_unusable_from
 from credit_service.rulebook.vetoes import Statement, Veto, is_met, matches_of, statement, veto, vetoes
-from credit_service.rulebook.view import View
+from credit_service.rulebook.view import Told, View
 
 C = TypeVar("C", bound=Clause)
 # Fewer subjects are looked at one by one: arrays would cost more than they save.
@@ -68,13 +68,17 @@ class Laws:
         self._unmet: list[tuple[Statement, ...] | None] | None = None
 
     def view(self, subject: int) -> View:
-        """Returns the view of one subject, made when it is first asked for."""
+        """Returns the view of one subject by what the screen knows of the law, made when it is first asked for."""
         found = self._views.get(subject)
         if found is None:
-            facts, ends = self.crowd.facts[subject], self.ends(subject)
             told = None if self._screen is None else ToldOf(self._screen, subject)
-            found = self._views[subject] = View(self._edition, facts, ends, self.day, self._lists[subject], told)
+            found = self._views[subject] = self.whole_view(subject, told)
         return found
+
+    def whole_view(self, subject: int, told: Told | None = None) -> View:
+        """Returns a view of one subject that looks at the facts for whatever is not told."""
+        facts, ends = self.crowd.facts[subject], self.ends(subject)
+        return View(self._edition, facts, ends, self.day, self._lists[subject], told)
 
     def _read(self) -> None:
         """Reads the facts to look at: of few subjects all, else where matches begin on one day and names decide."""

@@ -278,6 +278,14 @@ def test_batch_grades_like_each_alone(card: Scorecard, lives: list[list[Fact]]) 
     assert grade_many(CN, card, cases, AS_OF) == [grade_many(CN, card, [one], AS_OF)[0] for one in cases]
 
 
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+def test_many_are_graded_like_each_alone_in_every_mode(card: Scorecard, name: str) -> None:
+    cases = [Case(f"USCC:{n}", "ENTERPRISE", facts) for n, facts in enumerate(lives(40))]
+    alone = [grade_many(mode(name), card, [one], AS_OF)[0] for one in cases]
+    assert grade_many(mode(name), card, cases, AS_OF) == alone
+    assert len({one.score for one in alone}) > 10
+
+
 def test_few_walk_the_cycles_like_many(card: Scorecard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of looking at the days of the year give every grade; many of these are held by a cycle."""
     cases = [Case(f"USCC:{n}", "ENTERPRISE", facts) for n, facts in enumerate(lives(160))]
