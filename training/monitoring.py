@@ -4,7 +4,9 @@ Every alarm has a floor that comes from the numbers themselves: small samples dr
 every gap significant.
 """
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,8 @@ from training.metrics import Labels
 
 LETTERS = ("A", "B", "C", "D")
 Letters = NDArray[np.str_]
-# The usual line of drift.
-DRIFT = 0.10
+DRIFT_POLICY: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("monitoring.toml").read_text("utf-8"))["drift"]
+DRIFT: float = DRIFT_POLICY["above"]
 YELLOW, RED = 0.95, 0.999
 # A gap below this share of the expected rate is no matter, however sure it is.
 MATERIAL = 0.20
@@ -111,7 +113,7 @@ def by_group(groups: Sequence[str], letters: Letters, labels: Labels, chances: F
 
 def _drifted(reference: Sequence[int], counts: Sequence[int]) -> dict[str, Any]:
     index, floor = stability_index(reference, counts), noise_floor(reference, counts)
-    return {"psi": index, "floor": floor, "is_alarm": index > max(DRIFT, 2 * floor)}
+    return {"psi": index, "floor": floor, "is_alarm": index > max(DRIFT, DRIFT_POLICY["floors"] * floor)}
 
 
 def _sureness(n: int, positives: int, expected: float) -> float:
