@@ -41,7 +41,7 @@ def test_outcomes_are_of_the_last_year_that_the_ledger_knows_in_full(card: Score
 
 def test_moves_are_of_those_scored_on_both_days(card: Scorecard) -> None:  # noqa: F811
     lives = [
-        *a_life("STILL"), *a_life("FELL"), *a_life("YOUNG", founded=day_text(LAST - 200)),
+        *a_life("STILL"), *a_life("FELL"), *a_life("YOUNG", founded=day_text(LAST - 500)),
         an_event("FELL", "ORD", LAST - 30, order_kind="STOP_WORK", from_date=day_text(LAST - 30)),
         an_event("STILL", "HON", LAST, level="CITY"),
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def test_moves_are_of_those_scored_on_both_days(card: Scorecard) -> None:  # noq
     assert found is not None
     day = extract.last_known_day
     assert (found["from"], found["to"]) == (day_text(add_months(day, -12)), day_text(day))
-    # The order caps the grade; STILL keeps its own, and YOUNG was not there a year before.
+    # The order caps the grade; STILL keeps its own, and YOUNG was not scored yet a year before.
     assert found["matrix"]["B"] == {"A": 0, "B": 1, "C": 1, "D": 0}
     assert (found["stay"]["B"], found["changed"]) == (0.5, 0.5)
 
