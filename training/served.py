@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from credit_service.grades.features import matrix
 from credit_service.grades.grading import Graded
 from credit_service.grades.scorecard import Scorecard
 from credit_service.legal_days import add_months, day_text
@@ -33,13 +32,13 @@ class Serving:
 
 
 def drifted(extract: Extract, serving: Serving, kept: Mapping[str, Any], day: int) -> dict[str, Any] | None:
-    """Returns how far scores and features on a day lie from the model's reference; nothing of nobody."""
-    places = list(_scored(extract, serving, day))
-    if not places:
-        return None
-    features = matrix(extract.held.known_on(day), day, serving.card.columns)[places]
-    own = np.ascontiguousarray(features[:, : len(serving.card.lines)])
-    return drift(kept, serving.card, own, serving.card.score(own))
+    """Returns how far scores and features on a day lie from the model's reference; nothing of nobody.
+
+    Of everybody of whom the reference would be, newcomers too: other subjects than those would look like drift.
+    """
+    card = serving.card
+    now = sample(extract.held, [TASKS[serving.task]], day, day, card.feature_names)
+    return drift(kept, card, now.features, card.score(now.features)) if len(now) else None
 
 
 def moved(extract: Extract, serving: Serving, day: int) -> dict[str, Any] | None:
