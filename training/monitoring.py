@@ -58,6 +58,13 @@ def drift(kept: Mapping[str, Any], card: Scorecard, features: Floats, scores: In
     return {"score": _drifted(kept["score"]["counts"], counts), "features": found}
 
 
+def banded(bands: Mapping[str, int], scores: Ints) -> Letters:
+    """Returns the letter of each score by the lower edges of the bands, before any law."""
+    edges = -np.array([bands[letter] for letter in LETTERS[:-1]])
+    found: Letters = np.array(LETTERS)[np.searchsorted(edges, -scores, side="left")]
+    return found
+
+
 def by_grade(letters: Letters, labels: Labels, chances: Floats) -> dict[str, Any]:
     """Returns per grade how many came true of those expected, and a light: red only for what is sure and matters."""
     found: dict[str, dict[str, Any]] = {}

@@ -16,18 +16,19 @@ from credit_service.rulebook.law import Edition
 from training.dataset import HORIZON_MONTHS, MATURITY_MONTHS, TASKS, sample
 from training.extract import Extract, graded, is_scored
 from training.grouping import groups_of
-from training.monitoring import by_grade, by_group, drift, migration
+from training.monitoring import banded, by_grade, by_group, drift, migration
 
 YEAR_MONTHS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Holds what grades a ledger: edition, points, label, and the last day of what they were fitted on."""
+    """Holds what grades a ledger: edition, points, label, bands, and the last day of what they were fitted on."""
 
     edition: Edition
     card: Scorecard
     task: str
+    bands: Mapping[str, int]
     fitted_until: int
 
 
@@ -53,9 +54,10 @@ def moved(extract: Extract, serving: Serving, day: int) -> dict[str, Any] | None
 
 
 def outcomes(extract: Extract, serving: Serving, day: int) -> dict[str, Any] | None:
-    """Returns what came true by grade and by group in the last year that a day knows in full; nothing of nobody.
+    """Returns what came true by band and by group in the last year that a day knows in full; nothing of nobody.
 
-    Where the model was fitted on that year, it is told: it then says less than it seems to.
+    Bands are those of the score alone, since the law that caps a grade says nothing of its probability. Where the model
+    was fitted on that year, it is told: it then says less than it seems to.
     """
     begin, task = add_months(day, -HORIZON_MONTHS - MATURITY_MONTHS), serving.task
     told = sample(extract.held, [TASKS[task]], begin, day, serving.card.feature_names)
@@ -64,13 +66,15 @@ def outcomes(extract: Extract, serving: Serving, day: int) -> dict[str, Any] | N
     places = [n for n in found if n in label_of]
     if not places:
         return None
+    scores = np.array([found[n].score for n in places], dtype=np.int64)
     letters, chances = np.array([found[n].grade for n in places]), np.array([found[n].probability for n in places])
     labels = np.array([label_of[n] for n in places], dtype=np.bool_)
     groups = groups_of(extract.held, places, begin)
     return {
         "day": day_text(begin), "n": len(places), "positives": int(labels.sum()),
         "observed_to_expected": float(labels.sum() / chances.sum()),
-        "is_out_of_time": begin >= serving.fitted_until, "by_grade": by_grade(letters, labels, chances),
+        "is_out_of_time": begin >= serving.fitted_until,
+        "by_grade": by_grade(banded(serving.bands, scores), labels, chances),
         "by_group": {way: by_group(of, letters, labels, chances) for way, of in groups.items()},
     }  # fmt: skip
 

@@ -19,7 +19,7 @@ MATURED = add_months(LAST, -21)
 
 
 def serving(card: Scorecard, fitted_until: int = MATURED) -> Serving:  # noqa: F811
-    return Serving(EDITION, card, TASK, fitted_until)
+    return Serving(EDITION, card, TASK, {"A": 900, "B": 750, "C": 600}, fitted_until)
 
 
 def test_outcomes_are_of_the_last_year_that_the_ledger_knows_in_full(card: Scorecard) -> None:  # noqa: F811
@@ -37,6 +37,24 @@ def test_outcomes_are_of_the_last_year_that_the_ledger_knows_in_full(card: Score
     told = outcomes(extract, serving(card, MATURED + 1), LAST)
     assert told is not None
     assert not told["is_out_of_time"]
+
+
+def test_bands_are_of_the_score_and_groups_of_the_grade(card: Scorecard) -> None:  # noqa: F811
+    begin = day_text(MATURED - 30)
+    lives = [
+        *a_life("CAPPED"), *a_life("FREE"), an_event("FREE", "HON", LAST, level="CITY"),
+        an_event("CAPPED", "ORD", MATURED - 30, order_kind="STOP_WORK", from_date=begin),
+    ]  # fmt: skip
+    sources = load_sources()
+    extract = Extract(history(gather(lives, sources)), sources, (), ())
+    machine = graded(extract, EDITION, card, MATURED)
+    assert [one.grade for one in machine.values()] == ["C", "B"]
+    found = outcomes(extract, serving(card), LAST)
+    assert found is not None
+    scores = [one.score or 0 for one in machine.values()]
+    wanted = {"B": sum(750 <= score < 900 for score in scores), "C": sum(600 <= score < 750 for score in scores)}
+    assert {letter: found["by_grade"]["grades"][letter]["n"] for letter in "BC"} == wanted == {"B": 2, "C": 0}
+    assert found["by_group"]["size"]["50 to 299"]["clean_at_c_or_d"] == 0.5
 
 
 def test_moves_are_of_those_scored_on_both_days(card: Scorecard) -> None:  # noqa: F811
