@@ -154,7 +154,7 @@ def trend(periods: Sequence[Mapping[str, Any]]) -> str:
         if n in {0, len(periods) - 1}
     ]
     ups = [(place, f"{top * place:.3g}") for place in TICKS]
-    return _drawing("PSI of the score (red) and what chance alone reaches (grey), by evaluation", marks, ups, ())
+    return _drawing("PSI of the score (red), chance alone (grey), by evaluation", marks, ups, ())
 
 
 def _anchor(n: int, count: int) -> str:
