@@ -42,6 +42,7 @@ TEXTS: Mapping[str, str] = {
     "jumped_ratio": "Share of subjects that moved by two grades or more.",
     "group_subjects": "Subjects of a group when outcomes were measured.",
     "group_observed_to_expected": "Harm that came true in a group, of what was said.",
+    "group_sureness": "How sure it is that a group's gap is no chance; 0.999 is sure.",
     "group_clean_at_c_or_d_ratio": "Share of a group's unharmed subjects that stood at C or D.",
     "group_alarm": "1 where a group is large enough to judge and too far off.",
     "groups_left_out": "Groups that are too many or too small to be told.",
@@ -144,6 +145,7 @@ def _outcomes(found: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[F
             told = {**labels, "way": way, "group": name}
             yield "group_subjects", told, one["n"]
             yield "group_observed_to_expected", told, one["observed_to_expected"]
+            yield "group_sureness", told, one["sureness"]
             yield "group_clean_at_c_or_d_ratio", told, one["clean_at_c_or_d"]
             yield "group_alarm", told, one["is_alarm"]
         left = len(found["by_group"][way]) - len(kept)

@@ -103,15 +103,16 @@ def migration(before: Letters, after: Letters) -> dict[str, Any]:
 
 
 def by_group(groups: Sequence[str], letters: Letters, labels: Labels, chances: Floats) -> dict[str, Any]:
-    """Returns per group what came true of what was expected, and how many clean subjects stand at C or D."""
+    """Returns per group what came true of what was expected, how surely that is no chance, and its clean at C or D."""
     names, found = np.array(groups), {}
     for name in sorted(set(groups)):
         rows = names == name
         clean = rows & ~labels
-        ratio = float(labels[rows].sum() / chances[rows].sum())
-        is_judged = int(rows.sum()) >= LEAST_GROUP
+        n, positives, expected = int(rows.sum()), int(labels[rows].sum()), float(chances[rows].sum())
+        ratio, is_judged = positives / expected, n >= LEAST_GROUP
         found[name] = {
-            "n": int(rows.sum()), "positives": int(labels[rows].sum()), "observed_to_expected": ratio,
+            "n": n, "positives": positives, "observed_to_expected": ratio,
+            "sureness": _sureness(n, positives, expected / n),
             "clean_at_c_or_d": _share(int(np.isin(letters[clean], ("C", "D")).sum()), int(clean.sum())),
             "is_alarm": is_judged and not GROUP_BOUNDS[0] <= ratio <= GROUP_BOUNDS[1],
         }  # fmt: skip

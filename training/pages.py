@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from training.monitoring import RED
+
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; color: #222 }
 h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em; border-bottom: 1px solid #ccc }
@@ -97,7 +99,7 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
             _number(m["by_score_alone"][way][name]["observed_to_expected"]),
             _number(m["with_exposure"][way][name]["observed_to_expected"]),
             _number(g["clean_at_c_or_d"]),
-            "alarm" if g["is_alarm"] else "",
+            _alarm(g),
         )
         for way, found in m["by_group"].items()
         for name, g in found.items()
@@ -106,6 +108,10 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
         *_grades(m["by_grade"]), *_drift(m["drift"]), *_moves(m["migration"], m["from"], m["to"]),
         "<h3>Groups</h3>", table(GROUP_HEADS, groups), *_reporting(m["reporting"]),
     ]  # fmt: skip
+
+
+def _alarm(group: Mapping[str, Any]) -> str:
+    return "" if not group["is_alarm"] else "alarm, sure" if group["sureness"] >= RED else "alarm, may be chance"
 
 
 def _grades(found: Mapping[str, Any]) -> list[str]:
@@ -219,7 +225,7 @@ def _outcomes(found: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             f"{way} {name}", one["n"], one["positives"], _number(one["observed_to_expected"]),
-            _number(one["clean_at_c_or_d"]), "alarm" if one["is_alarm"] else "",
+            _number(one["clean_at_c_or_d"]), _alarm(one),
         )
         for way, groups in found["by_group"].items()
         for name, one in groups.items()

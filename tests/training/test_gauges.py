@@ -82,6 +82,7 @@ def test_figures_are_those_of_the_report(document: dict[str, Any], told: dict[st
         for name, one in large.items():
             label = f'{{of="{of}",way="{way}",group="{name}"}}'
             assert told[f"group_observed_to_expected{label}"] == one["observed_to_expected"]
+            assert told[f"group_sureness{label}"] == one["sureness"]
             assert told[f"group_alarm{label}"] == one["is_alarm"]
         assert told[f'groups_left_out{{of="{of}",way="{way}",figure="outcomes"}}'] == len(groups) - len(large)
 
@@ -113,7 +114,7 @@ def test_every_family_says_what_it_means_once_and_nobody_is_named(document: dict
 
 
 def test_groups_are_capped_and_an_alarm_is_never_the_one_left_out(document: dict[str, Any]) -> None:
-    one = {"positives": 1, "observed_to_expected": 1.0, "clean_at_c_or_d": 0.0}
+    one = {"positives": 1, "observed_to_expected": 1.0, "sureness": 0.5, "clean_at_c_or_d": 0.0}
     many = {f"{n:06d}": {**one, "n": 10_000 - n, "is_alarm": False} for n in range(3_000)}
     many |= {"990001": {**one, "n": 600, "is_alarm": True}, "990002": {**one, "n": LEAST_TOLD - 1, "is_alarm": True}}
     m = document["tasks"]["cn-main"]["monitoring"]
