@@ -59,6 +59,20 @@ def head_revision(session: Session) -> int:
     return revision
 
 
+def revision_at(session: Session, time: datetime) -> int:
+    """Returns the last revision that was committed by a time; 0 when none was.
+
+    Revisions are dense and rise with time, so that a look at twenty of a million finds it without an index.
+    """
+    low, high = 0, head_revision(session)
+    while low < high:
+        middle = (low + high + 1) // 2
+        statement = select(col(ChangeRow.commit_time)).where(col(ChangeRow.revision) == middle)
+        is_by_then = session.execute(statement).scalar_one() <= time
+        low, high = (middle, high) if is_by_then else (low, middle - 1)
+    return low
+
+
 class Recorder:
     """Gathers the changes of one transaction and writes them with the next dense revisions."""
 

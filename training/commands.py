@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from credit_service.exposition import write
 from credit_service.grades.table import EXPOSURE, exposure_document, table_document
 from credit_service.legal_days import day_text, parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from training import tw_osh
 from training.evaluate import measured, rounded
 from training.extract import read_extract
+from training.gauges import gauges
 from training.inputs import load
+from training.lasting import read_reports
 from training.making import make, sets
 from training.pages import page
 from training.publish import json_text, new_key, publish, read_key
@@ -40,8 +43,7 @@ def add_parser(subparsers: Subparsers) -> None:
         parser.add_argument("--input", type=Path, help="data file instead of the shipped one")
         parser.add_argument("--out", type=Path, help="file or folder to write to")
         if name == "evaluate":
-            parser.add_argument("--page", type=Path, help="file of a page that people read")
-            parser.add_argument("--extract", type=Path, help="folder of `credit-service extract`: sources, overrides")
+            _add_readings(parser)
         parser.set_defaults(run=run)
     parser.add_argument("--key", type=Path, required=True, help="private key file, outside the repository")
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the artefacts")
@@ -67,6 +69,14 @@ def add_parser(subparsers: Subparsers) -> None:
     ship.add_argument("raw", type=Path, help="the public file, gzip")
     ship.add_argument("--out", type=Path, default=tw_osh.SHIPPED)
     ship.set_defaults(run=_ship)
+
+
+def _add_readings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--page", type=Path, help="file of a page that people read")
+    parser.add_argument("--metrics", type=Path, help="file for a collector, in the text form of Prometheus")
+    parser.add_argument("--extract", type=Path, help="folder of `credit-service extract`, or a file of events alone")
+    text = "earlier reports, or folders of them: tells drift that lasts"
+    parser.add_argument("--history", type=Path, nargs="+", default=[], help=text)
 
 
 def _recipe(given: argparse.Namespace) -> Recipe:
@@ -113,16 +123,20 @@ def _fit(given: argparse.Namespace) -> int:
 
 
 def _evaluate(given: argparse.Namespace) -> int:
-    recipe = _recipe(given)
+    # History first: measuring takes minutes, and would be in vain beside a damaged report.
+    recipe, earlier = _recipe(given), read_reports(given.history)
     held = load(recipe, given.input)
     edition = load_edition(SHIPPED / f"{recipe.edition}.toml")
     extract = read_extract(given.extract, edition) if given.extract else None
-    document = rounded(watched(recipe, measured(recipe, held), held, extract))
+    document = rounded(watched(recipe, measured(recipe, held), held, extract, earlier))
     text = json_text(document)
     if given.page:
         given.page.parent.mkdir(parents=True, exist_ok=True)
         given.page.write_text(page(document), "utf-8")
         print(f"page written to {given.page}", file=sys.stderr)
+    if given.metrics:
+        write(given.metrics, gauges(document))
+        print(f"metrics written to {given.metrics}", file=sys.stderr)
     if given.out:
         given.out.write_text(text, "utf-8")
     else:

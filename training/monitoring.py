@@ -4,7 +4,9 @@ Every alarm has a floor that comes from the numbers themselves: small samples dr
 every gap significant.
 """
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,8 @@ from training.metrics import Labels
 
 LETTERS = ("A", "B", "C", "D")
 Letters = NDArray[np.str_]
-# The usual line of drift.
-DRIFT = 0.10
+DRIFT_POLICY: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("monitoring.toml").read_text("utf-8"))["drift"]
+DRIFT: float = DRIFT_POLICY["above"]
 YELLOW, RED = 0.95, 0.999
 # A gap below this share of the expected rate is no matter, however sure it is.
 MATERIAL = 0.20
@@ -54,6 +56,13 @@ def drift(kept: Mapping[str, Any], card: Scorecard, features: Floats, scores: In
     edges = kept["score"]["edges"]
     counts = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0].tolist()
     return {"score": _drifted(kept["score"]["counts"], counts), "features": found}
+
+
+def banded(bands: Mapping[str, int], scores: Ints) -> Letters:
+    """Returns the letter of each score by the lower edges of the bands, before any law."""
+    edges = -np.array([bands[letter] for letter in LETTERS[:-1]])
+    found: Letters = np.array(LETTERS)[np.searchsorted(edges, -scores, side="left")]
+    return found
 
 
 def by_grade(letters: Letters, labels: Labels, chances: Floats) -> dict[str, Any]:
@@ -94,15 +103,16 @@ def migration(before: Letters, after: Letters) -> dict[str, Any]:
 
 
 def by_group(groups: Sequence[str], letters: Letters, labels: Labels, chances: Floats) -> dict[str, Any]:
-    """Returns per group what came true of what was expected, and how many clean subjects stand at C or D."""
+    """Returns per group what came true of what was expected, how surely that is no chance, and its clean at C or D."""
     names, found = np.array(groups), {}
     for name in sorted(set(groups)):
         rows = names == name
         clean = rows & ~labels
-        ratio = float(labels[rows].sum() / chances[rows].sum())
-        is_judged = int(rows.sum()) >= LEAST_GROUP
+        n, positives, expected = int(rows.sum()), int(labels[rows].sum()), float(chances[rows].sum())
+        ratio, is_judged = positives / expected, n >= LEAST_GROUP
         found[name] = {
-            "n": int(rows.sum()), "positives": int(labels[rows].sum()), "observed_to_expected": ratio,
+            "n": n, "positives": positives, "observed_to_expected": ratio,
+            "sureness": _sureness(n, positives, expected / n),
             "clean_at_c_or_d": _share(int(np.isin(letters[clean], ("C", "D")).sum()), int(clean.sum())),
             "is_alarm": is_judged and not GROUP_BOUNDS[0] <= ratio <= GROUP_BOUNDS[1],
         }  # fmt: skip
@@ -111,7 +121,7 @@ def by_group(groups: Sequence[str], letters: Letters, labels: Labels, chances: F
 
 def _drifted(reference: Sequence[int], counts: Sequence[int]) -> dict[str, Any]:
     index, floor = stability_index(reference, counts), noise_floor(reference, counts)
-    return {"psi": index, "floor": floor, "is_alarm": index > max(DRIFT, 2 * floor)}
+    return {"psi": index, "floor": floor, "is_alarm": index > max(DRIFT, DRIFT_POLICY["floors"] * floor)}
 
 
 def _sureness(n: int, positives: int, expected: float) -> float:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from training.monitoring import RED
+
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62em; margin: 2em auto; color: #222 }
 h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em; border-bottom: 1px solid #ccc }
@@ -89,16 +91,6 @@ GROUP_HEADS = (
 
 
 def _monitoring(m: Mapping[str, Any]) -> list[str]:
-    grades = [
-        (letter, one["n"], _number(one.get("expected")), _number(one.get("observed")), one["light"] or "–")
-        for letter, one in m["by_grade"]["grades"].items()
-    ]
-    drifts = [("score", m["drift"]["score"]), *m["drift"]["features"].items()]
-    moves = m["migration"]
-    heat = [
-        (letter, *(row[other] for other in row), _number(moves["stay"][letter]))
-        for letter, row in moves["matrix"].items()
-    ]
     groups = [
         (
             f"{way} {name}",
@@ -107,25 +99,84 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
             _number(m["by_score_alone"][way][name]["observed_to_expected"]),
             _number(m["with_exposure"][way][name]["observed_to_expected"]),
             _number(g["clean_at_c_or_d"]),
-            "alarm" if g["is_alarm"] else "",
+            _alarm(g),
         )
         for way, found in m["by_group"].items()
         for name, g in found.items()
     ]
     return [
-        "<h3>By grade</h3>", table(("grade", "n", "expected", "observed", "light"), grades, [g[-1] for g in grades]),
-        f"<p>Observed rates rise from A to D: {'yes' if m['by_grade']['is_rising'] else 'NO'}</p>",
-        "<h3>Drift against the model's reference</h3>",
-        table(("", "PSI", "chance alone, 99 %", ""), [
-            (name, _number(d["psi"]), _number(d["floor"]), "alarm" if d["is_alarm"] else "") for name, d in drifts
-        ]),
-        f"<h3>From {escape(m['from'])} to {escape(m['to'])}, the same subjects</h3>",
-        table(("from \\ to", "A", "B", "C", "D", "stayed"), heat),
-        f"<p>Changed: {_number(moves['changed'])}; by two grades or more: {_number(moves['jumped'])}</p>",
-        "<h3>Groups</h3>",
-        table(GROUP_HEADS, groups),
-        *_reporting(m["reporting"]),
+        *_grades(m["by_grade"]), *_drift(m["drift"]), *_moves(m["migration"], m["from"], m["to"]),
+        "<h3>Groups</h3>", table(GROUP_HEADS, groups), *_reporting(m["reporting"]),
     ]  # fmt: skip
+
+
+def _alarm(group: Mapping[str, Any]) -> str:
+    return "" if not group["is_alarm"] else "alarm, sure" if group["sureness"] >= RED else "alarm, may be chance"
+
+
+def _grades(found: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (letter, one["n"], _number(one.get("expected")), _number(one.get("observed")), one["light"] or "–")
+        for letter, one in found["grades"].items()
+    ]
+    return [
+        "<h3>By grade</h3>", table(("grade", "n", "expected", "observed", "light"), rows, [row[-1] for row in rows]),
+        f"<p>Observed rates rise from A to D: {'yes' if found['is_rising'] else 'NO'}</p>",
+    ]  # fmt: skip
+
+
+def _drift(found: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (
+            name, _number(one["psi"]), _number(one["floor"]), one["periods_above_floor"],
+            ", ".join(word for word in ("alarm", "lasting") if one[f"is_{word}"]),
+        )
+        for name, one in [("score", found["score"]), *found["features"].items()]
+    ]  # fmt: skip
+    lights = ["red" if row[-1] else "" for row in rows]
+    return [
+        "<h3>Drift against the model's reference</h3>",
+        table(("", "PSI", "chance alone, 99 %", "above chance, evaluations running", ""), rows, lights),
+        trend(found["periods"]),
+    ]
+
+
+def trend(periods: Sequence[Mapping[str, Any]]) -> str:
+    """Draws the index of the score, evaluation by evaluation, beside what chance alone reaches."""
+    top = max([0.01, *(max(one["psi"], one["floor"]) for one in periods)]) * 1.1
+    places = [_x(n / max(1, len(periods) - 1)) for n in range(len(periods))]
+    lines = [
+        (key, colour, [(x, _y(one[key] / top)) for x, one in zip(places, periods, strict=True)])
+        for key, colour in (("floor", "#999"), ("psi", "#c33"))
+    ]
+    marks = [
+        f'<polyline points="{" ".join(f"{x},{y}" for x, y in points)}" fill="none" stroke="{colour}"/>'
+        + "".join(f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>' for x, y in points)
+        for _, colour, points in lines
+    ]
+    marks += [
+        f'<text x="{x}" y="{_y(0) + 16}" text-anchor="{_anchor(n, len(periods))}">{escape(periods[n]["day"])}</text>'
+        for n, x in enumerate(places)
+        if n in {0, len(periods) - 1}
+    ]
+    ups = [(place, f"{top * place:.3g}") for place in TICKS]
+    return _drawing("PSI of the score (red), chance alone (grey), by evaluation", marks, ups, ())
+
+
+def _anchor(n: int, count: int) -> str:
+    return "start" if n == 0 else "end" if n == count - 1 else "middle"
+
+
+def _moves(found: Mapping[str, Any], begin: str, end: str) -> list[str]:
+    heat = [
+        (letter, *(row[other] for other in row), _number(found["stay"][letter]))
+        for letter, row in found["matrix"].items()
+    ]
+    return [
+        f"<h3>From {escape(begin)} to {escape(end)}, the same subjects</h3>",
+        table(("from \\ to", "A", "B", "C", "D", "stayed"), heat),
+        f"<p>Changed: {_number(found['changed'])}; by two grades or more: {_number(found['jumped'])}</p>",
+    ]
 
 
 def _reporting(found: Mapping[str, Any]) -> list[str]:
@@ -158,9 +209,35 @@ def _ledger(found: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
     heads = ("source", "last quarter", "expected", "observed / expected", "days since", "agreed days", "")
     parts = [f"<h2>Ledger on {escape(found['as_of'])}</h2>", table(heads, sources), *_reporting(found["reporting"])]
+    if "drift" in found:
+        parts += _drift(found["drift"])
+    if "migration" in found:
+        parts += _moves(found["migration"], found["migration"]["from"], found["migration"]["to"])
+    if "outcomes" in found:
+        parts += _outcomes(found["outcomes"])
     if "overrides" in found:
         parts += _overrides(found["overrides"])
     return parts
+
+
+def _outcomes(found: Mapping[str, Any]) -> list[str]:
+    """Shows what came true in the year after a day, by grade and by group."""
+    rows = [
+        (
+            f"{way} {name}", one["n"], one["positives"], _number(one["observed_to_expected"]),
+            _number(one["clean_at_c_or_d"]), _alarm(one),
+        )
+        for way, groups in found["by_group"].items()
+        for name, one in groups.items()
+    ]  # fmt: skip
+    fitted = "" if found["is_out_of_time"] else " The model was fitted on this time: it says less than it seems to."
+    heads = ("", "n", "harmed", "observed / expected", "clean at C or D", "")
+    return [
+        f"<h3>What came true in the year after {escape(found['day'])}</h3>",
+        f"<p>{found['positives']:,} of {found['n']:,} came to harm,"
+        f" {_number(found['observed_to_expected'])} of those that were expected.{fitted}</p>",
+        *_grades(found["by_grade"]), "<h3>Groups</h3>", table(heads, rows),
+    ]  # fmt: skip
 
 
 def _overrides(found: Mapping[str, Any]) -> list[str]:
@@ -187,12 +264,21 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], lights: Sequence[
     return f"<table><tr>{head}</tr>{''.join(body)}</table>"
 
 
-def _drawing(title: str, marks: Sequence[str], ticks: Sequence[tuple[float, str]]) -> str:
+def _drawing(
+    title: str,
+    marks: Sequence[str],
+    ups: Sequence[tuple[float, str]],
+    acrosses: Sequence[tuple[float, str]] | None = None,
+) -> str:
+    """Frames marks and names places on both axes; those across are those up where none are given."""
     size = SIDE + 2 * MARGIN
-    texts = f'<text x="{MARGIN}" y="{MARGIN - 14}">{escape(title)}</text>' + "".join(
+    texts = f'<text x="{MARGIN}" y="{MARGIN - 14}">{escape(title)}</text>'
+    texts += "".join(
+        f'<text x="{_x(0) - 4}" y="{_y(place) + 4}" text-anchor="end">{escape(label)}</text>' for place, label in ups
+    )
+    texts += "".join(
         f'<text x="{_x(place)}" y="{_y(0) + 16}" text-anchor="middle">{escape(label)}</text>'
-        f'<text x="{_x(0) - 4}" y="{_y(place) + 4}" text-anchor="end">{escape(label)}</text>'
-        for place, label in ticks
+        for place, label in (ups if acrosses is None else acrosses)
     )
     frame = f'<rect x="{_x(0)}" y="{_y(1)}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#bbb"/>'
     return f'<svg width="{size}" height="{size}" role="img">{frame}{texts}{"".join(marks)}</svg> '

@@ -1,15 +1,13 @@
-"""Counts of calls and how long they took, in the text form of Prometheus."""
+"""Counts of calls and how long they took."""
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from credit_service.exposition import Sample, family
 
 # Upper edges of how long calls take, in seconds.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-
-Labels = Mapping[str, str]
-Sample = tuple[str, Labels, float]
 
 
 @dataclass(slots=True)
@@ -43,21 +41,3 @@ class Meter:
             *family("calls_total", "counter", "Calls that ended, by method and status code.", calls),
             *family("call_seconds", "histogram", "How long calls took, conversations left out.", taken),
         ]
-
-
-def family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> list[str]:
-    """Returns the samples of one name with what they mean."""
-    full = f"safety_credit_{name}"
-    return [
-        f"# HELP {full} {text}", f"# TYPE {full} {kind}",
-        *(f"{full}{suffix}{_text(labels)} {value:.15g}" for suffix, labels, value in samples),
-    ]  # fmt: skip
-
-
-def _text(labels: Labels) -> str:
-    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-    return f"{{{told}}}" if told else ""
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

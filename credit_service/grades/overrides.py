@@ -5,6 +5,7 @@ no veto is lifted.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -214,12 +215,13 @@ def search(
     return [of_override(session, first.override_id) for first in firsts]
 
 
-def count_in_force(session: Session, day: int) -> int:
-    """Counts the overrides in force on a day."""
+def override_counts(session: Session, day: int) -> dict[tuple[str, str], int]:
+    """Counts overrides by their state on a day and their reason; reviews are none."""
     by_override: dict[tuple[str, str], list[OverrideMoveRow]] = {}
     for row in all_moves(session):
         by_override.setdefault((row.subject_id, row.override_id), []).append(row)
-    return sum(state_of(made, day) == IN_FORCE for made in by_override.values())
+    proposed = (made for made in by_override.values() if made[0].name == PROPOSE)
+    return Counter((state_of(made, day), made[0].reason_code) for made in proposed)
 
 
 def all_moves(session: Session) -> Iterator[OverrideMoveRow]:

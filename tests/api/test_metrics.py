@@ -1,9 +1,11 @@
 """Metrics: what they count is what happened, in a form that a collector reads, and nobody is named."""
 
+import asyncio
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,17 +16,18 @@ import pytest
 from sqlalchemy import text
 
 from credit_service.api import metrics
-from credit_service.api.meter import BUCKETS, Meter, family
+from credit_service.api.meter import BUCKETS, Meter
 from credit_service.cli.doctor import examine
 from credit_service.cli.throwaway import prepare
+from credit_service.exposition import family
 from credit_service.grades.drift import noise_floor, stability_index
 from credit_service.legal_days import civil_day, parse_day
 from credit_service.server import build_house
 from credit_service.settings import Settings
 from credit_service.v1 import grades_pb2, listings_pb2, sync_pb2
 from tests.api.life import NOTICE, a_candidate, move
-from tests.api.street import NOW, SOURCE, Clock, Street, a_code, a_record, ref, registered, serving
-from tests.api.test_overrides import a_firm, in_force, under_review
+from tests.api.street import NOW, SOURCE, Clock, Street, a_code, a_record, ref, registered, serving, stop_work
+from tests.api.test_overrides import a_firm, ask, in_force, under_review
 from tests.grades.conftest import champion
 
 SAMPLE = re.compile(r"(safety_credit_[a-z_]+)(?:\{([a-z]+=\"[^\"]*\"(?:,[a-z]+=\"[^\"]*\")*)\})? (-?[0-9.e+]+)")
@@ -36,6 +39,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
     """A server that writes its metrics all the time."""
     monkeypatch.setattr(metrics, "WRITE_SECONDS", 0.02)
     monkeypatch.setattr(metrics, "GRADES_SECONDS", 0.0)
+    monkeypatch.setattr(metrics, "RESTS", 0.0)
     url, file = f"sqlite:///{tmp_path / 'credit.db'}", str(tmp_path / "credit.prom")
     with serving(tmp_path, Clock(), database_url=url, metrics_file=file) as street:
         yield street
@@ -170,6 +174,45 @@ def test_reviews_overrides_and_drift_of_scores_are_told(house: Street, read: Rea
     house.clock.now = NOW + timedelta(days=600)
     found = read()
     assert (found["safety_credit_overrides_in_force"], f"safety_credit_score_drift{model}" in found) == (0, False)
+
+
+def test_moves_since_a_quarter_and_what_became_of_overrides_are_told(house: Street, read: Read) -> None:
+    fell, still = a_firm(house), a_firm(house)
+    assert not any("grade_moves{" in name or "stay_ratio{" in name for name in read()), "nobody stood a quarter ago"
+    house.clock.now = NOW + timedelta(days=100)
+    in_force(house, still, grade=grades_pb2.GRADE_B, until_date="2027-06-30", last_date="2027-06-30")
+    declined = ask(house, "OverrideGrade", subject=ref(still), until_date="2027-06-30", last_date="2027-06-30")
+    ask(house, "DecideOverride", "regulator-2", override_id=declined.override.override_id)
+    house.must_collect(stop_work(fell))
+    found = read()
+    assert found['safety_credit_grade_moves{window="quarter",from="B",to="B"}'] == 1
+    assert found['safety_credit_grade_moves{window="quarter",from="B",to="C"}'] == 1
+    assert found['safety_credit_grade_stay_ratio{window="quarter",grade="B"}'] == 0.5
+    assert not any('window="year"' in name for name in found)
+    assert found['safety_credit_overrides{state="in_force",reason="EVIDENCE"}'] == 1
+    assert found['safety_credit_overrides{state="declined",reason="EVIDENCE"}'] == 1
+    house.clock.now = NOW + timedelta(days=400)
+    found = read()
+    assert found['safety_credit_overrides{state="expired",reason="EVIDENCE"}'] == 1
+    assert found['safety_credit_grade_moves{window="year",from="B",to="C"}'] == 1
+
+
+def test_what_takes_long_to_count_is_counted_less_often(house: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "RESTS", 100.0)
+    times = [0.0]
+
+    def slowly(_: object) -> list[str]:
+        times.append(time.monotonic())
+        time.sleep(0.05)
+        return [str(len(times))]
+
+    async def twice() -> list[list[str]]:
+        slow = metrics.Slow(slowly)
+        with ThreadPoolExecutor(1) as aside:
+            return [await slow.counted(aside, house.running.house) for _ in range(20)]
+
+    # Without the rest it would be counted every time: the fixture counts at every turn.
+    assert asyncio.run(twice()) == [["2"]] * 20
 
 
 def test_events_that_are_not_judged_yet_are_the_lag(house: Street, read: Read) -> None:

@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from credit_service.settings import PREFIX, Settings
 from tests.house.tree import ROOT, pyproject, text
+from training.gauges import TEXTS
 
 TARGETS = re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE)
 GLOSSARY = [
@@ -71,3 +72,15 @@ def test_glossary_names_every_room() -> None:
 
 def test_changelog_names_the_version_or_what_is_unreleased() -> None:
     assert re.search(r"^## \[?(Unreleased|\d+\.\d+\.\d+)", text("CHANGELOG.md"), re.MULTILINE)
+
+
+def test_readme_lists_exactly_the_metrics_and_alarms_ask_for_no_other() -> None:
+    told = section("README.md", "Operating").split("### Metrics")[1].split("### ")[0]
+    tables = re.findall(r"^\| (`.*?) \|", told, re.M)
+    listed = re.findall(r"`([a-z_]+)`", " ".join(tables))
+    sources = text("credit_service/api/metrics.py") + text("credit_service/api/meter.py")
+    served = re.findall(r"family\(\s*\"([a-z_]+)\"", sources)
+    assert len(served) > 10
+    assert sorted(listed) == sorted([*served, *TEXTS])
+    asked = set(re.findall(r"safety_credit_([a-z_]+)", told.split("```yaml")[1]))
+    assert asked - set(served) - {f"evaluation_{name}" for name in TEXTS} == set()

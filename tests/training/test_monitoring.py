@@ -97,6 +97,14 @@ def test_group_is_judged_only_when_it_is_large() -> None:
     assert (found["small"]["observed_to_expected"], found["small"]["is_alarm"]) == (pytest.approx(4.0), False)
 
 
+def test_gap_of_a_group_is_sure_only_with_enough_harm() -> None:
+    few, many = ["few"] * 600, ["many"] * 60_000
+    labels = np.concatenate([np.arange(600) < 9, np.arange(60_000) < 900])
+    found = by_group(few + many, np.full(60_600, "B"), labels, np.full(60_600, 0.01))
+    assert all(one["is_alarm"] and one["observed_to_expected"] == pytest.approx(1.5) for one in found.values())
+    assert 0.5 < found["few"]["sureness"] < 0.95 < 0.9999 < found["many"]["sureness"]
+
+
 def test_reliability_holds_every_row_once_and_its_interval_the_rate() -> None:
     random = np.random.default_rng(5)
     chance = random.random(1_000) * 0.3

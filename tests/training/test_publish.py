@@ -167,29 +167,58 @@ def test_dataset_command_writes_one_row_a_subject(tmp_path: Path, snapshot: Path
     assert rows[0].startswith("TW-OSH:tw")
 
 
-def test_commands_evaluate_key_and_publish(tmp_path: Path, snapshot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def small_file(tmp_path: Path) -> Path:
+    """Writes a recipe of seconds."""
     text = (RECIPES / "tw_osh_pd.toml").read_text("utf-8")
     text = text.replace("bootstrap = 1000", "bootstrap = 5").replace("rounds = 300", "rounds = 20")
     recipe = tmp_path / "small.toml"
     recipe.write_text(text, "utf-8")
-    report, key, models, page = (tmp_path / name for name in ("report.json", "key.pem", "models", "page.html"))
-    given = ["--recipe", str(recipe), "--input", str(snapshot), "--out", str(report), "--page", str(page)]
+    return recipe
+
+
+def test_evaluate_command_tells_of_a_ledger_and_of_earlier_reports(
+    tmp_path: Path, snapshot: Path, small_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, page, lines, past = (tmp_path / name for name in ("report.json", "page.html", "evaluation.prom", "past"))
     ledger = tmp_path / "events.jsonl"
     events = list(tw_osh.events(tw_osh.read(snapshot)))
     ledger.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events), "utf-8")
-    assert main(["evaluate", *given, "--extract", str(ledger)]) == 0
-    told = json.loads(report.read_text("utf-8"))
-    assert set(told["tasks"]) == {"tw-b", "tw-c"}
-    assert set(told["ledger"]["sources"]) == {event["source"] for event in events}
-    assert "overrides" not in told["ledger"]
-    kinds = told["tasks"]["tw-b"]["monitoring"]["with_exposure"]["kind"]
+    past.mkdir()
+    wild, model = {"psi": 9.0, "floor": 0.1}, f"tw_osh_pd/{load_recipe(small_file).version}"
+    for day in ("2014-12-31", "2015-02-28"):
+        told = {"as_of": day, "drift": {"score": wild, "features": {}}}
+        (past / f"{day}.json").write_text(json.dumps({"model": model, "tasks": {}, "ledger": told}), "utf-8")
+    given = ["--recipe", str(small_file), "--input", str(snapshot), "--out", str(report), "--page", str(page)]
+    given += ["--extract", str(ledger), "--history", str(past), "--metrics", str(lines)]
+    assert main(["evaluate", *given]) == 0
+    found = json.loads(report.read_text("utf-8"))
+    assert set(found["tasks"]) == {"tw-b", "tw-c"}
+    assert set(found["ledger"]["sources"]) == {event["source"] for event in events}
+    assert "overrides" not in found["ledger"]
+    kinds = found["tasks"]["tw-b"]["monitoring"]["with_exposure"]["kind"]
     assert {kind: one["n"] for kind, one in kinds.items()} == {
-        kind: one["n"] for kind, one in told["tasks"]["tw-b"]["monitoring"]["by_group"]["kind"].items()
+        kind: one["n"] for kind, one in found["tasks"]["tw-b"]["monitoring"]["by_group"]["kind"].items()
     }
     assert "with size and visits" in page.read_text("utf-8")
+    drift = found["ledger"]["drift"]
+    assert [one["psi"] for one in drift["periods"]] == [9.0, 9.0, drift["score"]["psi"]]
+    labels = f'{{model="{model}",of="ledger",value="score"}}'
+    assert f"safety_credit_evaluation_drift{labels} {drift['score']['psi']:.15g}" in lines.read_text("utf-8")
+    (past / "broken.json").write_text("{", "utf-8")
+    lines.unlink()
+    assert main(["evaluate", *given]) == 2
+    assert "broken.json" in capsys.readouterr().err
+    assert not lines.exists()
+
+
+def test_commands_key_and_publish(
+    tmp_path: Path, snapshot: Path, small_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, models = tmp_path / "key.pem", tmp_path / "models"
     assert main(["key", str(key), "--keys", str(models / "keys")]) == 0
     where = ["--input", str(snapshot), "--key", str(key), "--models", str(models)]
-    assert main(["publish", "--recipe", str(recipe), *where]) == 0
+    assert main(["publish", "--recipe", str(small_file), *where]) == 0
     assert list(load_champions(models, load_keys(models / "keys"))) == ["tw_osh_pd"]
     assert '"task": "tw-b"' in capsys.readouterr().out
 

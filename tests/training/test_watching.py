@@ -6,6 +6,7 @@ from credit_service.ledger.sources import load_sources
 from credit_service.legal_days import add_months, day_text
 from training.evaluate import Report, rounded
 from training.extract import Extract, Overridden
+from training.lasting import Earlier
 from training.making import Held
 from training.pages import page
 from training.publish import json_text
@@ -57,3 +58,37 @@ def test_ledger_adds_sources_reporting_and_overrides(
     assert f"Ledger on {told['as_of']}" in text
     assert "by_reason EVIDENCE" in text
     assert json_text(rounded(found))
+
+
+def test_ledger_tells_how_its_model_does(recipe: Recipe, held: Held, report: Report, extract: Extract) -> None:
+    found = watched(recipe, report, held, extract)
+    told, m = found["ledger"], found["tasks"]["cn-main"]["monitoring"]
+    # The test city once more: two days later than its cut-off, by the service's own judgement.
+    assert set(told["drift"]["features"]) == set(m["drift"]["features"]) == set(recipe.features)
+    assert told["drift"]["score"]["psi"] > 0
+    assert told["drift"]["periods"][-1]["day"] == told["as_of"]
+    moves = told["migration"]
+    assert (moves["from"], moves["to"]) == (day_text(add_months(extract.last_known_day, -12)), told["as_of"])
+    stayed = sum(row[letter] for letter, row in moves["matrix"].items())
+    everybody = sum(sum(row.values()) for row in moves["matrix"].values())
+    assert moves["changed"] == pytest.approx(1 - stayed / everybody)
+    outcomes = told["outcomes"]
+    assert outcomes["day"] == day_text(add_months(extract.last_known_day, -21))
+    assert not outcomes["is_out_of_time"]
+    for way in ("size", "district", "industry"):
+        assert sum(one["n"] for one in outcomes["by_group"][way].values()) == outcomes["n"]
+        assert sum(one["positives"] for one in outcomes["by_group"][way].values()) == outcomes["positives"] > 0
+    assert sum(one["n"] for one in outcomes["by_grade"]["grades"].values()) == outcomes["n"]
+    text = page(rounded(found))
+    assert f"What came true in the year after {outcomes['day']}" in text
+    assert "The model was fitted on this time" in text
+
+
+def test_reports_of_other_versions_say_nothing_of_drift(recipe: Recipe, held: Held, report: Report) -> None:
+    drift = {"score": {"psi": 9.0, "floor": 0.1}, "features": {n: {"psi": 9.0, "floor": 0.1} for n in recipe.features}}
+    before = (recipe.test_cutoff - 40, drift)
+    reports = [Earlier(name, before, None) for name in (report.document["model"], "cn_sim_pd/0")]
+    found = watched(recipe, report, held, None, reports)
+    assert found["history"] == {"reports": 2, "of_this_version": 1}
+    periods = found["tasks"]["cn-main"]["monitoring"]["drift"]["periods"]
+    assert [one["psi"] for one in periods][:-1] == [9.0]
