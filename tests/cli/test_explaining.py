@@ -18,14 +18,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from credit_service.api import grades
+from credit_service.api.explanations import explanation_message
 from credit_service.cli import bundle_verifier
 from credit_service.cli.bundles import make_sheet
 from credit_service.grades.artefact import key_id, load_champions, load_keys
 from credit_service.grades.grading import Case, Override, explain
 from credit_service.grades.stability import settle
 from credit_service.legal_days import parse_day
-from credit_service.rulebook.edition import SHIPPED, load_edition
+from credit_service.rulebook.edition import POINTS_BASES, SHIPPED, load_edition
 from credit_service.v1 import grades_pb2, remedies_pb2, rulebook_pb2
 from tests.bench.lives import lives
 from tests.cli.conftest import Command
@@ -355,13 +355,14 @@ def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, l
     model = {name[:-5]: json.loads(text) for name, text in artefact.replayed.items() if name.endswith(".json")}
     model["manifest"]["expires_on"] = last_day
     files = {f"edition/{path.stem}.toml": path.read_bytes() for path in SHIPPED.glob("*.toml")}
+    files |= {f"articles/{path.stem}.toml": path.read_bytes() for path in POINTS_BASES.glob("*.toml")}
     law, told_law = load_edition(SHIPPED / f"{edition_id}.toml"), bundle_verifier.edition_of(files, edition_id)
     law, told_law["grading"]["mode"] = replace(law, grading=replace(law.grading, mode=mode)), mode
     seen = set()
     for number, facts in enumerate(lives(60)):
         override = Override("OVR-1", "C", "EVIDENCE", parse_day(day)) if number % 10 == 0 else None
         one = Case(f"USCC:{number}", "ENTERPRISE", [f for f in facts if f.day <= parse_day(day)], override=override)
-        answer = grades._explanation(law, explain(law, card, one, parse_day(day)), [], (datetime.now(UTC),) * 2)
+        answer = explanation_message(law, explain(law, card, one, parse_day(day)), [], (datetime.now(UTC),) * 2)
         told = bundle_verifier.read(bytes(answer.document))
         parts = [*told["features"], *told.get("exposure", []), *told["vetoes"]]
         named = {str(event_id) for part in parts for event_id in part["event_ids"]}
