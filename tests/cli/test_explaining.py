@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from credit_service.api.explanations import explanation_message
 from credit_service.cli import bundle_verifier
+from credit_service.cli.asking import article_text
 from credit_service.cli.bundles import make_sheet
 from credit_service.grades.artefact import key_id, load_champions, load_keys
 from credit_service.grades.grading import Case, Override, explain
@@ -113,7 +114,15 @@ def _feature(**changes: object) -> Callable[[dict[str, bytes]], None]:
 def _rules(files: dict[str, bytes]) -> None:
     """Lets rules speak that never did, with whatever points are liked."""
     told = json.loads(files["explanation.json"])
-    told |= {"mode": "rules", "base_points": 850, "features": [], "reasons": [], "score": 850, "vetoes": []}
+    told |= {
+        "mode": "rules",
+        "base_points": 850,
+        "features": [],
+        "reasons": [],
+        "score": 850,
+        "vetoes": [],
+        "cited": {},
+    }
     del told["exposure"]
     files |= {"explanation.json": json.dumps(told).encode(), "records.json": b"[]"}
 
@@ -145,6 +154,20 @@ def _record_of_tomorrow(files: dict[str, bytes]) -> None:
     records = json.loads(files["records.json"])
     records[0]["draft"]["occur_time"] = "2031-01-01T00:00:00Z"
     files["records.json"] = json.dumps(records).encode()
+
+
+def _cites(told: Told, articles: list[str]) -> None:
+    told["cited"][next(iter(told["cited"]))] = articles
+
+
+def _everywhere(told: Told, basis: dict[str, str]) -> None:
+    """Gives a feature and its reason the same article, as a forger would."""
+    name = told["reasons"][0]["feature"]
+    for part in (told["reasons"][0], *(f for f in told["features"] if f["feature"] == name)):
+        part["bases"] = [basis]
+
+
+OTHER_ARTICLE = {"instrument": "安全生产法", "article": "999", "source": "law", "role": "duty"}
 
 
 FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
@@ -193,6 +216,22 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "exposure left out": (telling(lambda t: t.pop("exposure")), "records behind the grade"),
     "another exposure": (telling(lambda t: t["exposure"][0].__setitem__("feature", "visits_36m")),
                          "features of the exposure"),
+    "article of a feature": (_feature(bases=[OTHER_ARTICLE]), "articles of "),
+    "article of a reason alone": (telling(lambda t: t["reasons"][0].__setitem__("bases", [OTHER_ARTICLE])), "reasons"),
+    "article of reason and feature": (telling(lambda t: _everywhere(t, OTHER_ARTICLE)), "articles of "),
+    "article left out": (telling(lambda t: t["features"][0]["bases"].pop()), "articles of "),
+    "articles left out": (telling(lambda t: [f.pop("bases") for f in t["features"]]), "articles of "),
+    "article that is surer than it is": (telling(lambda t: [
+        b.__setitem__("source", "law") for f in t["features"] for b in f["bases"]]), "articles of "),
+    "article of exposure": (telling(lambda t: t["exposure"][0].__setitem__("bases", [OTHER_ARTICLE])), "of headcount"),
+    "articles of the edition left out": (lambda files: files.pop("articles/cn-2026-04.toml"), "articles of "),
+    "articles of the edition alone": (
+        lambda files: files.update({"articles/cn-2026-04.toml": files["articles/cn-2026-04.toml"].replace(
+            b'article = "52"', b'article = "53"')}), "articles of "),
+    "article that a record cites": (telling(lambda t: _cites(t, ["安全生产法/999"])), "articles that record "),
+    "article that a record cites left out": (telling(lambda t: t["cited"].clear()), "articles that record "),
+    "record that cites and is not there": (
+        telling(lambda t: t["cited"].__setitem__("999999", ["安全生产法/1"])), "records that cite articles"),
     "shape of exposure": (written("model/exposure.json", b'"missing": ', b'"missing": 1'), "digest of exposure.json"),
 }  # fmt: skip
 
@@ -294,8 +333,15 @@ def test_sheet_tells_the_enterprise_every_point_in_its_language(sheet: str, comm
     assert told["grade"]["score"] in cells
     points = [int(f.get("points", 0)) for f in told["features"]]
     assert int(told["base_points"]) + sum(points) == int(told["grade"]["score"])
-    for part in ("得分构成", "您的权利", "异议", code):
+    for part in ("得分构成", "您的权利", "异议", code, "计分依据"):
         assert part in text
+    bases = [basis for feature in told["features"] for basis in feature["bases"]]
+    assert all(f"{basis['instrument']} {basis['article']}".removesuffix(" -") in text for basis in bases)
+    assert "无专门法律条文：本系统默认规则" in text
+    assert "未来十二个月内发生负有责任的事故，或者受到并非因事故作出的严重行政处罚的可能性" in text
+    cited = [article_text(article) for one in told["cited"] for article in one["articles"]]
+    assert cited
+    assert all(article in text for article in cited)
 
 
 def test_sheet_escapes_what_came_from_outside() -> None:
@@ -383,3 +429,28 @@ def test_verifier_says_what_it_cannot_open(tmp_path: Path) -> None:
     ):
         done = subprocess.run([sys.executable, "-I", script, *given], capture_output=True, text=True, check=False)
         assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_sheet_says_how_sure_an_article_is_and_where_none_stands() -> None:
+    answer = grades_pb2.ExplainGradeResponse(document=json.dumps({"as_of": "2026-11-01", "edition_id": "e"}).encode())
+    law, verify, own = (
+        rulebook_pb2.LegalBasis(instrument=name, article=article, source=source, role=role)
+        for name, article, source, role in (
+            ("安全生产法", "41", "law", "duty"),
+            ("应急管理部令第11号", "7(3)", "verify", "authority"),
+            ("本系统默认规则", "-", "default", ""),
+        )
+    )
+    answer.features.add(
+        text_zh="检查发现违法的比例：0.43",
+        note_zh="检查3次，其中2次发现违法",
+        event_ids=["7", "8"],
+        bases=[law, verify],
+    )
+    answer.features.add(text_zh="荣誉：0", bases=[own])
+    answer.cited.add(event_id="8", articles=["安全生产法/99/2", "安全生产法/102"])
+    page = make_sheet(answer, "公司", None)
+    assert "<td>检查发现违法的比例：0.43。检查3次，其中2次发现违法</td>" in page
+    assert "<td>安全生产法 41（企业义务）；应急管理部令第11号 7(3)（监管权限，待核）</td>" in page
+    assert "<td>7、8（安全生产法 99(2)、安全生产法 102）</td>" in page
+    assert "<td>无专门法律条文：本系统默认规则</td>" in page
