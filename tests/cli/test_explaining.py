@@ -1,4 +1,4 @@
-"""What is taken away of a grade: a bundle that computes it again alone, and a sheet for its enterprise."""
+"""What is taken away of a grade: a bundle that computes it again alone, and whatever is forged in it is found."""
 
 import base64
 import hashlib
@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from credit_service.api.bases import basis_document
 from credit_service.api.explanations import explanation_message
 from credit_service.cli import bundle_verifier
-from credit_service.cli.asking import article_text
-from credit_service.cli.bundles import make_sheet
 from credit_service.grades.artefact import key_id, load_champions, load_keys
+from credit_service.grades.features import BY_NAME
 from credit_service.grades.grading import Case, Override, explain
 from credit_service.grades.stability import settle
 from credit_service.legal_days import parse_day
-from credit_service.rulebook.edition import POINTS_BASES, SHIPPED, load_edition
-from credit_service.v1 import grades_pb2, remedies_pb2, rulebook_pb2
+from credit_service.rulebook.articles import articles_behind
+from credit_service.rulebook.edition import POINTS_BASES, SHIPPED, load_edition, load_editions
 from tests.bench.lives import lives
 from tests.cli.conftest import Command
 from tests.grades.conftest import MODELS
@@ -167,6 +166,10 @@ def _everywhere(told: Told, basis: dict[str, str]) -> None:
         part["bases"] = [basis]
 
 
+def _without_articles(files: dict[str, bytes]) -> None:
+    del files["articles/cn-2026-04.toml"]
+
+
 OTHER_ARTICLE = {"instrument": "安全生产法", "article": "999", "source": "law", "role": "duty"}
 
 
@@ -224,7 +227,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "article that is surer than it is": (telling(lambda t: [
         b.__setitem__("source", "law") for f in t["features"] for b in f["bases"]]), "articles of "),
     "article of exposure": (telling(lambda t: t["exposure"][0].__setitem__("bases", [OTHER_ARTICLE])), "of headcount"),
-    "articles of the edition left out": (lambda files: files.pop("articles/cn-2026-04.toml"), "articles of "),
+    "articles of the edition left out": (_without_articles, "articles of "),
     "articles of the edition alone": (
         lambda files: files.update({"articles/cn-2026-04.toml": files["articles/cn-2026-04.toml"].replace(
             b'article = "52"', b'article = "53"')}), "articles of "),
@@ -300,77 +303,6 @@ def test_bundle_holds_the_records_and_the_edition(bundle: Path, command: Command
     assert verify(again).returncode == 0
 
 
-class _Texts(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        assert not {name for name, _ in attrs} & {"src", "href", "onload"}
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
-@pytest.fixture
-def sheet(command: Command, as_regulator: ServerProcess, code: str, kept: Path) -> str:
-    assert as_regulator
-    path = kept / "sheet.html"
-    assert command("explain", code, "--sheet", str(path)).code == 0
-    return path.read_text("utf-8")
-
-
-def test_sheet_tells_the_enterprise_every_point_in_its_language(sheet: str, command: Command, code: str) -> None:
-    told = command("explain", code, "--json").json()
-    read = _Texts()
-    read.feed(sheet)
-    text = "\n".join(read.texts)
-    assert "script" not in read.tags
-    assert all(feature["text_zh"] in text for feature in told["features"])
-    cells = [part for part in read.texts if part.lstrip("-").isdigit()]
-    assert told["grade"]["score"] in cells
-    points = [int(f.get("points", 0)) for f in told["features"]]
-    assert int(told["base_points"]) + sum(points) == int(told["grade"]["score"])
-    for part in ("得分构成", "您的权利", "异议", code, "计分依据"):
-        assert part in text
-    bases = [basis for feature in told["features"] for basis in feature["bases"]]
-    assert all(f"{basis['instrument']} {basis['article']}".removesuffix(" -") in text for basis in bases)
-    assert "无专门法律条文：本系统默认规则" in text
-    assert "未来十二个月内发生负有责任的事故，或者受到并非因事故作出的严重行政处罚的可能性" in text
-    cited = [article_text(article) for one in told["cited"] for article in one["articles"]]
-    assert cited
-    assert all(article in text for article in cited)
-
-
-def test_sheet_escapes_what_came_from_outside() -> None:
-    answer = grades_pb2.ExplainGradeResponse(document=json.dumps({"as_of": "2026-11-01", "edition_id": "e"}).encode())
-    answer.grade.pending_zh = "<script>alert(1)</script>"
-    page = make_sheet(answer, "<img src=x>&公司", None)
-    assert "<script" not in page
-    assert "<img" not in page
-    assert "&lt;img src=x&gt;&amp;公司" in page
-
-
-def test_sheet_tells_basis_lifting_day_and_records_as_readers_know_them() -> None:
-    answer = grades_pb2.ExplainGradeResponse(document=json.dumps({"as_of": "2026-11-01", "edition_id": "e"}).encode())
-    basis = rulebook_pb2.LegalBasis(instrument="本系统默认规则", article="-", source="default")
-    answer.grade.vetoes.add(
-        veto_id="V-04", cap=grades_pb2.GRADE_C, until_date="2028-01-31", text_zh="较大", basis=basis
-    )
-    answer.grade.vetoes.add(
-        veto_id="V-01", cap=grades_pb2.GRADE_D, basis=rulebook_pb2.LegalBasis(instrument="安全生产法", article="113(1)")
-    )
-    step = remedies_pb2.PlanStep(target="event/31", from_date="2027-06-01", text_zh="申请信用修复")
-    path = remedies_pb2.RepairPath(reach_date="2027-06-01", grade=grades_pb2.GRADE_B, steps=[step])
-    page = make_sheet(answer, "公司", remedies_pb2.PlanRepairResponse(paths=[path]))
-    assert "<td>较大</td><td>本系统默认规则</td><td>C</td><td>2028-01-31</td>" in page
-    assert "<td>安全生产法 113(1)</td><td>D</td><td>解除前</td>" in page
-    assert "解除日" in page
-    assert "2027-06-01 起：申请信用修复（记录31）" in page
-
-
 def test_letters_are_those_of_the_service_over_every_walk_of_cycles() -> None:
     grading = load_edition(SHIPPED / "cn-2026-04.toml").grading
     assert grading.stability is not None
@@ -419,6 +351,21 @@ def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, l
     assert {told for told, _ in seen} - {None} == {mode if day <= last_day else "rules"}
 
 
+@pytest.mark.parametrize("day", ["2018-01-01", "2021-08-31", "2021-09-01", "2022-08-01", "2023-10-01", "2026-11-28"])
+def test_articles_are_those_of_the_service_on_every_day(day: str) -> None:
+    files = {f"edition/{path.stem}.toml": path.read_bytes() for path in SHIPPED.glob("*.toml")}
+    files |= {f"articles/{path.stem}.toml": path.read_bytes() for path in POINTS_BASES.glob("*.toml")}
+    seen = set()
+    for edition in load_editions():
+        told = bundle_verifier.edition_of(files, edition.id)
+        lines = edition.grading.points.lines if edition.grading.points else ()
+        for name in (*BY_NAME, *(line.id for line in lines), "LIMIT", "MODEL", "of nobody"):
+            bases = [basis_document(basis) for basis in articles_behind(edition, name, parse_day(day))]
+            assert bundle_verifier.articles_of(told, name, day) == bases
+            seen.add(len(bases))
+    assert (max(seen) > 1) == (day >= "2021-09-01")
+
+
 def test_verifier_says_what_it_cannot_open(tmp_path: Path) -> None:
     script, nothing = Path(bundle_verifier.__file__), tmp_path / "none.zip"
     (tmp_path / "text.zip").write_text("no zip", "utf-8")
@@ -429,28 +376,3 @@ def test_verifier_says_what_it_cannot_open(tmp_path: Path) -> None:
     ):
         done = subprocess.run([sys.executable, "-I", script, *given], capture_output=True, text=True, check=False)
         assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (1, True, False)
-
-
-def test_sheet_says_how_sure_an_article_is_and_where_none_stands() -> None:
-    answer = grades_pb2.ExplainGradeResponse(document=json.dumps({"as_of": "2026-11-01", "edition_id": "e"}).encode())
-    law, verify, own = (
-        rulebook_pb2.LegalBasis(instrument=name, article=article, source=source, role=role)
-        for name, article, source, role in (
-            ("安全生产法", "41", "law", "duty"),
-            ("应急管理部令第11号", "7(3)", "verify", "authority"),
-            ("本系统默认规则", "-", "default", ""),
-        )
-    )
-    answer.features.add(
-        text_zh="检查发现违法的比例：0.43",
-        note_zh="检查3次，其中2次发现违法",
-        event_ids=["7", "8"],
-        bases=[law, verify],
-    )
-    answer.features.add(text_zh="荣誉：0", bases=[own])
-    answer.cited.add(event_id="8", articles=["安全生产法/99/2", "安全生产法/102"])
-    page = make_sheet(answer, "公司", None)
-    assert "<td>检查发现违法的比例：0.43。检查3次，其中2次发现违法</td>" in page
-    assert "<td>安全生产法 41（企业义务）；应急管理部令第11号 7(3)（监管权限，待核）</td>" in page
-    assert "<td>7、8（安全生产法 99(2)、安全生产法 102）</td>" in page
-    assert "<td>无专门法律条文：本系统默认规则</td>" in page

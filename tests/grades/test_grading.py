@@ -305,6 +305,8 @@ def test_grade_stays_until_its_next_review(card: Scorecard, life: list[Fact], da
 @pytest.mark.parametrize("name", ["model", "bounded", "rules"])
 def test_explained_points_name_their_articles_and_records_what_they_cite(card: Scorecard, name: str) -> None:
     life = [founded(), *penalties("2026-05-01", 2), a_fact("STD", "2026-01-05", 50, level=2, from_date="2026-01-05")]
+    # Behind nothing any more.
+    life += penalties("2016-05-01", 1, 70)
     told = explain(mode(name), card, case(life), AS_OF)
     for part in (*told.contributions, *told.exposure):
         assert part.bases == articles_behind(mode(name), part.feature, AS_OF), part.feature

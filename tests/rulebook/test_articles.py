@@ -98,6 +98,12 @@ def test_city_states_its_own_and_keeps_the_others() -> None:
     assert own.points_bases_document == ""
 
 
+def test_edition_that_states_its_own_is_laid_over_what_comes_with_the_program(cn: Edition) -> None:
+    own = read_draft(f"{cn.document}\n{ADDED}", load_editions())
+    assert (own.id, cited(own, "honours_24m", "2026-11-28")) == ("cn-2026-04", [("安全生产法", "41")])
+    assert cited(own, "is_insured", "2026-11-28") == cited(cn, "is_insured", "2026-11-28")
+
+
 def test_bases_of_points_are_no_part_of_what_officers_adopted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A digest names what grades were judged by: it is of the edition files alone, whatever lies beneath them."""
     before = {edition.id: edition for edition in load_editions()}
