@@ -265,7 +265,9 @@ class GradeDoor(OverrideDoor):
                 check_subject(call.caller, one, row.kind if row else None)
                 document = documents.get(one) or _document(graded[one])
                 region = row.supervising_region if row else None
-                result.grade.CopyFrom(redact(grade_message(document, frame), call.caller, region))
+                record = grade_message(document, frame)
+                state_target(record, self.house.models)
+                result.grade.CopyFrom(redact(record, call.caller, region))
             except CreditError as error:
                 result.problem.CopyFrom(wire.problem_message(Problem("subject", "", error.message, error.reason)))
             results.append(result)

@@ -241,8 +241,8 @@ class GradeRecord(_message.Message):
     held_en: _builtins.str
     """Why the grade is not that of the score, in English."""
     target_zh: _builtins.str
-    """What `probability` is of, in Chinese, as the task of the model defines it. In GetGrade, ExplainGrade and TryGrade
-    alone; empty without a probability.
+    """What `probability` is of, in Chinese, as the task of the model defines it. In answers of GetGrade, BatchGetGrades,
+    ExplainGrade and TryGrade alone; empty without a probability.
     """
     target_en: _builtins.str
     """What `probability` is of, in English. Empty like `target_zh`."""
