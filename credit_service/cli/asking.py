@@ -193,8 +193,11 @@ def basis_text(basis: rulebook_pb2.LegalBasis) -> str:
 
 def bases_text(bases: Iterable[rulebook_pb2.LegalBasis]) -> str:
     """Says by which articles points count, and how sure each text is; where no article of law says so, that."""
+    # Beside articles of law, a default is what counts where they do not reach.
+    bases = list(bases)
+    ours = "no article of law" if len(bases) == 1 else "beyond them"
     return "; ".join(
-        f"no article of law: {basis_text(basis)}"
+        f"{ours}: {basis_text(basis)}"
         if basis.source == "default"
         else f"{basis_text(basis)} ({', '.join(filter(None, (basis.role, basis.source)))})"
         for basis in bases

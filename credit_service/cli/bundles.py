@@ -172,7 +172,8 @@ def _bases(bases: Sequence[rulebook_pb2.LegalBasis]) -> str:
     told = []
     for basis in bases:
         if basis.source == "default":
-            told.append(f"无专门法律条文：{basis_text(basis)}")
+            # Beside articles of law, a default is what counts where they do not reach.
+            told.append(f"{'无专门法律条文' if len(bases) == 1 else '其余'}：{basis_text(basis)}")
             continue
         about = "，".join(filter(None, (ROLES.get(basis.role, ""), "待核" if basis.source == "verify" else "")))
         told.append(f"{basis_text(basis)}（{about}）" if about else basis_text(basis))

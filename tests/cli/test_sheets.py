@@ -109,9 +109,11 @@ def test_sheet_says_how_sure_an_article_is_and_where_none_stands() -> None:
         bases=[law, verify],
     )
     answer.features.add(text_zh="荣誉：0", bases=[own])
+    answer.features.add(text_zh="保险：1", bases=[law, own])
     answer.cited.add(event_id="8", articles=["安全生产法/99/2", "安全生产法/102"])
     page = make_sheet(answer, "公司", None)
     assert "<td>检查发现违法的比例：0.43。检查3次，其中2次发现违法</td>" in page
     assert "<td>安全生产法 41（企业义务）；应急管理部令第11号 7(3)（监管权限，待核）</td>" in page
     assert "<td>7、8（安全生产法 99(2)、安全生产法 102）</td>" in page
     assert "<td>无专门法律条文：本系统默认规则</td>" in page
+    assert "<td>安全生产法 41（企业义务）；其余：本系统默认规则</td>" in page
