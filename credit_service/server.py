@@ -109,13 +109,18 @@ def build_house(settings: Settings, clock: Callable[[], datetime]) -> House:
     return house
 
 
-def open_judgement(settings: Settings) -> tuple[Database, Assessor]:
-    """Opens the database with the editions and models that judge; for work beside the server."""
+def open_judgement(settings: Settings, *, is_quiet: bool = False) -> tuple[Database, Assessor]:
+    """Opens the database with the editions and models that judge; for work beside the server.
+
+    `is_quiet` leaves unsaid what a process that opened the same before has said.
+    """
     database = Database(settings.database_url)
-    return database, _assessor(settings, database)[0]
+    return database, _assessor(settings, database, is_quiet=is_quiet)[0]
 
 
-def _assessor(settings: Settings, database: Database) -> tuple[Assessor, Sequence[Edition], tuple[Artefact, ...]]:
+def _assessor(
+    settings: Settings, database: Database, *, is_quiet: bool = False
+) -> tuple[Assessor, Sequence[Edition], tuple[Artefact, ...]]:
     """Returns what judges, every edition that is installed, and the models."""
     shipped = load_editions(SHIPPED)
     overlays = load_editions(Path(settings.editions_dir)) if settings.editions_dir else ()
@@ -126,9 +131,10 @@ def _assessor(settings: Settings, database: Database) -> tuple[Assessor, Sequenc
             adopted = [e for e in overlays if is_approved(session, ADOPT, e.digest)]
         return (*adopted, *shipped) if adopted else shipped
 
-    models = load_models(settings)
+    models = load_models(settings, is_quiet=is_quiet)
     scorecards = {name: artefact.scorecard for name, artefact in models.items()}
-    _check_models(shipped, scorecards)
+    if not is_quiet:
+        _check_models(shipped, scorecards)
     assessor = Assessor(in_force if overlays else lambda: shipped, scorecards)
     return assessor, (*overlays, *shipped), tuple(models.values())
 
@@ -217,7 +223,7 @@ def load_scorecards(settings: Settings) -> dict[str, Scorecard]:
     return {name: artefact.scorecard for name, artefact in load_models(settings).items()}
 
 
-def load_models(settings: Settings) -> dict[str, Artefact]:
+def load_models(settings: Settings, *, is_quiet: bool = False) -> dict[str, Artefact]:
     """Loads every champion whose signature a trusted key made; one that does not hold is left out, and said so.
 
     Its subjects stay ungraded, and keep the grades that were recorded. A damaged file stops no server; settings under
@@ -230,7 +236,8 @@ def load_models(settings: Settings) -> dict[str, Artefact]:
     for name, fault in (broken | faults).items():
         if not champions and not broken and fault.reason in {Reason.MODEL_NOT_FOUND, Reason.MODEL_UNTRUSTED}:
             raise fault
-        logs.get().error("model refused", model=name, reason=fault.reason.name, message=fault.message)
+        if not is_quiet:
+            logs.get().error("model refused", model=name, reason=fault.reason.name, message=fault.message)
     return champions
 
 

@@ -26,7 +26,7 @@ from credit_service.errors import CreditError, Reason
 from credit_service.rulebook.edition import SHIPPED
 from credit_service.settings import Settings
 from credit_service.subjects.vault import Vault, read_master_key
-from credit_service.v1 import grades_pb2, ledger_pb2, listings_pb2, rulebook_pb2, sync_pb2
+from credit_service.v1 import grades_pb2, ledger_pb2, listings_pb2, rulebook_pb2, subjects_pb2, sync_pb2
 from tests.api.street import (
     NOW,
     Clock,
@@ -294,7 +294,11 @@ def test_damaged_model_takes_neither_the_server_nor_the_other_models_down(tmp_pa
         code = a_code()
         street.must_collect(registered(code), *major_accident(code))
         refused = street.refusal("regulator", "GradeService/GetGrade", grades_pb2.GetGradeRequest(subject=ref(code)))
+        screen = subjects_pb2.ScreenSubjectsRequest(subjects=[ref(code)])
+        screened = street.ask("regulator", "SubjectService/ScreenSubjects", screen).results[0]
     assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "MODEL_NOT_FOUND")
+    assert (screened.HasField("grade"), screened.grade_problem.reason) == (False, "MODEL_NOT_FOUND")
+    assert (screened.grade_problem.want, list(screened.problems)) == ("cn_sim_pd", [])
 
 
 DAMAGED: dict[str, tuple[str, ...]] = {

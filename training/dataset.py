@@ -8,6 +8,7 @@ import numpy as np
 from credit_service.arrays import Bools, Floats, Ints
 from credit_service.grades.columns import Columns, build, mark_of, visible
 from credit_service.grades.features import matrix
+from credit_service.grades.targets import TARGETS
 from credit_service.ledger.fact import Fact
 from credit_service.legal_days import add_months
 from training.data import Population
@@ -125,11 +126,11 @@ def liable_or_serious(columns: Columns) -> Bools:
 TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
-        Task("tw-b", "a major accident, or a notice that cites Art. 37-2", notices, 36, harm),
+        Task("tw-b", TARGETS["tw-b"][1], notices, 36, harm),
         Task("tw-c", "any new notice", notices, 36, notices),
         Task(
             "cn-main",
-            "a liable accident, or a serious penalty that follows none",
+            TARGETS["cn-main"][1],
             registrations,
             None,
             liable_or_serious,

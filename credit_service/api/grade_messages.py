@@ -5,7 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from credit_service.api import wire
+from credit_service.grades.artefact import Artefact
+from credit_service.grades.features import BY_NAME
 from credit_service.grades.overrides import OverrideMoveRow, state_of
+from credit_service.grades.targets import TARGETS
 from credit_service.legal_days import day_text
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import rulebook_pb2
@@ -50,6 +53,7 @@ def untimed_message(document: Mapping[str, Any]) -> pb.GradeRecord:
             feature=reason["feature"], value=reason.get("value"), unit=reason["unit"], points=reason["points"],
             is_actionable=reason["is_actionable"], text_zh=reason["text_zh"], text_en=reason["text_en"],
             event_ids=map(str, reason["event_ids"]),
+            **note_of(reason["feature"], reason.get("value"), reason["event_ids"]),
         )  # fmt: skip
     for veto in document["vetoes"]:
         record.vetoes.add(
@@ -60,6 +64,21 @@ def untimed_message(document: Mapping[str, Any]) -> pb.GradeRecord:
             ),
         )  # fmt: skip
     return record
+
+
+def note_of(feature: str, value: float | None, event_ids: Sequence[int]) -> dict[str, str]:
+    """Returns how a value comes about, by the names of the contract; empty where it needs no words."""
+    found = BY_NAME.get(feature)
+    if found is None or found.note is None or value is None:
+        return {}
+    return dict(zip(("note_zh", "note_en"), found.note(value, len(event_ids)), strict=True))
+
+
+def state_target(record: pb.GradeRecord, models: Sequence[Artefact]) -> None:
+    """States what the probability is of, as the signed task of the model defines it; nothing of a model not here."""
+    task = next((str(a.manifest["task"]) for a in models if a.scorecard.model_id == record.model_id), "")
+    if task in TARGETS and record.HasField("probability"):
+        record.target_zh, record.target_en = TARGETS[task]
 
 
 def override_message(made: Sequence[OverrideMoveRow], today: int) -> pb.Override:

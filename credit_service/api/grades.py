@@ -1,8 +1,6 @@
 """The door of GradeService: grades as of any day, every point explained."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,9 +8,11 @@ from sqlmodel import Session
 
 from credit_service.api import wire
 from credit_service.api.access import check_subject
+from credit_service.api.bases import state_bases
 from credit_service.api.calls import Call
 from credit_service.api.checking import check_all
-from credit_service.api.grade_messages import grade_message, state_frame, untimed_message
+from credit_service.api.explanations import explanation_message
+from credit_service.api.grade_messages import grade_message, state_frame, state_target, untimed_message
 from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
@@ -25,11 +25,9 @@ from credit_service.grades.grading import Explained, Graded
 from credit_service.grades.tables import grade_history
 from credit_service.ledger.drafts import CheckedDraft
 from credit_service.ledger.fact import Fact, fact_of
-from credit_service.legal_days import civil_day, day_text
+from credit_service.legal_days import civil_day
 from credit_service.remedies.moves import OBJECTION
 from credit_service.remedies.tables import open_remedies
-from credit_service.rulebook.evaluate import Finding
-from credit_service.rulebook.law import Edition
 from credit_service.subjects.schemes import split
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import subjects_pb2
@@ -142,7 +140,9 @@ class GradeDoor(OverrideDoor):
             raise document
         is_kept = document is kept.document
         since = kept.since if is_kept and kept.since is not None else frame[1]
-        shown = Shown(kept.kind, kept.supervising_region, since, untimed_message(document).SerializeToString())
+        record = untimed_message(document)
+        state_target(record, self.house.models)
+        shown = Shown(kept.kind, kept.supervising_region, since, record.SerializeToString())
         return _Answer(shown, frame, self._stale(session, identifier, call.now), is_kept)
 
     def BatchGetGrades(self, request: pb.BatchGetGradesRequest, call: Call) -> Iterator[pb.BatchGetGradesResponse]:
@@ -173,7 +173,8 @@ class GradeDoor(OverrideDoor):
             lapsed = self.house.assessor.lapsed(session, identifier, _behind(explained), call.now)
         visible = [f for f in explained.graded.findings if sees_finding(call.caller.role, f.effect)]
         edition = self.house.assessor.edition(explained.graded.edition_id)
-        response = _explanation(edition, explained, visible, frame)
+        response = explanation_message(edition, explained, visible, frame)
+        state_target(response.grade, self.house.models)
         response.stale_sources.extend(stale)
         response.disputed_targets.extend(disputed)
         response.lapsed_event_ids.extend(map(str, lapsed))
@@ -213,6 +214,9 @@ class GradeDoor(OverrideDoor):
             if graded.problem is not None:
                 raise graded.problem
         messages = [grade_message(graded.document(), frame) for graded in (after, before)]
+        for message in messages:
+            state_bases(message, self.house.assessor.edition(message.edition_id), civil_day(frame[0]))
+            state_target(message, self.house.models)
         return pb.TryGradeResponse(grade=messages[0], grade_before=messages[1])
 
     def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
@@ -261,7 +265,9 @@ class GradeDoor(OverrideDoor):
                 check_subject(call.caller, one, row.kind if row else None)
                 document = documents.get(one) or _document(graded[one])
                 region = row.supervising_region if row else None
-                result.grade.CopyFrom(redact(grade_message(document, frame), call.caller, region))
+                record = grade_message(document, frame)
+                state_target(record, self.house.models)
+                result.grade.CopyFrom(redact(record, call.caller, region))
             except CreditError as error:
                 result.problem.CopyFrom(wire.problem_message(Problem("subject", "", error.message, error.reason)))
             results.append(result)
@@ -351,45 +357,3 @@ def _recorded(row: ChangeRow, restated: Restated | None) -> pb.GradeRecord:
             )
         )  # fmt: skip
     return record
-
-
-def _finding(finding: Finding) -> pb.Finding:
-    return pb.Finding(
-        rule_id=finding.rule_id, list=finding.list, effect=finding.effect, event_ids=map(str, finding.event_ids),
-        found_date=day_text(finding.found_day), text_zh=finding.text_zh, text_en=finding.text_en,
-    )  # fmt: skip
-
-
-def _explanation(
-    edition: Edition, explained: Explained, findings: Sequence[Finding], frame: tuple[datetime, datetime]
-) -> pb.ExplainGradeResponse:
-    graded: Graded = explained.graded
-    response = pb.ExplainGradeResponse(
-        grade=grade_message(graded.document(), frame), base_points=explained.base_points,
-        findings=map(_finding, findings), unmet_zh=[s.text_zh for s in graded.unmet],
-        unmet_en=[s.text_en for s in graded.unmet],
-    )  # fmt: skip
-    for told, parts in ((response.features, explained.contributions), (response.exposure, explained.exposure)):
-        for part in parts:
-            told.add(
-                feature=part.feature, value=part.value, unit=part.unit, points=part.points,
-                best_points=part.best_points, text_zh=part.text_zh, text_en=part.text_en,
-                event_ids=map(str, part.event_ids),
-            )  # fmt: skip
-    document = {
-        **graded.document(), "base_points": explained.base_points,
-        "features": [asdict(part) for part in explained.contributions],
-        **({"exposure": [asdict(part) for part in explained.exposure]} if explained.exposure else {}),
-        "findings": [[f.rule_id, f.list, f.effect, list(f.event_ids), day_text(f.found_day)] for f in findings],
-        "unmet": [s.id for s in graded.unmet],
-    }  # fmt: skip
-    if graded.score is not None:
-        document["letter"] = {
-            "bands": dict(edition.grading.bands), "has_hard_record": explained.has_hard_record,
-            "cycles": [[day_text(day), score] for day, score in explained.cycles],
-        }  # fmt: skip
-        if edition.grading.stability is not None:
-            stability = edition.grading.stability
-            document["letter"] |= {"buffer": stability.buffer, "upgrade_cycles": stability.upgrade_cycles}
-    response.document = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return response

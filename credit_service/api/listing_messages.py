@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from credit_service.api import wire
+from credit_service.api.bases import basis_messages
 from credit_service.api.identity import Caller
 from credit_service.api.redaction import masked_name, sees_listing
 from credit_service.legal_days import civil_day, day_text
@@ -11,7 +12,6 @@ from credit_service.listings.tables import DutyRow, ListingMoveRow, ListingRow
 from credit_service.rulebook.law import Edition
 from credit_service.subjects.tables import SubjectRow
 from credit_service.v1 import listings_pb2 as pb
-from credit_service.v1 import rulebook_pb2
 
 
 def sees(caller: Caller, row: ListingRow, day: int) -> bool:
@@ -52,10 +52,7 @@ def listing_message(row: ListingRow, name: str, editions: Sequence[Edition], now
     for edition in editions:
         for rule in edition.rules if edition.id == row.edition_id else ():
             if rule.id == row.rule_id:
-                message.bases.extend(
-                    rulebook_pb2.LegalBasis(instrument=b.instrument, article=b.article, source=b.source)
-                    for b in rule.bases
-                )
+                message.bases.extend(basis_messages(rule.bases))
     return message
 
 

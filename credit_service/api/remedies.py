@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from credit_service import logs
 from credit_service.api import wire
+from credit_service.api.bases import basis_messages
 from credit_service.api.calls import Call
 from credit_service.api.early_removal import EarlyRemoval
 from credit_service.api.listing_messages import sees
@@ -24,7 +25,7 @@ from credit_service.remedies.tables import RemedyMoveRow, RemedyRow, get_remedy,
 from credit_service.rulebook.edition import edition_for
 from credit_service.subjects.schemes import split
 from credit_service.subjects.tables import subjects_by_id
-from credit_service.v1 import grades_pb2, rulebook_pb2
+from credit_service.v1 import grades_pb2
 from credit_service.v1 import remedies_pb2 as pb
 
 LONGEST_ID = 200
@@ -193,11 +194,7 @@ def _path_message(path: Path) -> pb.RepairPath:
     steps = [
         pb.PlanStep(
             from_date=day_text(step.from_day), action=step.action, target=step.target, text_zh=step.text_zh,
-            text_en=step.text_en,
-            bases=[
-                rulebook_pb2.LegalBasis(instrument=b.instrument, article=b.article, source=b.source)
-                for b in step.bases
-            ],
+            text_en=step.text_en, bases=basis_messages(step.bases),
         )
         for step in path.steps
     ]  # fmt: skip

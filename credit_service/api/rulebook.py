@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from credit_service import logs
 from credit_service.api import wire
+from credit_service.api.bases import basis_messages
 from credit_service.api.calls import Call
 from credit_service.api.house import House
 from credit_service.audit.approvals import Officer, approve
@@ -13,7 +14,7 @@ from credit_service.errors import CreditError, Reason, shown
 from credit_service.legal_days import civil_day, day_text
 from credit_service.rulebook.edition import edition_for, read_draft
 from credit_service.rulebook.evaluate import Finding
-from credit_service.rulebook.law import Edition, Rule
+from credit_service.rulebook.law import Edition, Rule, VetoRule
 from credit_service.trial import Change, Tried, try_edition
 from credit_service.v1 import rulebook_pb2 as pb
 
@@ -130,12 +131,18 @@ def _message(edition: Edition) -> pb.Edition:
         valid_to=None if edition.valid_to is None else day_text(edition.valid_to), schemes=edition.schemes,
         rules=map(_rule, edition.rules), digest=wire.digest(bytes.fromhex(edition.digest)),
         bands=dict(edition.grading.bands), model=edition.grading.model, document=edition.document,
+        vetoes=map(_veto, edition.grading.vetoes), points_bases_document=edition.points_bases_document,
     )  # fmt: skip
 
 
 def _rule(rule: Rule) -> pb.Rule:
     return pb.Rule(
         rule_id=rule.id, list=rule.list, effect=rule.effect, term=str(rule.term) if rule.term else None,
-        bases=[pb.LegalBasis(instrument=b.instrument, article=b.article, source=b.source) for b in rule.bases],
-        text_zh=rule.text_zh, text_en=rule.text_en,
+        bases=basis_messages(rule.bases), text_zh=rule.text_zh, text_en=rule.text_en,
     )  # fmt: skip
+
+
+def _veto(veto: VetoRule) -> pb.VetoRule:
+    return pb.VetoRule(
+        veto_id=veto.id, cap=veto.cap, bases=basis_messages(veto.bases), text_zh=veto.text_zh, text_en=veto.text_en
+    )

@@ -117,8 +117,11 @@ class SubjectDoor:
                 continue
             result.match = "CODE"
             result.subject.CopyFrom(self._message(row, counts.get(identifier, 0), call.caller))
-            if grade := graded[identifier].grade:
-                result.grade = grade
+            said = graded[identifier]
+            if said.grade:
+                result.grade = said.grade
+            elif said.problem:
+                result.grade_problem.CopyFrom(wire.problem_message(problem_of(said.problem)))
             seen = [
                 x
                 for x in listings.get(identifier, [])

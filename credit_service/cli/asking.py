@@ -1,5 +1,6 @@
 """Commands that ask about one subject: its grade, why, and who asked; and as whom one asks."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import grpc
@@ -130,17 +131,32 @@ def grade_rows(g: grades_pb2.GradeRecord, name: str = "") -> list[tuple[str, obj
     """Returns a grade as rows for people."""
     rows: list[tuple[str, object]] = [("subject", name_of(g.subject)), ("name", name), ("grade", letter(g))]
     if g.HasField("score"):
-        rows += [("score", g.score), ("probability", f"{100 * g.probability:.2f} % in 12 months")]
+        rows += [("score", g.score), ("probability", _chance(g))]
     rows += [("pending", both(g.pending_zh, g.pending_en)), ("set by", _mode(g)), *_changed(g)]
     if g.HasField("class_prior"):
         rows += [("its class", both(g.class_prior.text_zh, g.class_prior.text_en))]
     rows += [("review", "open: an officer has to look" if g.is_review_open else "")]
     rows += [(f"veto {v.veto_id}", _veto(v)) for v in g.vetoes]
     rows += [
-        (f"{r.points:+d}", f"{both(r.text_zh, readable(r.text_en, r.unit))}{_proof(r.event_ids)}") for r in g.reasons
+        (f"{r.points:+d}", f"{told(r)}{_proof(r.event_ids)}{'; counts by ' if r.bases else ''}{bases_text(r.bases)}")
+        for r in g.reasons
     ]
     rows += [("as of", time_text(g.as_of_time)), ("known", time_text(g.known_time))]
     return [*rows, ("edition", g.edition_id), ("model", g.model_id), ("next review", _next_review(g))]
+
+
+def _chance(g: grades_pb2.GradeRecord) -> str:
+    """Says the probability and what it is of; the rules state none."""
+    if not g.HasField("probability"):
+        return ""
+    of = both(g.target_zh, g.target_en)
+    return f"{100 * g.probability:.2f} % within 12 months{f', of: {of}' if of else ''}"
+
+
+def told(part: grades_pb2.GradeReason | grades_pb2.FeaturePoints) -> str:
+    """Says a value in both languages, and how it comes about where that needs words."""
+    text = both(part.text_zh, readable(part.text_en, part.unit))
+    return f"{text} [{both(part.note_zh, part.note_en)}]" if part.note_zh else text
 
 
 def _mode(g: grades_pb2.GradeRecord) -> str:
@@ -173,6 +189,26 @@ def _next_review(g: grades_pb2.GradeRecord) -> str:
 def basis_text(basis: rulebook_pb2.LegalBasis) -> str:
     """Returns a legal basis as people cite it; a default of this service has no article."""
     return f"{basis.instrument} {basis.article.strip('-')}".strip()
+
+
+def bases_text(bases: Iterable[rulebook_pb2.LegalBasis]) -> str:
+    """Says by which articles points count, and how sure each text is; where no article of law says so, that."""
+    # Beside articles of law, a default is what counts where they do not reach.
+    bases = list(bases)
+    ours = "no article of law" if len(bases) == 1 else "beyond them"
+    return "; ".join(
+        f"{ours}: {basis_text(basis)}"
+        if basis.source == "default"
+        else f"{basis_text(basis)} ({', '.join(filter(None, (basis.role, basis.source)))})"
+        for basis in bases
+    )
+
+
+def article_text(cited: str) -> str:
+    """Returns a provision as people cite it: `安全生产法/99/2` as 安全生产法 99(2)."""
+    instrument, _, rest = cited.partition("/")
+    article, *parts = rest.split("/")
+    return f"{instrument} {article}{''.join(f'({part})' for part in parts)}".strip()
 
 
 def both(zh: str, en: str) -> str:

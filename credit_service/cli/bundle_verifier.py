@@ -71,11 +71,25 @@ def over(base: Any, own: Any) -> Any:
 
 
 def edition_of(files: dict[str, bytes], name: str) -> dict[str, Any]:
-    """Returns an edition with all that it extends."""
-    own = tomllib.loads(files[f"edition/{name}.toml"].decode())
+    """Returns an edition with all that it extends, each over the articles that points count by."""
+    own, beneath = tomllib.loads(files[f"edition/{name}.toml"].decode()), files.get(f"articles/{name}.toml", b"")
     must(own["id"] == name, "id of the edition")
-    found: dict[str, Any] = over(edition_of(files, own["extends"]), own) if "extends" in own else own
-    return found
+    found: dict[str, Any] = edition_of(files, own["extends"]) if "extends" in own else {}
+    return dict(over(over(found, tomllib.loads(beneath.decode())), own))
+
+
+def articles_of(edition: dict[str, Any], name: str, day: str) -> list[dict[str, str]]:
+    """Returns the articles by which a feature or line counts on a day: texts in force, or the policy of the edition."""
+    grading, found = edition["grading"], []
+    named = {line["id"]: line["bases"] for line in grading.get("points", {}).get("lines", [])}
+    named |= {one["id"]: one["bases"] for one in grading.get("points_bases", [])}
+    for basis in named.get(name, []):
+        law = edition["instruments"][basis["instrument"]]
+        if law.get("valid_from", "") <= day:
+            told = {"article": basis.get("article", "-"), "source": basis["source"], "role": basis.get("role", "")}
+            found.append({"instrument": law["name"], **told})
+    policy = {"instrument": f"评级规则 {edition['id']}", "article": "-", "source": "default", "role": ""}
+    return found or [policy]
 
 
 def check_about(told: dict[str, Any], records: list[dict[str, Any]], edition: dict[str, Any]) -> None:
@@ -93,7 +107,15 @@ def check_about(told: dict[str, Any], records: list[dict[str, Any]], edition: di
     parts = [*told["features"], *told.get("exposure", []), *told["vetoes"]]
     named = {str(event_id) for part in parts for event_id in part["event_ids"]}
     must(sorted(named) == sorted(record["event_id"] for record in records), "records behind the grade")
+    for part in [*told["features"], *told.get("exposure", [])]:
+        must(part.get("bases") == articles_of(edition, part["feature"], day), f"articles of {part['feature']}")
+    cited = told.get("cited", {})
+    must(cited.keys() <= named, "records that cite articles")
     for record in records:
+        if "draft" in record:
+            content: dict[str, Any] = dict(*record["draft"].get("payload", {}).values())
+            same = content.get("articles", []) == cited.get(record["event_id"], [])
+            must(same, f"articles that record {record['event_id']} cites")
         at = datetime.fromisoformat(record.get("draft", {}).get("occur_time", "1970-01-01T00:00:00Z"))
         must((at + timedelta(hours=8)).date().isoformat() <= day, f"day of record {record['event_id']}")
 
@@ -108,7 +130,7 @@ def check_points(told: dict[str, Any], lines: dict[str, dict[str, Any]]) -> None
         line = lines.get(f["feature"], {"zh": "", "en": ""})
         told_so = f["text_zh"].startswith(line["zh"]) and f["text_en"].startswith(line["en"])
         must(told_so, f"text of {f['feature']}")
-    same = ("event_ids", "feature", "text_en", "text_zh", "unit", "value")
+    same = ("bases", "event_ids", "feature", "text_en", "text_zh", "unit", "value")
     reasons = [
         {**{name: f[name] for name in same}, "points": f["points"] - f["best_points"],
          "is_actionable": f["feature"] in acted_on}

@@ -4,14 +4,14 @@ import hashlib
 import json
 import tomllib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from credit_service.cli import bundle_verifier
-from credit_service.cli.asking import basis_text
+from credit_service.cli.asking import article_text, basis_text
 from credit_service.cli.connection import Connection
 from credit_service.cli.output import plain
 from credit_service.v1 import (
@@ -33,6 +33,7 @@ READ_ME = """\
 explanation.json  等级的完整说明（逐字节可复现）/ the whole explanation, the same bytes whenever it is asked
 model/            模型的积分表、刻度、清单、签名和公钥 / points table, scale, signed manifest and public key
 edition/          当时适用的规则及其所引规则 / the rulebook edition that applied, and those it extends
+articles/         各项计分所依据的法律条文 / the articles of law by which what earns points counts
 records.json      所依据的每一条记录及其账本哈希 / every record behind it, with its hashes in the ledger
 verify.py         独立验证：python verify.py 本文件 [公钥编号] / computes the grade again, and asks for a signer:
                   python verify.py BUNDLE.zip [KEY-ID]; the ids of keys are published by the service
@@ -63,7 +64,7 @@ def make_bundle(connection: Connection, answer: grades_pb2.ExplainGradeResponse)
 
 
 def _editions(connection: Connection, edition_id: str) -> dict[str, bytes]:
-    """Returns an edition and those that it extends, by file."""
+    """Returns an edition and those that it extends, with the articles that points count by, by file."""
     files: dict[str, bytes] = {}
     wanted: str | None = edition_id
     while wanted is not None:
@@ -71,6 +72,8 @@ def _editions(connection: Connection, edition_id: str) -> dict[str, bytes]:
         answer = connection.call(rulebook_pb2_grpc.RulebookServiceStub, "GetRulebook", request)
         document = str(answer.edition.document)
         files[f"edition/{wanted}.toml"] = document.encode()
+        if answer.edition.points_bases_document:
+            files[f"articles/{wanted}.toml"] = str(answer.edition.points_bases_document).encode()
         wanted = tomllib.loads(document).get("extends")
     return files
 
@@ -104,7 +107,7 @@ def make_sheet(answer: grades_pb2.ExplainGradeResponse, name: str, plan: remedie
     told, g = json.loads(answer.document), answer.grade
     heads = [
         ("企业名称", name), ("统一社会信用代码", g.subject.code), ("信用等级", _letter(g.grade)),
-        ("信用分", g.score if g.HasField("score") else "—"), ("评定日", told["as_of"]),
+        ("信用分", g.score if g.HasField("score") else "—"), *_chance(g), ("评定日", told["as_of"]),
         ("适用规则", told["edition_id"]), ("模型", told.get("model_id", "未使用")),
     ]  # fmt: skip
     parts = [_table((), [(escape(label), escape(str(value))) for label, value in heads])]
@@ -118,10 +121,12 @@ def make_sheet(answer: grades_pb2.ExplainGradeResponse, name: str, plan: remedie
         parts.append(_section("人工调整", f"<p>{escape(text)}</p>"))
     if answer.features:
         parts.append(_section("得分构成", _points(answer)))
+        parts.append(f'<p class="small">{ABOUT_BASES}</p>')
     if g.vetoes:
+        cited = {one.event_id: one.articles for one in answer.cited}
         rows = [
             (escape(v.text_zh), escape(basis_text(v.basis)), _letter(v.cap),
-             escape(v.until_date or "解除前"), escape("、".join(v.event_ids)))
+             escape(v.until_date or "解除前"), escape(_proof(v.event_ids, cited)))
             for v in g.vetoes
         ]  # fmt: skip
         parts.append(_section("一票否决", _table(("事由", "依据", "最高等级", "解除日", "记录编号"), rows)))
@@ -147,16 +152,52 @@ RIGHTS = (
 )
 
 
+ABOUT_BASES = (
+    "计分依据：“企业义务”是对企业的要求和责任，“监管权限”是监管机关据以评价的规定；“待核”的条文以公布文本为准；"
+    "无专门法律条文的项目依本评级规则计分。记录编号之后是该记录自身引用的条文。"
+)
+ROLES = {"duty": "企业义务", "authority": "监管权限"}
+
+
+def _chance(g: grades_pb2.GradeRecord) -> list[tuple[str, str]]:
+    """Says the probability and what it is of."""
+    if not g.HasField("probability"):
+        return []
+    of = g.target_zh or "模型所定义的事件"
+    return [("概率", f"{100 * g.probability:.2f}%：未来十二个月内{of}的可能性")]
+
+
+def _bases(bases: Sequence[rulebook_pb2.LegalBasis]) -> str:
+    """Says by which articles points count; where no article of law stands behind them, so."""
+    told = []
+    for basis in bases:
+        if basis.source == "default":
+            # Beside articles of law, a default is what counts where they do not reach.
+            told.append(f"{'无专门法律条文' if len(bases) == 1 else '其余'}：{basis_text(basis)}")
+            continue
+        about = "，".join(filter(None, (ROLES.get(basis.role, ""), "待核" if basis.source == "verify" else "")))
+        told.append(f"{basis_text(basis)}（{about}）" if about else basis_text(basis))
+    return "；".join(told)
+
+
+def _proof(event_ids: Sequence[str], cited: Mapping[str, Sequence[str]]) -> str:
+    """Names records, each with the articles that it cites itself."""
+    told = [f"{i}（{'、'.join(map(article_text, cited[i]))}）" if i in cited else i for i in event_ids]
+    return "、".join(told)
+
+
 def _points(answer: grades_pb2.ExplainGradeResponse) -> str:
     most = max(1, *(f.best_points - f.points for f in answer.features))
-    rows = [("基础分", "", f"{answer.base_points}", "")]
+    cited = {one.event_id: one.articles for one in answer.cited}
+    rows = [("基础分", "", f"{answer.base_points}", "", "")]
     for f in answer.features:
         lost = f.best_points - f.points
         bar = f'<span class="bar" style="width:{round(8 * lost / most, 2)}em"></span>' if lost else ""
-        rows.append((escape(f.text_zh), bar, f"{f.points}", escape("、".join(f.event_ids))))
+        text = f"{f.text_zh}。{f.note_zh}" if f.note_zh else f.text_zh
+        rows.append((escape(text), bar, f"{f.points}", escape(_bases(f.bases)), escape(_proof(f.event_ids, cited))))
     total = answer.base_points + sum(f.points for f in answer.features)
-    rows.append(("<b>合计</b>", "", f"<b>{total}</b>", ""))
-    return _table(("项目", "失分", "得分", "记录编号"), rows)
+    rows.append(("<b>合计</b>", "", f"<b>{total}</b>", "", ""))
+    return _table(("项目", "失分", "得分", "计分依据", "记录编号"), rows)
 
 
 def _plan(plan: remedies_pb2.PlanRepairResponse) -> str:

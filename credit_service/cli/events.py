@@ -24,6 +24,7 @@ from credit_service.v1 import events_pb2, ledger_pb2, ledger_pb2_grpc
 
 event_app = typer.Typer(no_args_is_help=True, help="Show the records behind points and candidates.")
 NO_DOCUMENT = "no document number"
+FEN = "_fen"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +56,7 @@ def event_show(
         ("subject", name_of(draft.subject)), ("name", draft.subject_name), ("date", date_text(draft.occur_time)),
         ("document", draft.document_no), ("legal basis", draft.legal_basis), ("refers to", draft.refers_to),
     ]  # fmt: skip
-    rows += [(name, _value(value)) for name, value in record["payload"].items()]
+    rows += [money(name, value) for name, value in record["payload"].items()]
     rows += [
         ("source", f"{draft.source}, record {draft.source_record_id}, version {draft.source_version}"),
         ("operation", record["op"]),
@@ -65,6 +66,13 @@ def event_show(
         ("disputed", "an objection waits for its decision" if event.is_disputed else ""),
     ]
     show(answer, rows, as_json=as_json)
+
+
+def money(name: str, value: Any) -> tuple[str, str]:
+    """Returns a field for people: the contract holds money in fen, people read yuan."""
+    if name.endswith(FEN):
+        return name.removesuffix(FEN), f"{value // 100:,}.{value % 100:02} yuan"
+    return name, _value(value)
 
 
 def _value(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import grpc
 import typer
 
-from credit_service.cli.asking import both, grade_rows, name_at, readable
+from credit_service.cli.asking import article_text, bases_text, both, grade_rows, name_at, told
 from credit_service.cli.bundles import make_bundle, make_sheet
 from credit_service.cli.connection import (
     AsOfOption,
@@ -68,19 +68,20 @@ def explain(  # noqa: PLR0913  # a command takes each option as an argument
 
 
 def _show_points(answer: grades_pb2.ExplainGradeResponse) -> None:
-    rows: list[tuple[str, int, object, str]] = [("base", answer.base_points, "", "")]
+    rows: list[tuple[str, int, object, str, str]] = [("base", answer.base_points, "", "", "")]
     rows += [
-        (both(f.text_zh, readable(f.text_en, f.unit)), f.points, f.best_points, " ".join(f.event_ids))
-        for f in answer.features
-    ]
-    rows.append(("score", sum(row[1] for row in rows), "", ""))
-    show_table(("feature", "points", "best", "events"), rows)
+        (told(f), f.points, f.best_points, bases_text(f.bases), " ".join(f.event_ids)) for f in answer.features
+    ]  # fmt: skip
+    rows.append(("score", sum(row[1] for row in rows), "", "", ""))
+    show_table(("feature", "points", "best", "counts by", "events"), rows)
     if answer.exposure:
         moved = [
-            (both(f.text_zh, readable(f.text_en, f.unit)), f"{f.points:+}", " ".join(f.event_ids))
-            for f in answer.exposure
-        ]
-        show_table(("exposure", "points of the probability alone", "events"), moved)
+            (told(f), f"{f.points:+}", bases_text(f.bases), " ".join(f.event_ids)) for f in answer.exposure
+        ]  # fmt: skip
+        show_table(("exposure", "points of the probability alone", "counts by", "events"), moved)
+    if answer.cited:
+        cited = [(one.event_id, "; ".join(map(article_text, one.articles))) for one in answer.cited]
+        show_table(("event", "articles that the record itself cites"), cited)
 
 
 def _plan(connection: Connection, asked: grades_pb2.ExplainGradeRequest) -> remedies_pb2.PlanRepairResponse | None:

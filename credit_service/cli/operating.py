@@ -121,8 +121,10 @@ def regrade(
 
     settings = from_environment(database_url=url or None)
     check_ready(settings)
-    opening = partial(server.open_judgement, settings)
-    house, done = opening(), regrading.Regraded(0, 0, 0)
+    logs.configure(settings.log_level)
+    # What is wrong with a model is said once a run, not once a process.
+    opening = partial(server.open_judgement, settings, is_quiet=True)
+    house, done = server.open_judgement(settings), regrading.Regraded(0, 0, 0)
     with closing(house[0]), Progress(console=Console(stderr=True), disable=as_json) as bar:
         missing, task = house[1].missing_models(civil_day(server.system_clock())), bar.add_task("regrading", total=None)
         for page in regrading.regrade(house, opening, server.system_clock, processes, is_everybody=everybody):

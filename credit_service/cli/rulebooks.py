@@ -1,6 +1,6 @@
 """Commands that show, try and adopt the rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,17 +54,20 @@ def rulebook_show(edition: str = typer.Argument(""), profile: ProfileOption = ""
         ("model", e.model),
     ]  # fmt: skip
     show(answer, facts, as_json=False)
-    if not e.rules:
+    if e.rules:
+        rows = [(r.rule_id, r.list, r.effect, r.term, _bases(r.bases), r.text_zh) for r in e.rules]
+        show_table(("rule", "list", "effect", "term", "basis", "text"), rows)
+    else:
         say("no list rules: this edition grades and never lists")
-        return
-    rows = [
-        (
-            r.rule_id, r.list, r.effect, r.term,
-            "; ".join(f"{basis_text(b)} ({b.source})" for b in r.bases), r.text_zh,
-        )
-        for r in e.rules
-    ]  # fmt: skip
-    show_table(("rule", "list", "effect", "term", "basis", "text"), rows)
+    if e.vetoes:
+        caps = [(v.veto_id, f"{v.cap} at best", _bases(v.bases), v.text_zh) for v in e.vetoes]
+        show_table(("veto", "grade", "basis", "text"), caps)
+    else:
+        say("no vetoes: nothing but the score caps a grade")
+
+
+def _bases(bases: Iterable[rulebook_pb2.LegalBasis]) -> str:
+    return "; ".join(f"{basis_text(b)} ({b.source})" for b in bases)
 
 
 SAMPLES = 20

@@ -18,6 +18,7 @@ from credit_service.cli.connection import (
     joined,
     subject_of,
 )
+from credit_service.cli.ending import ADVICE
 from credit_service.cli.holder import read_identity
 from credit_service.cli.output import plain, print_json, show, show_table
 from credit_service.cli.pages import LIMIT, collect
@@ -94,7 +95,15 @@ def _screened(result: subjects_pb2.ScreenResult, caller: Caller) -> tuple[str, s
         return "", "", "", faults
     if not result.HasField("subject"):
         return "", "", "", "no such subject is known"
-    return result.subject.name, result.grade or "none", _listings(result, caller), ""
+    return result.subject.name, result.grade or "none", _listings(result, caller), _ungraded(result)
+
+
+def _ungraded(result: subjects_pb2.ScreenResult) -> str:
+    """Says why a subject has no grade."""
+    if not result.HasField("grade_problem"):
+        return ""
+    problem = result.grade_problem
+    return f"no grade: {problem.field}: got {problem.got}, want {problem.want}{ADVICE.get(problem.reason, '')}"
 
 
 def _listings(result: subjects_pb2.ScreenResult, caller: Caller) -> str:

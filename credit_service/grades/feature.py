@@ -44,6 +44,9 @@ class Feature:
     function: Values
     rows: Rows
     missing: str = NEVER_MISSING
+    # Says how a value comes about, by it and the number of records behind it, where a reader would count otherwise.
+    # No part of what a model signs: it explains the value and never moves it.
+    note: Callable[[float, int], tuple[str, str]] | None = None
 
     @property
     def explanation(self) -> str:

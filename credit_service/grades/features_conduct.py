@@ -140,6 +140,18 @@ def violation_share_36m(columns: Columns, as_of_day: int) -> Floats:
     return (violations + PRIOR_VIOLATIONS) / (visits + PRIOR_VISITS)
 
 
+def _share_note(share: float, visits: int) -> tuple[str, str]:
+    """Says how a share comes about: every visit is behind it, so their number gives the violations back."""
+    if not visits:
+        return "无检查记录，按四次检查一次违法计", "No inspection on record: taken as one violation in four"
+    found = round(share * (visits + PRIOR_VISITS) - PRIOR_VIOLATIONS)
+    shown = f"({found}+{PRIOR_VIOLATIONS:.0f})/({visits}+{PRIOR_VISITS:.0f})"
+    return (
+        f"检查{visits}次，其中{found}次发现违法；检查次数少时向四分之一平滑：{shown}",
+        f"{found} of {visits} inspections found a violation; few are drawn towards one in four: {shown}",
+    )
+
+
 def visits_36m(columns: Columns, as_of_day: int) -> Floats:
     """Counts the inspections of the past 36 months; a visit says nothing of safety: no points."""
     return count(columns, _visits(columns, as_of_day))
@@ -217,7 +229,7 @@ FEATURES = (
         "violation_share_36m", "of visits", "（占比）", 36, -1, False,
         "近36个月检查发现违法的比例",
         "Share of inspections with a violation in the past 36 months",
-        ("INS",), (36,), violation_share_36m, _visits,
+        ("INS",), (36,), violation_share_36m, _visits, note=_share_note,
     ),
     Feature(
         "visits_36m", "visits", "次", 36, 0, False,

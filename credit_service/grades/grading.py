@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from credit_service.grades.stability import LETTERS, Held, cycle_days, held, let
 from credit_service.ledger.crowd import Crowd
 from credit_service.ledger.fact import Fact
 from credit_service.legal_days import day_text
+from credit_service.rulebook.articles import articles_behind
 from credit_service.rulebook.evaluate import Finding
 from credit_service.rulebook.law import Edition
 from credit_service.rulebook.laws import Laws
@@ -150,6 +151,8 @@ class Explained:
     # What makes a score a letter: scores of the cycle days, and whether a hard record stands.
     cycles: tuple[tuple[int, int], ...] = ()
     has_hard_record: bool = False
+    # The provisions that records behind the grade cite themselves, in order of their ids.
+    cited: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 class _Law(NamedTuple):
@@ -175,14 +178,28 @@ def explain(edition: Edition, scorecard: Scorecard | None, case: Case, as_of_day
     """Grades one case and keeps the points of every feature or line; base and points sum to the score."""
     (graded,), scores = _judged(edition, scorecard, [case], as_of_day)
     if graded.score is None:
-        return Explained(graded, 0, ())
+        return Explained(graded, 0, (), cited=_cited(case, graded.vetoes))
+    state = partial(_founded, edition, as_of_day)
+    contributions, exposure = (tuple(map(state, parts(0))) for parts in (scores.contributions, scores.exposure))
     days = cycle_days(edition.grading.stability, as_of_day) if edition.grading.stability else []
     cycles = tuple(zip(days, scores.on(days, [0])[0].tolist(), strict=True)) if days else ()
     law = Laws(edition, Crowd([case.facts]), as_of_day, [()])
     return Explained(
-        graded, scores.base_points, tuple(scores.contributions(0)), tuple(scores.exposure(0)), cycles,
-        has_hard_record=law.has_hard_record(0),
+        graded, scores.base_points, contributions, exposure, cycles, has_hard_record=law.has_hard_record(0),
+        cited=_cited(case, [*contributions, *exposure, *graded.vetoes]),
     )  # fmt: skip
+
+
+def _founded(edition: Edition, day: int, one: Contribution) -> Contribution:
+    """States by which articles a contribution counts on the day."""
+    return replace(one, bases=articles_behind(edition, one.feature, day))
+
+
+def _cited(case: Case, parts: Sequence[Contribution | Veto]) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Returns what the records behind the parts cite themselves, those that cite anything."""
+    behind = {event_id for part in parts for event_id in part.event_ids}
+    cited = {fact.event_id: tuple(fact.payload.get("articles", ())) for fact in case.facts if fact.event_id in behind}
+    return tuple((event_id, articles) for event_id, articles in sorted(cited.items()) if articles)
 
 
 def _judged(

@@ -12,6 +12,7 @@ from credit_service.arrays import Floats, Ints
 from credit_service.errors import CreditError, Reason
 from credit_service.grades.feature import Feature
 from credit_service.grades.prior import Priors
+from credit_service.rulebook.law import LegalBasis
 
 REASON_LIMIT = 4
 FEW_CUTS = 40
@@ -118,6 +119,8 @@ class Contribution:
     text_zh: str
     text_en: str
     event_ids: tuple[int, ...]
+    # By which articles it counts; stated where a grade is explained.
+    bases: tuple[LegalBasis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from credit_service.errors import CreditError, Reason
 from credit_service.legal_days import day_text
@@ -13,12 +13,25 @@ from credit_service.rulebook.reading import read_edition
 from credit_service.rulebook.schema import Table
 
 SHIPPED = Path(__file__).parent / "editions"
+# By which articles points count, a file an edition. Apart from the editions: what two officers adopted, and what grades
+# were judged by, is known by the digest of the edition file, and the basis of points moves no grade.
+POINTS_BASES = Path(__file__).parent / "points_bases"
+
+
+class _Link(NamedTuple):
+    """Holds one document of the chain of an edition, and the bases of points beneath it: text and values of each."""
+
+    content: bytes
+    own: dict[str, Any]
+    beneath_content: bytes
+    beneath: dict[str, Any]
 
 
 def load_edition(path: Path) -> Edition:
     """Loads one edition; a file that extends another is read as the difference to it.
 
-    The digest is SHA-256 over the file, followed by those of the files it extends.
+    The digest is SHA-256 over the file, followed by those of the files it extends. The bases of points that come
+    with this program for any of them lie beneath, and are not part of it.
     """
     return _read(path.name, _chain(path.name, _content(path), lambda base: _beside(path, base)))
 
@@ -31,12 +44,13 @@ def read_draft(document: str, installed: Sequence[Edition]) -> Edition:
     return _read(name, _chain(name, content, documents.get))
 
 
-def _read(name: str, chain: Sequence[tuple[bytes, dict[str, Any]]]) -> Edition:
+def _read(name: str, chain: Sequence[_Link]) -> Edition:
     values: dict[str, Any] = {}
-    for _, own in reversed(chain):
-        values = merge(values, own)
-    content = b"".join(content for content, _ in chain)
-    return read_edition(Table(name, "", values), sha256(content).hexdigest(), chain[0][0].decode())
+    for link in reversed(chain):
+        values = merge(merge(values, link.beneath), link.own)
+    digest = sha256(b"".join(link.content for link in chain)).hexdigest()
+    first = chain[0]
+    return read_edition(Table(name, "", values), digest, first.content.decode(), first.beneath_content.decode())
 
 
 def load_editions(directory: Path = SHIPPED) -> tuple[Edition, ...]:
@@ -74,18 +88,26 @@ def _refuse_overlap(one: Edition, other: Edition) -> None:
         )
 
 
-def _chain(
-    name: str, content: bytes, find: Callable[[str], bytes | None], seen: tuple[str, ...] = ()
-) -> list[tuple[bytes, dict[str, Any]]]:
+def _chain(name: str, content: bytes, find: Callable[[str], bytes | None], seen: tuple[str, ...] = ()) -> list[_Link]:
     """Reads a document and those it extends, nearest first; `find` returns the document of an id."""
     values = _parse(name, content)
     base = values.pop("extends", None)
+    link = _Link(content, values, *_beneath(name))
     if base is None:
-        return [(content, values)]
+        return [link]
     found = find(base) if isinstance(base, str) and f"{base}.toml" not in (*seen, name) else None
     if found is None:
         Table(name, "", {}).refuse("extends", base, "the id of another edition beside this file")
-    return [(content, values), *_chain(f"{base}.toml", found, find, (*seen, name))]
+    return [link, *_chain(f"{base}.toml", found, find, (*seen, name))]
+
+
+def _beneath(name: str) -> tuple[bytes, dict[str, Any]]:
+    """Returns the bases of points beneath a shipped edition; none for any other, which states its own."""
+    file = POINTS_BASES / Path(name).name
+    if not file.is_file():
+        return b"", {}
+    content = _content(file)
+    return content, _parse(file.name, content)
 
 
 def _beside(path: Path, base: str) -> bytes | None:

@@ -12,7 +12,8 @@ from credit_service.rulebook.sieve import Sieve
 class LegalBasis:
     """Names instrument and article, and how sure the text is: law, verify or default.
 
-    `kind` is the rank of the instrument, such as LAW or LOCAL_REGULATION.
+    `kind` is the rank of the instrument, such as LAW or LOCAL_REGULATION; `role` says what the article does behind
+    points, and `since_day` is the first day of the text that is meant, 0 where the edition does not say.
     """
 
     instrument: str
@@ -21,6 +22,16 @@ class LegalBasis:
     kind: str
     text_zh: str
     text_en: str
+    role: str = ""
+    since_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PointsBasis:
+    """Says by which articles what earns points counts; `id` is a feature of a model or a line of the rule score."""
+
+    id: str
+    bases: tuple[LegalBasis, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +252,8 @@ class GradingPolicy:
     stability: Stability | None
     # None: no officer may override a grade.
     overrides: Overrides | None
+    # By which articles what earns points counts, by feature or line; it moves no grade.
+    points_bases: Mapping[str, PointsBasis]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +276,8 @@ class Edition:
     repair: tuple[RepairCondition, ...]
     digest: str = field(compare=False)
     document: str = field(compare=False, repr=False)
+    # The file of the bases of points that lies beneath, empty where there is none; not part of the digest.
+    points_bases_document: str = field(compare=False, repr=False)
     # The patterns of every condition, and those of the law alone, without the rule score.
     sieve: Sieve = field(init=False, compare=False, repr=False)
     law_sieve: Sieve = field(init=False, compare=False, repr=False)

@@ -42,7 +42,7 @@ _RULE_KEYS = (
 )
 
 
-def read_edition(table: Table, digest: str, document: str) -> Edition:
+def read_edition(table: Table, digest: str, document: str, points_bases_document: str = "") -> Edition:
     """Reads a whole edition."""
     context = _context(table)
     valid_from = table.day("valid_from")
@@ -65,6 +65,7 @@ def read_edition(table: Table, digest: str, document: str) -> Edition:
         repair=read_unique(table, "repair", lambda entry: _repair(entry, context)),
         digest=digest,
         document=document,
+        points_bases_document=points_bases_document,
     )
     table.finish([name for name in Edition.__slots__ if name != "sieve"])
     return edition
@@ -103,8 +104,9 @@ def _instruments(table: Table) -> Mapping[str, Instrument]:
             inner.choice("rank", RANKS),
             inner.text("title_zh"),
             inner.text("title_en"),
+            inner.day("valid_from") if inner.has("valid_from") else 0,
         )
-        inner.finish(("name", "rank", "title_zh", "title_en"))
+        inner.finish(("name", "rank", "title_zh", "title_en", "valid_from"))
     return found
 
 

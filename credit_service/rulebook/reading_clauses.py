@@ -26,6 +26,8 @@ class Instrument(NamedTuple):
     rank: str
     title_zh: str
     title_en: str
+    # The first day of the text that is meant, 0 where it is not said.
+    since_day: int = 0
 
 
 class Common(NamedTuple):
@@ -48,26 +50,29 @@ class Context(NamedTuple):
     scopes: Mapping[str, Condition]
 
 
-def read_bases(table: Table, context: Context) -> tuple[LegalBasis, ...]:
-    """Reads the legal bases, the founding one first."""
-    bases = tuple(_basis(entry, context) for entry in table.tables("bases"))
+def read_bases(table: Table, context: Context, roles: tuple[str, ...] = ()) -> tuple[LegalBasis, ...]:
+    """Reads the legal bases, the founding one first; where there are roles, each article of law has one."""
+    bases = tuple(_basis(entry, context, roles) for entry in table.tables("bases"))
     if not bases:
         table.refuse("bases", None, "at least one legal basis, the founding one first")
     return bases
 
 
-def _basis(table: Table, context: Context) -> LegalBasis:
+def _basis(table: Table, context: Context, roles: tuple[str, ...]) -> LegalBasis:
     instrument = context.instruments[table.choice("instrument", context.instruments)]
     article = table.text("article", "-")
+    source = table.choice("source", ("law", "verify", "default"))
     basis = LegalBasis(
         instrument=instrument.name,
         article=article,
-        source=table.choice("source", ("law", "verify", "default")),
+        source=source,
         kind=instrument.rank,
         text_zh=f"《{instrument.title_zh}》" + ("" if article == "-" else f" {article}"),
         text_en=instrument.title_en + ("" if article == "-" else f", Art. {article}"),
+        role=table.choice("role", roles) if roles and source != "default" else "",
+        since_day=instrument.since_day,
     )
-    table.finish(("instrument", "article", "source"))
+    table.finish(("instrument", "article", "source", "role"))
     return basis
 
 

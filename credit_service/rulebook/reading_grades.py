@@ -12,6 +12,7 @@ from credit_service.rulebook.law import (
     OverrideReason,
     Overrides,
     PendingRule,
+    PointsBasis,
     PointsCase,
     PointsLine,
     Repeat,
@@ -25,6 +26,8 @@ from credit_service.rulebook.vocabulary import KINDS
 
 MODES = ("model", "bounded", "rules")
 CYCLES = (1, 2, 3, 4, 6, 12)
+# An article binds the enterprise, or lets the regulator weigh what it does.
+ROLES = ("duty", "authority")
 
 
 def read_grading(table: Table, context: Context) -> GradingPolicy:
@@ -41,6 +44,8 @@ def read_grading(table: Table, context: Context) -> GradingPolicy:
         points=_points(table.table("points"), context) if table.has("points") else None,
         stability=_stability(table.table("stability"), context) if table.has("stability") else None,
         overrides=_overrides(table.table("overrides"), context) if table.has("overrides") else None,
+        # A plain mapping: another process can take it along.
+        points_bases={b.id: b for b in read_unique(table, "points_bases", lambda entry: _points_basis(entry, context))},
     )
     if policy.mode != "model" and policy.points is None:
         table.refuse("points", None, f"a table, because mode is {policy.mode}")
@@ -133,6 +138,12 @@ def _stability(table: Table, context: Context) -> Stability:
 def _overrides(table: Table, context: Context) -> Overrides:
     found = Overrides(table.period("longest"), read_unique(table, "reasons", lambda entry: _reason(entry, context)))
     table.finish(Overrides.__slots__)
+    return found
+
+
+def _points_basis(table: Table, context: Context) -> PointsBasis:
+    found = PointsBasis(table.text("id"), read_bases(table, context, ROLES))
+    table.finish(PointsBasis.__slots__)
     return found
 
 

@@ -74,6 +74,9 @@ class GradeReason(_message.Message):
     TEXT_ZH_FIELD_NUMBER: _builtins.int
     TEXT_EN_FIELD_NUMBER: _builtins.int
     EVENT_IDS_FIELD_NUMBER: _builtins.int
+    BASES_FIELD_NUMBER: _builtins.int
+    NOTE_ZH_FIELD_NUMBER: _builtins.int
+    NOTE_EN_FIELD_NUMBER: _builtins.int
     feature: _builtins.str
     """Feature behind the reason."""
     value: _builtins.float
@@ -88,9 +91,17 @@ class GradeReason(_message.Message):
     """Text in Chinese."""
     text_en: _builtins.str
     """Text in English."""
+    note_zh: _builtins.str
+    """How the value comes about, in Chinese, where it is not what a reader would count. Empty otherwise."""
+    note_en: _builtins.str
+    """How the value comes about, in English. Empty like `note_zh`."""
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Events behind it."""
+
+    @_builtins.property
+    def bases(self) -> _containers.RepeatedCompositeFieldContainer[_rulebook_pb2.LegalBasis]:
+        """By which articles this kind of conduct counts on the day of the grade. In ExplainGrade and TryGrade alone."""
 
     def __init__(
         self,
@@ -103,10 +114,13 @@ class GradeReason(_message.Message):
         text_zh: _builtins.str = ...,
         text_en: _builtins.str = ...,
         event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        bases: _abc.Iterable[_rulebook_pb2.LegalBasis] | None = ...,
+        note_zh: _builtins.str = ...,
+        note_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "event_ids", b"event_ids", "feature", b"feature", "is_actionable", b"is_actionable", "points", b"points", "text_en", b"text_en", "text_zh", b"text_zh", "unit", b"unit", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "bases", b"bases", "event_ids", b"event_ids", "feature", b"feature", "is_actionable", b"is_actionable", "note_en", b"note_en", "note_zh", b"note_zh", "points", b"points", "text_en", b"text_en", "text_zh", b"text_zh", "unit", b"unit", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
@@ -194,6 +208,8 @@ class GradeRecord(_message.Message):
     OVERRIDE_FIELD_NUMBER: _builtins.int
     RESTATEMENT_FIELD_NUMBER: _builtins.int
     CLASS_PRIOR_FIELD_NUMBER: _builtins.int
+    TARGET_ZH_FIELD_NUMBER: _builtins.int
+    TARGET_EN_FIELD_NUMBER: _builtins.int
     grade: Global___Grade.ValueType
     """The letter."""
     score: _builtins.int
@@ -224,6 +240,12 @@ class GradeRecord(_message.Message):
     """Why the grade is not that of the score, in Chinese."""
     held_en: _builtins.str
     """Why the grade is not that of the score, in English."""
+    target_zh: _builtins.str
+    """What `probability` is of, in Chinese, as the task of the model defines it. In answers of GetGrade, BatchGetGrades,
+    ExplainGrade and TryGrade alone; empty without a probability.
+    """
+    target_en: _builtins.str
+    """What `probability` is of, in English. Empty like `target_zh`."""
     @_builtins.property
     def subject(self) -> _subjects_pb2.SubjectRef:
         """The subject."""
@@ -285,10 +307,12 @@ class GradeRecord(_message.Message):
         override: Global___AppliedOverride | None = ...,
         restatement: Global___GradeRestatement | None = ...,
         class_prior: Global___ClassPrior | None = ...,
+        target_zh: _builtins.str = ...,
+        target_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_class_prior", b"_class_prior", "_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "class_prior", b"class_prior", "earned_grade", b"earned_grade", "held_en", b"held_en", "held_zh", b"held_zh", "known_time", b"known_time", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "restatement", b"restatement", "score", b"score", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_class_prior", b"_class_prior", "_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "class_prior", b"class_prior", "earned_grade", b"earned_grade", "edition_id", b"edition_id", "grade", b"grade", "held_en", b"held_en", "held_zh", b"held_zh", "is_model_retired", b"is_model_retired", "is_review_open", b"is_review_open", "known_time", b"known_time", "mode", b"mode", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "restatement", b"restatement", "score", b"score", "subject", b"subject", "vetoes", b"vetoes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_class_prior", b"_class_prior", "_earned_grade", b"_earned_grade", "_held_en", b"_held_en", "_held_zh", b"_held_zh", "_model_id", b"_model_id", "_next_review_date", b"_next_review_date", "_override", b"_override", "_pending_en", b"_pending_en", "_pending_zh", b"_pending_zh", "_probability", b"_probability", "_restatement", b"_restatement", "_score", b"_score", "as_of_time", b"as_of_time", "class_prior", b"class_prior", "earned_grade", b"earned_grade", "edition_id", b"edition_id", "grade", b"grade", "held_en", b"held_en", "held_zh", b"held_zh", "is_model_retired", b"is_model_retired", "is_review_open", b"is_review_open", "known_time", b"known_time", "mode", b"mode", "model_id", b"model_id", "next_review_date", b"next_review_date", "override", b"override", "pending_en", b"pending_en", "pending_zh", b"pending_zh", "probability", b"probability", "reasons", b"reasons", "restatement", b"restatement", "score", b"score", "subject", b"subject", "target_en", b"target_en", "target_zh", b"target_zh", "vetoes", b"vetoes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__class_prior: _TypeAlias = _typing.Literal["class_prior"]  # noqa: Y015
     _WhichOneofArgType__class_prior: _TypeAlias = _typing.Literal["_class_prior", b"_class_prior"]  # noqa: Y015
@@ -675,6 +699,7 @@ class ExplainGradeResponse(_message.Message):
     DISPUTED_TARGETS_FIELD_NUMBER: _builtins.int
     LAPSED_EVENT_IDS_FIELD_NUMBER: _builtins.int
     EXPOSURE_FIELD_NUMBER: _builtins.int
+    CITED_FIELD_NUMBER: _builtins.int
     base_points: _builtins.int
     """Points before any feature is counted."""
     document: _builtins.bytes
@@ -723,6 +748,12 @@ class ExplainGradeResponse(_message.Message):
         published probability is read. None moves the score itself. Empty where the model publishes no exposure.
         """
 
+    @_builtins.property
+    def cited(self) -> _containers.RepeatedCompositeFieldContainer[Global___CitedLaw]:
+        """What the records behind the grade cite themselves, such as the articles of a penalty decision; records that cite
+        nothing are left out. In order of their ids.
+        """
+
     def __init__(
         self,
         *,
@@ -737,14 +768,43 @@ class ExplainGradeResponse(_message.Message):
         disputed_targets: _abc.Iterable[_builtins.str] | None = ...,
         lapsed_event_ids: _abc.Iterable[_builtins.str] | None = ...,
         exposure: _abc.Iterable[Global___FeaturePoints] | None = ...,
+        cited: _abc.Iterable[Global___CitedLaw] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grade", b"grade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "disputed_targets", b"disputed_targets", "document", b"document", "exposure", b"exposure", "features", b"features", "findings", b"findings", "grade", b"grade", "lapsed_event_ids", b"lapsed_event_ids", "stale_sources", b"stale_sources", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_points", b"base_points", "cited", b"cited", "disputed_targets", b"disputed_targets", "document", b"document", "exposure", b"exposure", "features", b"features", "findings", b"findings", "grade", b"grade", "lapsed_event_ids", b"lapsed_event_ids", "stale_sources", b"stale_sources", "unmet_en", b"unmet_en", "unmet_zh", b"unmet_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainGradeResponse: _TypeAlias = ExplainGradeResponse  # noqa: Y015
+
+@_typing.final
+class CitedLaw(_message.Message):
+    """The law that a record cites by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ARTICLES_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """The event."""
+    @_builtins.property
+    def articles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Provisions, as `instrument/article/paragraph`, in the order of the record."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        articles: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["articles", b"articles", "event_id", b"event_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CitedLaw: _TypeAlias = CitedLaw  # noqa: Y015
 
 @_typing.final
 class FeaturePoints(_message.Message):
@@ -760,6 +820,9 @@ class FeaturePoints(_message.Message):
     TEXT_ZH_FIELD_NUMBER: _builtins.int
     TEXT_EN_FIELD_NUMBER: _builtins.int
     EVENT_IDS_FIELD_NUMBER: _builtins.int
+    BASES_FIELD_NUMBER: _builtins.int
+    NOTE_ZH_FIELD_NUMBER: _builtins.int
+    NOTE_EN_FIELD_NUMBER: _builtins.int
     feature: _builtins.str
     """Name of the feature."""
     value: _builtins.float
@@ -774,9 +837,19 @@ class FeaturePoints(_message.Message):
     """Meaning in Chinese."""
     text_en: _builtins.str
     """Meaning in English."""
+    note_zh: _builtins.str
+    """How the value comes about, in Chinese, where it is not what a reader would count. Empty otherwise."""
+    note_en: _builtins.str
+    """How the value comes about, in English. Empty like `note_zh`."""
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Events behind the value."""
+
+    @_builtins.property
+    def bases(self) -> _containers.RepeatedCompositeFieldContainer[_rulebook_pb2.LegalBasis]:
+        """By which articles this kind of conduct counts on the day of the grade; one of the edition's own, tagged `default`,
+        where no article of law says so.
+        """
 
     def __init__(
         self,
@@ -789,10 +862,13 @@ class FeaturePoints(_message.Message):
         text_zh: _builtins.str = ...,
         text_en: _builtins.str = ...,
         event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        bases: _abc.Iterable[_rulebook_pb2.LegalBasis] | None = ...,
+        note_zh: _builtins.str = ...,
+        note_en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "best_points", b"best_points", "event_ids", b"event_ids", "feature", b"feature", "points", b"points", "text_en", b"text_en", "text_zh", b"text_zh", "unit", b"unit", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "bases", b"bases", "best_points", b"best_points", "event_ids", b"event_ids", "feature", b"feature", "note_en", b"note_en", "note_zh", b"note_zh", "points", b"points", "text_en", b"text_en", "text_zh", b"text_zh", "unit", b"unit", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015

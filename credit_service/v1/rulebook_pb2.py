@@ -26,7 +26,7 @@ from credit_service.v1 import digests_pb2 as credit__service_dot_v1_dot_digests_
 from credit_service.v1 import subjects_pb2 as credit__service_dot_v1_dot_subjects__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n credit_service/v1/rulebook.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a credit_service/v1/subjects.proto\"A\n\nLegalBasis\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\"\xa1\x01\n\x04Rule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x11\n\x04term\x18\x04 \x01(\tH\x00\x88\x01\x01\x12,\n\x05\x62\x61ses\x18\x05 \x03(\x0b\x32\x1d.credit_service.v1.LegalBasis\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\tB\x07\n\x05_term\"\xee\x02\n\x07\x45\x64ition\x12\x12\n\nedition_id\x18\x01 \x01(\t\x12\x12\n\nvalid_from\x18\x02 \x01(\t\x12\x15\n\x08valid_to\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07schemes\x18\x04 \x03(\t\x12&\n\x05rules\x18\x05 \x03(\x0b\x32\x17.credit_service.v1.Rule\x12)\n\x06\x64igest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x34\n\x05\x62\x61nds\x18\x07 \x03(\x0b\x32%.credit_service.v1.Edition.BandsEntry\x12\r\n\x05model\x18\x08 \x01(\t\x12.\n\tadoptions\x18\t \x03(\x0b\x32\x1b.credit_service.v1.Adoption\x12\x10\n\x08\x64ocument\x18\n \x01(\t\x1a,\n\nBandsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x42\x0b\n\t_valid_to\"Q\n\x08\x41\x64option\x12\x15\n\rfirst_officer\x18\x01 \x01(\t\x12\x1b\n\x0esecond_officer\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x11\n\x0f_second_officer\"8\n\x12GetRulebookRequest\x12\x12\n\nedition_id\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\"W\n\x13GetRulebookResponse\x12+\n\x07\x65\x64ition\x18\x01 \x01(\x0b\x32\x1a.credit_service.v1.Edition\x12\x13\n\x0b\x65\x64ition_ids\x18\x02 \x03(\t\"X\n\x12TryRulebookRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"\xa2\x01\n\x13TryRulebookResponse\x12\x17\n\x0fjudged_subjects\x18\x01 \x01(\x03\x12/\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1e.credit_service.v1.TrialChange\x12\x35\n\x07summary\x18\x03 \x01(\x0b\x32\x1f.credit_service.v1.TrialSummaryH\x00\x88\x01\x01\x42\n\n\x08_summary\"\xf8\x01\n\x0bTrialChange\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x19\n\x0cgrade_before\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bgrade_after\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x31\n\x08\x65ntering\x18\x04 \x03(\x0b\x32\x1f.credit_service.v1.TrialFinding\x12\x30\n\x07leaving\x18\x05 \x03(\x0b\x32\x1f.credit_service.v1.TrialFindingB\x0f\n\r_grade_beforeB\x0e\n\x0c_grade_after\"@\n\x0cTrialFinding\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x11\n\tevent_ids\x18\x03 \x03(\t\"\xd1\x01\n\x0cTrialSummary\x12)\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x10\n\x08subjects\x18\x02 \x01(\x03\x12\x10\n\x08\x63hanging\x18\x03 \x01(\x03\x12\x16\n\x0e\x63hanging_grade\x18\x04 \x01(\x03\x12+\n\x05rules\x18\x05 \x03(\x0b\x32\x1c.credit_service.v1.TrialRule\x12-\n\x06grades\x18\x06 \x03(\x0b\x32\x1d.credit_service.v1.TrialGrade\"?\n\tTrialRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntering\x18\x02 \x01(\x03\x12\x0f\n\x07leaving\x18\x03 \x01(\x03\"\\\n\nTrialGrade\x12\x13\n\x06\x62\x65\x66ore\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x61\x66ter\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08subjects\x18\x03 \x01(\x03\x42\t\n\x07_beforeB\x08\n\x06_after\"i\n\x14\x41\x64optRulebookRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nedition_id\x18\x02 \x01(\t\x12)\n\x06\x64igest\x18\x03 \x01(\x0b\x32\x19.credit_service.v1.Digest\"F\n\x15\x41\x64optRulebookResponse\x12-\n\x08\x61\x64option\x18\x01 \x01(\x0b\x32\x1b.credit_service.v1.Adoption2\xb3\x02\n\x0fRulebookService\x12\\\n\x0bGetRulebook\x12%.credit_service.v1.GetRulebookRequest\x1a&.credit_service.v1.GetRulebookResponse\x12^\n\x0bTryRulebook\x12%.credit_service.v1.TryRulebookRequest\x1a&.credit_service.v1.TryRulebookResponse0\x01\x12\x62\n\rAdoptRulebook\x12\'.credit_service.v1.AdoptRulebookRequest\x1a(.credit_service.v1.AdoptRulebookResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n credit_service/v1/rulebook.proto\x12\x11\x63redit_service.v1\x1a\x1f\x63redit_service/v1/digests.proto\x1a credit_service/v1/subjects.proto\"O\n\nLegalBasis\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\"\xa1\x01\n\x04Rule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x11\n\x04term\x18\x04 \x01(\tH\x00\x88\x01\x01\x12,\n\x05\x62\x61ses\x18\x05 \x03(\x0b\x32\x1d.credit_service.v1.LegalBasis\x12\x0f\n\x07text_zh\x18\x06 \x01(\t\x12\x0f\n\x07text_en\x18\x07 \x01(\tB\x07\n\x05_term\"x\n\x08VetoRule\x12\x0f\n\x07veto_id\x18\x01 \x01(\t\x12\x0b\n\x03\x63\x61p\x18\x02 \x01(\t\x12,\n\x05\x62\x61ses\x18\x03 \x03(\x0b\x32\x1d.credit_service.v1.LegalBasis\x12\x0f\n\x07text_zh\x18\x04 \x01(\t\x12\x0f\n\x07text_en\x18\x05 \x01(\t\"\xba\x03\n\x07\x45\x64ition\x12\x12\n\nedition_id\x18\x01 \x01(\t\x12\x12\n\nvalid_from\x18\x02 \x01(\t\x12\x15\n\x08valid_to\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07schemes\x18\x04 \x03(\t\x12&\n\x05rules\x18\x05 \x03(\x0b\x32\x17.credit_service.v1.Rule\x12)\n\x06\x64igest\x18\x06 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x34\n\x05\x62\x61nds\x18\x07 \x03(\x0b\x32%.credit_service.v1.Edition.BandsEntry\x12\r\n\x05model\x18\x08 \x01(\t\x12.\n\tadoptions\x18\t \x03(\x0b\x32\x1b.credit_service.v1.Adoption\x12\x10\n\x08\x64ocument\x18\n \x01(\t\x12+\n\x06vetoes\x18\x0b \x03(\x0b\x32\x1b.credit_service.v1.VetoRule\x12\x1d\n\x15points_bases_document\x18\x0c \x01(\t\x1a,\n\nBandsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x42\x0b\n\t_valid_to\"Q\n\x08\x41\x64option\x12\x15\n\rfirst_officer\x18\x01 \x01(\t\x12\x1b\n\x0esecond_officer\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x11\n\x0f_second_officer\"8\n\x12GetRulebookRequest\x12\x12\n\nedition_id\x18\x01 \x01(\t\x12\x0e\n\x06scheme\x18\x02 \x01(\t\"W\n\x13GetRulebookResponse\x12+\n\x07\x65\x64ition\x18\x01 \x01(\x0b\x32\x1a.credit_service.v1.Edition\x12\x13\n\x0b\x65\x64ition_ids\x18\x02 \x03(\t\"X\n\x12TryRulebookRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\x30\n\ntime_frame\x18\x02 \x01(\x0b\x32\x1c.credit_service.v1.TimeFrame\"\xa2\x01\n\x13TryRulebookResponse\x12\x17\n\x0fjudged_subjects\x18\x01 \x01(\x03\x12/\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1e.credit_service.v1.TrialChange\x12\x35\n\x07summary\x18\x03 \x01(\x0b\x32\x1f.credit_service.v1.TrialSummaryH\x00\x88\x01\x01\x42\n\n\x08_summary\"\xf8\x01\n\x0bTrialChange\x12.\n\x07subject\x18\x01 \x01(\x0b\x32\x1d.credit_service.v1.SubjectRef\x12\x19\n\x0cgrade_before\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0bgrade_after\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x31\n\x08\x65ntering\x18\x04 \x03(\x0b\x32\x1f.credit_service.v1.TrialFinding\x12\x30\n\x07leaving\x18\x05 \x03(\x0b\x32\x1f.credit_service.v1.TrialFindingB\x0f\n\r_grade_beforeB\x0e\n\x0c_grade_after\"@\n\x0cTrialFinding\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0c\n\x04list\x18\x02 \x01(\t\x12\x11\n\tevent_ids\x18\x03 \x03(\t\"\xd1\x01\n\x0cTrialSummary\x12)\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x19.credit_service.v1.Digest\x12\x10\n\x08subjects\x18\x02 \x01(\x03\x12\x10\n\x08\x63hanging\x18\x03 \x01(\x03\x12\x16\n\x0e\x63hanging_grade\x18\x04 \x01(\x03\x12+\n\x05rules\x18\x05 \x03(\x0b\x32\x1c.credit_service.v1.TrialRule\x12-\n\x06grades\x18\x06 \x03(\x0b\x32\x1d.credit_service.v1.TrialGrade\"?\n\tTrialRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntering\x18\x02 \x01(\x03\x12\x0f\n\x07leaving\x18\x03 \x01(\x03\"\\\n\nTrialGrade\x12\x13\n\x06\x62\x65\x66ore\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x61\x66ter\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08subjects\x18\x03 \x01(\x03\x42\t\n\x07_beforeB\x08\n\x06_after\"i\n\x14\x41\x64optRulebookRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nedition_id\x18\x02 \x01(\t\x12)\n\x06\x64igest\x18\x03 \x01(\x0b\x32\x19.credit_service.v1.Digest\"F\n\x15\x41\x64optRulebookResponse\x12-\n\x08\x61\x64option\x18\x01 \x01(\x0b\x32\x1b.credit_service.v1.Adoption2\xb3\x02\n\x0fRulebookService\x12\\\n\x0bGetRulebook\x12%.credit_service.v1.GetRulebookRequest\x1a&.credit_service.v1.GetRulebookResponse\x12^\n\x0bTryRulebook\x12%.credit_service.v1.TryRulebookRequest\x1a&.credit_service.v1.TryRulebookResponse0\x01\x12\x62\n\rAdoptRulebook\x12\'.credit_service.v1.AdoptRulebookRequest\x1a(.credit_service.v1.AdoptRulebookResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,37 +36,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EDITION_BANDSENTRY']._loaded_options = None
   _globals['_EDITION_BANDSENTRY']._serialized_options = b'8\001'
   _globals['_LEGALBASIS']._serialized_start=122
-  _globals['_LEGALBASIS']._serialized_end=187
-  _globals['_RULE']._serialized_start=190
-  _globals['_RULE']._serialized_end=351
-  _globals['_EDITION']._serialized_start=354
-  _globals['_EDITION']._serialized_end=720
-  _globals['_EDITION_BANDSENTRY']._serialized_start=663
-  _globals['_EDITION_BANDSENTRY']._serialized_end=707
-  _globals['_ADOPTION']._serialized_start=722
-  _globals['_ADOPTION']._serialized_end=803
-  _globals['_GETRULEBOOKREQUEST']._serialized_start=805
-  _globals['_GETRULEBOOKREQUEST']._serialized_end=861
-  _globals['_GETRULEBOOKRESPONSE']._serialized_start=863
-  _globals['_GETRULEBOOKRESPONSE']._serialized_end=950
-  _globals['_TRYRULEBOOKREQUEST']._serialized_start=952
-  _globals['_TRYRULEBOOKREQUEST']._serialized_end=1040
-  _globals['_TRYRULEBOOKRESPONSE']._serialized_start=1043
-  _globals['_TRYRULEBOOKRESPONSE']._serialized_end=1205
-  _globals['_TRIALCHANGE']._serialized_start=1208
-  _globals['_TRIALCHANGE']._serialized_end=1456
-  _globals['_TRIALFINDING']._serialized_start=1458
-  _globals['_TRIALFINDING']._serialized_end=1522
-  _globals['_TRIALSUMMARY']._serialized_start=1525
-  _globals['_TRIALSUMMARY']._serialized_end=1734
-  _globals['_TRIALRULE']._serialized_start=1736
-  _globals['_TRIALRULE']._serialized_end=1799
-  _globals['_TRIALGRADE']._serialized_start=1801
-  _globals['_TRIALGRADE']._serialized_end=1893
-  _globals['_ADOPTRULEBOOKREQUEST']._serialized_start=1895
-  _globals['_ADOPTRULEBOOKREQUEST']._serialized_end=2000
-  _globals['_ADOPTRULEBOOKRESPONSE']._serialized_start=2002
-  _globals['_ADOPTRULEBOOKRESPONSE']._serialized_end=2072
-  _globals['_RULEBOOKSERVICE']._serialized_start=2075
-  _globals['_RULEBOOKSERVICE']._serialized_end=2382
+  _globals['_LEGALBASIS']._serialized_end=201
+  _globals['_RULE']._serialized_start=204
+  _globals['_RULE']._serialized_end=365
+  _globals['_VETORULE']._serialized_start=367
+  _globals['_VETORULE']._serialized_end=487
+  _globals['_EDITION']._serialized_start=490
+  _globals['_EDITION']._serialized_end=932
+  _globals['_EDITION_BANDSENTRY']._serialized_start=875
+  _globals['_EDITION_BANDSENTRY']._serialized_end=919
+  _globals['_ADOPTION']._serialized_start=934
+  _globals['_ADOPTION']._serialized_end=1015
+  _globals['_GETRULEBOOKREQUEST']._serialized_start=1017
+  _globals['_GETRULEBOOKREQUEST']._serialized_end=1073
+  _globals['_GETRULEBOOKRESPONSE']._serialized_start=1075
+  _globals['_GETRULEBOOKRESPONSE']._serialized_end=1162
+  _globals['_TRYRULEBOOKREQUEST']._serialized_start=1164
+  _globals['_TRYRULEBOOKREQUEST']._serialized_end=1252
+  _globals['_TRYRULEBOOKRESPONSE']._serialized_start=1255
+  _globals['_TRYRULEBOOKRESPONSE']._serialized_end=1417
+  _globals['_TRIALCHANGE']._serialized_start=1420
+  _globals['_TRIALCHANGE']._serialized_end=1668
+  _globals['_TRIALFINDING']._serialized_start=1670
+  _globals['_TRIALFINDING']._serialized_end=1734
+  _globals['_TRIALSUMMARY']._serialized_start=1737
+  _globals['_TRIALSUMMARY']._serialized_end=1946
+  _globals['_TRIALRULE']._serialized_start=1948
+  _globals['_TRIALRULE']._serialized_end=2011
+  _globals['_TRIALGRADE']._serialized_start=2013
+  _globals['_TRIALGRADE']._serialized_end=2105
+  _globals['_ADOPTRULEBOOKREQUEST']._serialized_start=2107
+  _globals['_ADOPTRULEBOOKREQUEST']._serialized_end=2212
+  _globals['_ADOPTRULEBOOKRESPONSE']._serialized_start=2214
+  _globals['_ADOPTRULEBOOKRESPONSE']._serialized_end=2284
+  _globals['_RULEBOOKSERVICE']._serialized_start=2287
+  _globals['_RULEBOOKSERVICE']._serialized_end=2594
 # @@protoc_insertion_point(module_scope)

@@ -29,22 +29,28 @@ class LegalBasis(_message.Message):
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     ARTICLE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument, such as `应急管理部令第11号`."""
     article: _builtins.str
     """Article, such as `6(1)`."""
     source: _builtins.str
-    """How sure the text is: `law` (read), `verify` (to be checked), `default` (our own)."""
+    """How sure the text is: `law` (read), `verify` (to be checked), `default` (our own: no article of law says so)."""
+    role: _builtins.str
+    """What the article does behind points: `duty` of the enterprise, or `authority` of the regulator to weigh it. Empty
+    elsewhere, and where no article of law stands behind the points.
+    """
     def __init__(
         self,
         *,
         instrument: _builtins.str = ...,
         article: _builtins.str = ...,
         source: _builtins.str = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "instrument", b"instrument", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article", b"article", "instrument", b"instrument", "role", b"role", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,6 +107,46 @@ class Rule(_message.Message):
 Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
 @_typing.final
+class VetoRule(_message.Message):
+    """A veto 一票否决 of an edition: it caps the grade while its condition holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VETO_ID_FIELD_NUMBER: _builtins.int
+    CAP_FIELD_NUMBER: _builtins.int
+    BASES_FIELD_NUMBER: _builtins.int
+    TEXT_ZH_FIELD_NUMBER: _builtins.int
+    TEXT_EN_FIELD_NUMBER: _builtins.int
+    veto_id: _builtins.str
+    """Id, such as `V-01`."""
+    cap: _builtins.str
+    """Best grade that it allows: `C` or `D`."""
+    text_zh: _builtins.str
+    """Text in Chinese."""
+    text_en: _builtins.str
+    """Text in English."""
+    @_builtins.property
+    def bases(self) -> _containers.RepeatedCompositeFieldContainer[Global___LegalBasis]:
+        """Legal bases, the founding one first."""
+
+    def __init__(
+        self,
+        *,
+        veto_id: _builtins.str = ...,
+        cap: _builtins.str = ...,
+        bases: _abc.Iterable[Global___LegalBasis] | None = ...,
+        text_zh: _builtins.str = ...,
+        text_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "cap", b"cap", "text_en", b"text_en", "text_zh", b"text_zh", "veto_id", b"veto_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VetoRule: _TypeAlias = VetoRule  # noqa: Y015
+
+@_typing.final
 class Edition(_message.Message):
     """A dated rulebook edition."""
 
@@ -136,6 +182,8 @@ class Edition(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     ADOPTIONS_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
+    VETOES_FIELD_NUMBER: _builtins.int
+    POINTS_BASES_DOCUMENT_FIELD_NUMBER: _builtins.int
     edition_id: _builtins.str
     """Id, such as `cn-2026-04`."""
     valid_from: _builtins.str
@@ -146,6 +194,10 @@ class Edition(_message.Message):
     """Name of the model that grades under it."""
     document: _builtins.str
     """The edition file as it is, UTF-8 TOML."""
+    points_bases_document: _builtins.str
+    """The file of the bases of points that lies beneath the edition file, UTF-8 TOML: by which articles what earns points
+    counts. Not part of `digest`, since it moves no grade. Empty where the edition has none of its own.
+    """
     @_builtins.property
     def schemes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Schemes of subjects that it governs."""
@@ -166,6 +218,10 @@ class Edition(_message.Message):
     def adoptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Adoption]:
         """Adoptions by two officers; empty for editions that come with the program."""
 
+    @_builtins.property
+    def vetoes(self) -> _containers.RepeatedCompositeFieldContainer[Global___VetoRule]:
+        """Vetoes, in the order of the edition."""
+
     def __init__(
         self,
         *,
@@ -179,10 +235,12 @@ class Edition(_message.Message):
         model: _builtins.str = ...,
         adoptions: _abc.Iterable[Global___Adoption] | None = ...,
         document: _builtins.str = ...,
+        vetoes: _abc.Iterable[Global___VetoRule] | None = ...,
+        points_bases_document: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_valid_to", b"_valid_to", "digest", b"digest", "valid_to", b"valid_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_valid_to", b"_valid_to", "adoptions", b"adoptions", "bands", b"bands", "digest", b"digest", "document", b"document", "edition_id", b"edition_id", "model", b"model", "rules", b"rules", "schemes", b"schemes", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_valid_to", b"_valid_to", "adoptions", b"adoptions", "bands", b"bands", "digest", b"digest", "document", b"document", "edition_id", b"edition_id", "model", b"model", "points_bases_document", b"points_bases_document", "rules", b"rules", "schemes", b"schemes", "valid_from", b"valid_from", "valid_to", b"valid_to", "vetoes", b"vetoes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__valid_to: _TypeAlias = _typing.Literal["valid_to"]  # noqa: Y015
     _WhichOneofArgType__valid_to: _TypeAlias = _typing.Literal["_valid_to", b"_valid_to"]  # noqa: Y015

@@ -485,6 +485,7 @@ class ScreenResult(_message.Message):
     LISTING_IDS_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     MATCH_FIELD_NUMBER: _builtins.int
+    GRADE_PROBLEM_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Place of the query in the request, from 0."""
     grade: _builtins.str
@@ -503,6 +504,10 @@ class ScreenResult(_message.Message):
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___Problem]:
         """Faults of the query; empty when it is well formed."""
 
+    @_builtins.property
+    def grade_problem(self) -> Global___Problem:
+        """Why a known subject has no grade, such as a model that is missing or damaged. Absent where it has one."""
+
     def __init__(
         self,
         *,
@@ -512,17 +517,22 @@ class ScreenResult(_message.Message):
         listing_ids: _abc.Iterable[_builtins.str] | None = ...,
         problems: _abc.Iterable[Global___Problem] | None = ...,
         match: _builtins.str = ...,
+        grade_problem: Global___Problem | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_grade", b"_grade", "_subject", b"_subject", "grade", b"grade", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_grade", b"_grade", "_grade_problem", b"_grade_problem", "_subject", b"_subject", "grade", b"grade", "grade_problem", b"grade_problem", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grade", b"_grade", "_subject", b"_subject", "grade", b"grade", "index", b"index", "listing_ids", b"listing_ids", "match", b"match", "problems", b"problems", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grade", b"_grade", "_grade_problem", b"_grade_problem", "_subject", b"_subject", "grade", b"grade", "grade_problem", b"grade_problem", "index", b"index", "listing_ids", b"listing_ids", "match", b"match", "problems", b"problems", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__grade: _TypeAlias = _typing.Literal["grade"]  # noqa: Y015
     _WhichOneofArgType__grade: _TypeAlias = _typing.Literal["_grade", b"_grade"]  # noqa: Y015
+    _WhichOneofReturnType__grade_problem: _TypeAlias = _typing.Literal["grade_problem"]  # noqa: Y015
+    _WhichOneofArgType__grade_problem: _TypeAlias = _typing.Literal["_grade_problem", b"_grade_problem"]  # noqa: Y015
     _WhichOneofReturnType__subject: _TypeAlias = _typing.Literal["subject"]  # noqa: Y015
     _WhichOneofArgType__subject: _TypeAlias = _typing.Literal["_subject", b"_subject"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__grade) -> _WhichOneofReturnType__grade | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grade_problem) -> _WhichOneofReturnType__grade_problem | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__subject) -> _WhichOneofReturnType__subject | None: ...
 

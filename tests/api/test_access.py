@@ -180,6 +180,8 @@ SEEN = {
         "grade",
         "score",
         "probability",
+        "target_zh",
+        "target_en",
         "reasons",
         "edition_id",
         "model_id",

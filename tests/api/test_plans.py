@@ -9,7 +9,7 @@ from credit_service.v1 import grades_pb2
 from credit_service.v1 import listings_pb2 as lists
 from credit_service.v1 import remedies_pb2 as pb
 from tests.api.life import published
-from tests.api.remedy import a_firm, asked, events_of, explained, make, request_repair
+from tests.api.remedy import a_firm, asked, behind, events_of, explained, make, request_repair
 from tests.api.street import OWN, Street, a_code, a_record, major_accident, ref, registered, stop_work
 
 B, C, D = grades_pb2.GRADE_B, grades_pb2.GRADE_C, grades_pb2.GRADE_D
@@ -115,3 +115,21 @@ def test_plan_of_a_clean_enterprise_has_no_steps(street: Street) -> None:
     assert [step for path in planned(street, code).paths for step in path.steps] == []
     unknown = street.refusal("regulator", "RemedyService/PlanRepair", pb.PlanRepairRequest(subject=ref(a_code())))
     assert unknown.reason == "SUBJECT_NOT_FOUND"
+
+
+@pytest.mark.moves_clock
+def test_repair_is_no_step_on_the_day_on_which_its_publicity_has_ended(street: Street) -> None:
+    """A repair would reach the accident: only a penalty that still counts may be repaired."""
+    code = a_code()
+    larger = {"accident_kind": "WORK", "deaths": 3, "liability": "LIABLE"}
+    accident = a_record(code, "ACC", larger, occur_time="2025-10-01T00:00:00+08:00")
+    penalty = a_record(code, refers_to=accident["source_record_id"], occur_time="2025-11-24T00:00:00+08:00")
+    _, _, event_id = street.must_collect(registered(code), accident, penalty)
+    turn(street, "2026-11-24")
+    last = planned(street, code).paths[0]
+    assert (last.reach_date, steps(last)) == ("2026-11-24", [("REPAIR", f"event/{event_id}", "2026-11-24")])
+    turn(street, "2026-11-25")
+    assert event_id in explained(street, code).lapsed_event_ids or event_id not in behind(explained(street, code))
+    paths = planned(street, code).paths
+    assert [step for path in paths for step in path.steps] == []
+    assert all(path.reach_date > "2026-11-25" for path in paths)

@@ -50,7 +50,7 @@ def full_grade() -> grades_pb2.GradeRecord:
         next_review_date="2026-12-01", mode="model", is_model_retired=True, earned_grade=grades_pb2.GRADE_A,
         held_zh="x", held_en="x", override=grades_pb2.AppliedOverride(override_id="x"),
         restatement=grades_pb2.GradeRestatement(grade=grades_pb2.GRADE_A),
-        class_prior=grades_pb2.ClassPrior(probability=0.01),
+        class_prior=grades_pb2.ClassPrior(probability=0.01), target_zh="x", target_en="x",
     )  # fmt: skip
     made.as_of_time.seconds = made.known_time.seconds = 1
     return made

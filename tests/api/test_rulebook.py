@@ -43,6 +43,9 @@ def test_edition_is_shown_whole(street: Street, edition_id: str) -> None:
     edition, stored = rulebook(street, edition_id), EDITIONS[edition_id]
     assert edition.digest.value.hex() == stored.digest
     assert edition.document == stored.document
+    assert edition.points_bases_document == stored.points_bases_document
+    assert [(v.veto_id, v.cap) for v in edition.vetoes] == [(v.id, v.cap) for v in stored.grading.vetoes]
+    assert all(veto.bases and veto.text_zh and veto.text_en for veto in edition.vetoes)
     assert [rule.rule_id for rule in edition.rules] == [rule.id for rule in stored.rules]
     assert all(rule.bases and rule.text_zh and rule.text_en for rule in edition.rules)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from credit_service.cli.asking import grade_rows
+from credit_service.cli.asking import article_text, grade_rows
 from credit_service.legal_days import SHANGHAI
 from credit_service.v1 import grades_pb2
 from tests.cli.conftest import Command
@@ -175,3 +175,33 @@ def test_unreachable_service_says_what_may_hide_behind_it(
     ended = command("grade", "91350100M000100Y43", "--profile", _profile(filled, tmp_path, target="127.0.0.1:1"))
     assert ended.code == 4
     assert "UNREACHABLE" in ended.err
+
+
+def test_grade_says_what_its_probability_is_of(command: Command, as_regulator: ServerProcess, code: str) -> None:
+    for name in ("grade", "explain"):
+        told = command(name, code).out
+        assert "% within 12 months, of: " in told
+        assert "a liable accident, or a serious penalty that follows none" in told
+
+
+def test_explanation_names_articles_beside_points_and_those_that_records_cite(
+    command: Command, as_regulator: ServerProcess, code: str
+) -> None:
+    told, data = command("explain", code).out, command("explain", code, "--json").json()
+    assert "安全生产法 41 (duty, law); 安全生产法 102 (duty, law)" in told
+    assert "no article of law: 本系统默认规则" in told
+    assert "应急〔2021〕83号 (authority, verify)" in told
+    assert re.search(r"^-\d+ .*; counts by ", told, re.MULTILINE)
+    assert "; counts by " not in command("grade", code).out
+    cited = data["cited"][0]
+    instrument, article = cited["articles"][0].split("/")[:2]
+    assert re.search(rf"^│ {cited['event_id']} .*{instrument} {re.escape(article)}", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("cited", "told"),
+    [("安全生产法/99/2", "安全生产法 99(2)"), ("安全生产法/114", "安全生产法 114"), ("某办法", "某办法"), ("", ""),
+     ("消防法/60/1/7", "消防法 60(1)(7)")],
+)  # fmt: skip
+def test_provision_is_written_as_people_cite_it(cited: str, told: str) -> None:
+    assert article_text(cited) == told

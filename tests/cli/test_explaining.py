@@ -1,4 +1,4 @@
-"""What is taken away of a grade: a bundle that computes it again alone, and a sheet for its enterprise."""
+"""What is taken away of a grade: a bundle that computes it again alone, and whatever is forged in it is found."""
 
 import base64
 import hashlib
@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from credit_service.api import grades
+from credit_service.api.bases import basis_document
+from credit_service.api.explanations import explanation_message
 from credit_service.cli import bundle_verifier
-from credit_service.cli.bundles import make_sheet
 from credit_service.grades.artefact import key_id, load_champions, load_keys
+from credit_service.grades.features import BY_NAME
 from credit_service.grades.grading import Case, Override, explain
 from credit_service.grades.stability import settle
 from credit_service.legal_days import parse_day
-from credit_service.rulebook.edition import SHIPPED, load_edition
-from credit_service.v1 import grades_pb2, remedies_pb2, rulebook_pb2
+from credit_service.rulebook.articles import articles_behind
+from credit_service.rulebook.edition import POINTS_BASES, SHIPPED, load_edition, load_editions
 from tests.bench.lives import lives
 from tests.cli.conftest import Command
 from tests.grades.conftest import MODELS
@@ -113,7 +113,15 @@ def _feature(**changes: object) -> Callable[[dict[str, bytes]], None]:
 def _rules(files: dict[str, bytes]) -> None:
     """Lets rules speak that never did, with whatever points are liked."""
     told = json.loads(files["explanation.json"])
-    told |= {"mode": "rules", "base_points": 850, "features": [], "reasons": [], "score": 850, "vetoes": []}
+    told |= {
+        "mode": "rules",
+        "base_points": 850,
+        "features": [],
+        "reasons": [],
+        "score": 850,
+        "vetoes": [],
+        "cited": {},
+    }
     del told["exposure"]
     files |= {"explanation.json": json.dumps(told).encode(), "records.json": b"[]"}
 
@@ -145,6 +153,24 @@ def _record_of_tomorrow(files: dict[str, bytes]) -> None:
     records = json.loads(files["records.json"])
     records[0]["draft"]["occur_time"] = "2031-01-01T00:00:00Z"
     files["records.json"] = json.dumps(records).encode()
+
+
+def _cites(told: Told, articles: list[str]) -> None:
+    told["cited"][next(iter(told["cited"]))] = articles
+
+
+def _everywhere(told: Told, basis: dict[str, str]) -> None:
+    """Gives a feature and its reason the same article, as a forger would."""
+    name = told["reasons"][0]["feature"]
+    for part in (told["reasons"][0], *(f for f in told["features"] if f["feature"] == name)):
+        part["bases"] = [basis]
+
+
+def _without_articles(files: dict[str, bytes]) -> None:
+    del files["articles/cn-2026-04.toml"]
+
+
+OTHER_ARTICLE = {"instrument": "安全生产法", "article": "999", "source": "law", "role": "duty"}
 
 
 FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
@@ -193,6 +219,22 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "exposure left out": (telling(lambda t: t.pop("exposure")), "records behind the grade"),
     "another exposure": (telling(lambda t: t["exposure"][0].__setitem__("feature", "visits_36m")),
                          "features of the exposure"),
+    "article of a feature": (_feature(bases=[OTHER_ARTICLE]), "articles of "),
+    "article of a reason alone": (telling(lambda t: t["reasons"][0].__setitem__("bases", [OTHER_ARTICLE])), "reasons"),
+    "article of reason and feature": (telling(lambda t: _everywhere(t, OTHER_ARTICLE)), "articles of "),
+    "article left out": (telling(lambda t: t["features"][0]["bases"].pop()), "articles of "),
+    "articles left out": (telling(lambda t: [f.pop("bases") for f in t["features"]]), "articles of "),
+    "article that is surer than it is": (telling(lambda t: [
+        b.__setitem__("source", "law") for f in t["features"] for b in f["bases"]]), "articles of "),
+    "article of exposure": (telling(lambda t: t["exposure"][0].__setitem__("bases", [OTHER_ARTICLE])), "of headcount"),
+    "articles of the edition left out": (_without_articles, "articles of "),
+    "articles of the edition alone": (
+        lambda files: files.update({"articles/cn-2026-04.toml": files["articles/cn-2026-04.toml"].replace(
+            b'article = "52"', b'article = "53"')}), "articles of "),
+    "article that a record cites": (telling(lambda t: _cites(t, ["安全生产法/999"])), "articles that record "),
+    "article that a record cites left out": (telling(lambda t: t["cited"].clear()), "articles that record "),
+    "record that cites and is not there": (
+        telling(lambda t: t["cited"].__setitem__("999999", ["安全生产法/1"])), "records that cite articles"),
     "shape of exposure": (written("model/exposure.json", b'"missing": ', b'"missing": 1'), "digest of exposure.json"),
 }  # fmt: skip
 
@@ -261,70 +303,6 @@ def test_bundle_holds_the_records_and_the_edition(bundle: Path, command: Command
     assert verify(again).returncode == 0
 
 
-class _Texts(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        assert not {name for name, _ in attrs} & {"src", "href", "onload"}
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
-@pytest.fixture
-def sheet(command: Command, as_regulator: ServerProcess, code: str, kept: Path) -> str:
-    assert as_regulator
-    path = kept / "sheet.html"
-    assert command("explain", code, "--sheet", str(path)).code == 0
-    return path.read_text("utf-8")
-
-
-def test_sheet_tells_the_enterprise_every_point_in_its_language(sheet: str, command: Command, code: str) -> None:
-    told = command("explain", code, "--json").json()
-    read = _Texts()
-    read.feed(sheet)
-    text = "\n".join(read.texts)
-    assert "script" not in read.tags
-    assert all(feature["text_zh"] in text for feature in told["features"])
-    cells = [part for part in read.texts if part.lstrip("-").isdigit()]
-    assert told["grade"]["score"] in cells
-    points = [int(f.get("points", 0)) for f in told["features"]]
-    assert int(told["base_points"]) + sum(points) == int(told["grade"]["score"])
-    for part in ("得分构成", "您的权利", "异议", code):
-        assert part in text
-
-
-def test_sheet_escapes_what_came_from_outside() -> None:
-    answer = grades_pb2.ExplainGradeResponse(document=json.dumps({"as_of": "2026-11-01", "edition_id": "e"}).encode())
-    answer.grade.pending_zh = "<script>alert(1)</script>"
-    page = make_sheet(answer, "<img src=x>&公司", None)
-    assert "<script" not in page
-    assert "<img" not in page
-    assert "&lt;img src=x&gt;&amp;公司" in page
-
-
-def test_sheet_tells_basis_lifting_day_and_records_as_readers_know_them() -> None:
-    answer = grades_pb2.ExplainGradeResponse(document=json.dumps({"as_of": "2026-11-01", "edition_id": "e"}).encode())
-    basis = rulebook_pb2.LegalBasis(instrument="本系统默认规则", article="-", source="default")
-    answer.grade.vetoes.add(
-        veto_id="V-04", cap=grades_pb2.GRADE_C, until_date="2028-01-31", text_zh="较大", basis=basis
-    )
-    answer.grade.vetoes.add(
-        veto_id="V-01", cap=grades_pb2.GRADE_D, basis=rulebook_pb2.LegalBasis(instrument="安全生产法", article="113(1)")
-    )
-    step = remedies_pb2.PlanStep(target="event/31", from_date="2027-06-01", text_zh="申请信用修复")
-    path = remedies_pb2.RepairPath(reach_date="2027-06-01", grade=grades_pb2.GRADE_B, steps=[step])
-    page = make_sheet(answer, "公司", remedies_pb2.PlanRepairResponse(paths=[path]))
-    assert "<td>较大</td><td>本系统默认规则</td><td>C</td><td>2028-01-31</td>" in page
-    assert "<td>安全生产法 113(1)</td><td>D</td><td>解除前</td>" in page
-    assert "解除日" in page
-    assert "2027-06-01 起：申请信用修复（记录31）" in page
-
-
 def test_letters_are_those_of_the_service_over_every_walk_of_cycles() -> None:
     grading = load_edition(SHIPPED / "cn-2026-04.toml").grading
     assert grading.stability is not None
@@ -355,13 +333,14 @@ def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, l
     model = {name[:-5]: json.loads(text) for name, text in artefact.replayed.items() if name.endswith(".json")}
     model["manifest"]["expires_on"] = last_day
     files = {f"edition/{path.stem}.toml": path.read_bytes() for path in SHIPPED.glob("*.toml")}
+    files |= {f"articles/{path.stem}.toml": path.read_bytes() for path in POINTS_BASES.glob("*.toml")}
     law, told_law = load_edition(SHIPPED / f"{edition_id}.toml"), bundle_verifier.edition_of(files, edition_id)
     law, told_law["grading"]["mode"] = replace(law, grading=replace(law.grading, mode=mode)), mode
     seen = set()
     for number, facts in enumerate(lives(60)):
         override = Override("OVR-1", "C", "EVIDENCE", parse_day(day)) if number % 10 == 0 else None
         one = Case(f"USCC:{number}", "ENTERPRISE", [f for f in facts if f.day <= parse_day(day)], override=override)
-        answer = grades._explanation(law, explain(law, card, one, parse_day(day)), [], (datetime.now(UTC),) * 2)
+        answer = explanation_message(law, explain(law, card, one, parse_day(day)), [], (datetime.now(UTC),) * 2)
         told = bundle_verifier.read(bytes(answer.document))
         parts = [*told["features"], *told.get("exposure", []), *told["vetoes"]]
         named = {str(event_id) for part in parts for event_id in part["event_ids"]}
@@ -370,6 +349,21 @@ def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, l
         seen.add((told.get("mode"), told["grade"]))
     assert {grade for _, grade in seen} >= {"B", "C", "D"}
     assert {told for told, _ in seen} - {None} == {mode if day <= last_day else "rules"}
+
+
+@pytest.mark.parametrize("day", ["2018-01-01", "2021-08-31", "2021-09-01", "2022-08-01", "2023-10-01", "2026-11-28"])
+def test_articles_are_those_of_the_service_on_every_day(day: str) -> None:
+    files = {f"edition/{path.stem}.toml": path.read_bytes() for path in SHIPPED.glob("*.toml")}
+    files |= {f"articles/{path.stem}.toml": path.read_bytes() for path in POINTS_BASES.glob("*.toml")}
+    seen = set()
+    for edition in load_editions():
+        told = bundle_verifier.edition_of(files, edition.id)
+        lines = edition.grading.points.lines if edition.grading.points else ()
+        for name in (*BY_NAME, *(line.id for line in lines), "LIMIT", "MODEL", "of nobody"):
+            bases = [basis_document(basis) for basis in articles_behind(edition, name, parse_day(day))]
+            assert bundle_verifier.articles_of(told, name, day) == bases
+            seen.add(len(bases))
+    assert (max(seen) > 1) == (day >= "2021-09-01")
 
 
 def test_verifier_says_what_it_cannot_open(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from credit_service.cli.events import money
 from credit_service.cli.listings import STATES
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
@@ -109,3 +110,14 @@ def test_editions_are_listed(command: Command, as_regulator: ServerProcess) -> N
     assert names["tw-osh"] == 0
     table = command("rulebook", "list").out
     assert all(name in table for name in names)
+
+
+def test_money_of_a_record_is_shown_in_yuan(command: Command, as_regulator: ServerProcess, code: str) -> None:
+    events = command("event", "list", code, "--all", "--json").json()["events"]
+    fined = next(e for e in events if e["draft"].get("payload", {}).get("penalty", {}).get("fine_fen"))
+    fen = int(fined["draft"]["payload"]["penalty"]["fine_fen"])
+    shown = command("event", "show", fined["event_id"]).out
+    assert re.search(rf"^fine +{fen / 100:,.2f} yuan *$", shown, re.MULTILINE)
+    assert "_fen" not in shown
+    assert money("loss_fen", 5) == ("loss", "0.05 yuan")
+    assert money("deaths", 1) == ("deaths", "1")

@@ -3,8 +3,10 @@
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -293,3 +295,21 @@ def test_watch_prints_the_snapshot_and_keeps_its_place(filled: ServerProcess, tm
     watching.communicate()
     assert kinds[0] == "snapshot"
     assert token.read_text("utf-8")
+
+
+def test_regrade_says_once_a_run_which_model_is_damaged(
+    filled: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many processes judge, and each of them opens the models."""
+    for name in ("credit.db", "credit.audit.db"):
+        with closing(sqlite3.connect(filled.folder / name)) as served, closing(sqlite3.connect(tmp_path / name)) as own:
+            served.backup(own)
+    folder = Path(shutil.copytree("models", tmp_path / "models"))
+    (folder / "cn_sim_pd" / champion("cn_sim_pd") / "table.json").unlink()
+    monkeypatch.setenv("CREDIT_SERVICE_MODELS_DIR", str(folder))
+    url = f"sqlite:///{tmp_path / 'credit.db'}"
+    command = [sys.executable, "-m", "credit_service", "regrade", "--all", "--processes", "2", "--url", url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, "subjects looked at" in done.stderr) == (1, True), done.stderr
+    assert (done.stderr.count("model refused"), done.stderr.count('"model missing"'), done.stdout) == (1, 3, "")
+    assert done.stderr.count("no grades of cn-2026-04") == 1

@@ -1,7 +1,9 @@
 """The rules from the command line: a draft is tried on the whole ledger, an installed edition adopted by two."""
 
+import re
 from pathlib import Path
 
+from credit_service.rulebook.edition import SHIPPED, load_edition
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
 
@@ -37,3 +39,14 @@ def test_edition_is_proposed_by_one_officer_and_not_confirmed_by_the_same(
     assert "second_officer" not in first
     ended = command("rulebook", "adopt", "tw-osh")
     assert (ended.code != 0, "want another person" in ended.err) == (True, True)
+
+
+def test_edition_is_shown_with_its_vetoes_and_their_bases(command: Command, as_regulator: ServerProcess) -> None:
+    told = command("rulebook", "show").out
+    vetoes = load_edition(SHIPPED / "cn-2026-04.toml").grading.vetoes
+    rows = [re.search(rf"^│ {veto.id} .*{veto.cap} at best .*{veto.text_zh}", told, re.MULTILINE) for veto in vetoes]
+    assert (len(rows), all(rows)) == (9, True)
+    assert "北京市安全生产条例 49 (law)" in told
+    foreign = command("rulebook", "show", "tw-osh")
+    assert "no list rules" in foreign.err
+    assert re.search(r"^│ V-ACC .*C at best .*十二个月内发生重大职业灾害", foreign.out, re.MULTILINE)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from credit_service.api.identity import parse_identity
+from credit_service.cli.subjects import _screened
+from credit_service.v1 import subjects_pb2
 from tests.cli.conftest import SUBJECTS, Command
 from tests.stories.processes import ServerProcess
 
@@ -61,6 +64,17 @@ def test_file_of_codes_that_cannot_be_read_is_named(
 ) -> None:
     ended = command("screen", "--file", str(tmp_path / name))
     assert (ended.code, word in ended.err, len(ended.err.splitlines())) == (2, True, 1)
+
+
+def test_screening_says_why_there_is_no_grade() -> None:
+    """With a damaged model nobody is graded, and that is not the subject's doing."""
+    problem = subjects_pb2.Problem(field="model", got="none", want="cn_sim_pd", reason="MODEL_NOT_FOUND")
+    found = subjects_pb2.Subject(name="公司", supervising_region="110108")
+    insurer = parse_identity("urn:safety-credit:insurer:example-insurance", "")
+    result = subjects_pb2.ScreenResult(subject=found, grade_problem=problem)
+    *_, told = _screened(result, insurer)
+    assert told.startswith("no grade: model: got none, want cn_sim_pd; `credit-service doctor`")
+    assert _screened(subjects_pb2.ScreenResult(subject=found, grade="A"), insurer)[3] == ""
 
 
 def test_screening_tells_none_from_not_for_you(command: Command, filled: ServerProcess, code: str) -> None:

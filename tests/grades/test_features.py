@@ -137,6 +137,20 @@ def test_hazard_that_was_reported_and_closed_in_time_is_a_merit() -> None:
     )
 
 
+@pytest.mark.parametrize(("visits", "found"), [(0, 0), (1, 0), (1, 1), (3, 1), (17, 17), (240, 77)])
+def test_share_of_violations_says_from_which_counts_it_comes(visits: int, found: int) -> None:
+    life = [an_inspection(n, "MAJOR_VIOLATION" if n <= found else "CLEAN") for n in range(1, visits + 1)]
+    note = BY_NAME["violation_share_36m"].note
+    assert note is not None
+    zh, en = note(value("violation_share_36m", *life), visits)
+    if visits:
+        assert f"检查{visits}次，其中{found}次发现违法" in zh
+        assert en.startswith(f"{found} of {visits} inspections found a violation")
+        assert (f"({found}+1)/({visits}+4)" in zh, f"({found}+1)/({visits}+4)" in en) == (True, True)
+    else:
+        assert ("无检查记录" in zh, "No inspection on record" in en) == (True, True)
+
+
 def an_inspection(number: int, result: str, mode: str = "RANDOM") -> Fact:
     return a_fact("INS", "2026-03-01", number, result=result, mode=mode)
 

@@ -15,8 +15,10 @@ from credit_service.grades.artefact import Artefact
 from credit_service.grades.features import BY_NAME
 from credit_service.grades.grading import Case, Graded, Override, Review, explain, grade_many
 from credit_service.grades.scorecard import Line, Scorecard
+from credit_service.grades.targets import TARGETS
 from credit_service.ledger.fact import Fact, place_of
 from credit_service.legal_days import day_text, parse_day
+from credit_service.rulebook.articles import articles_behind
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from credit_service.rulebook.law import Edition
 from tests.bench.lives import lives
@@ -306,3 +308,34 @@ def test_grade_stays_until_its_next_review(card: Scorecard, life: list[Fact], da
     if found.next_review_day is None or AS_OF + days < found.next_review_day:
         later = grade(known, card, day=AS_OF + days)
         assert (later.grade, later.score, later.vetoes) == (found.grade, found.score, found.vetoes)
+
+
+@pytest.mark.parametrize("name", ["model", "bounded", "rules"])
+def test_explained_points_name_their_articles_and_records_what_they_cite(card: Scorecard, name: str) -> None:
+    life = [founded(), *penalties("2026-05-01", 2), a_fact("STD", "2026-01-05", 50, level=2, from_date="2026-01-05")]
+    # Behind nothing any more.
+    life += penalties("2016-05-01", 1, 70)
+    told = explain(mode(name), card, case(life), AS_OF)
+    for part in (*told.contributions, *told.exposure):
+        assert part.bases == articles_behind(mode(name), part.feature, AS_OF), part.feature
+        assert part.bases, part.feature
+    assert told.cited == ((1, ("甲/1",)), (2, ("甲/2",)))
+
+
+def test_kept_grade_holds_no_articles(card: Scorecard) -> None:
+    """Recorded grades stay what they are, byte by byte: articles are stated where a grade is explained."""
+    told = explain(CN, card, case([founded(), *penalties("2026-05-01", 2)]), AS_OF)
+    assert told.graded == grade([founded(), *penalties("2026-05-01", 2)], card)
+    assert set(told.graded.document()["reasons"][0]) == {
+        "feature", "value", "unit", "points", "is_actionable", "text_zh", "text_en", "event_ids",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["cn_sim_pd", "tw_osh_pd"])
+def test_probability_is_of_what_the_signed_card_says(champions: dict[str, Artefact], name: str) -> None:
+    artefact = champions[name]
+    zh, en = TARGETS[artefact.manifest["task"]]
+    card = (artefact.directory / "card.md").read_text("utf-8")
+    assert f"- {artefact.manifest['task']}: {en}.\n" in card
+    assert f"Estimates, for the 12 months after a day: {en}." in card
+    assert zh
