@@ -176,14 +176,17 @@ class Assessor:
             together.setdefault((civil_day(as_of), by), []).append((subject_id, (as_of, known)))
         found: dict[tuple[str, Frame], Graded] = {}
         for some in together.values():
-            found |= self._judged_together(session, some)
+            found |= self._judged_together(session, some, last)
         return [found[one] for one in asked]
 
-    def _judged_together(self, session: Session, asked: Sequence[tuple[str, Frame]]) -> dict[tuple[str, Frame], Graded]:
+    def _judged_together(
+        self, session: Session, asked: Sequence[tuple[str, Frame]], last: datetime | None
+    ) -> dict[tuple[str, Frame], Graded]:
         """Judges frames of one day and one knowledge of the ledger; what moves between them, at each by itself."""
         as_of, known = zip(*(frame for _, frame in asked), strict=True)
         first, final = (min(as_of), min(known)), (max(as_of), max(known))
-        moving = _moving(session, list(dict.fromkeys(one for one, _ in asked)), first, final)
+        ids = list(dict.fromkeys(one for one, _ in asked))
+        moving = _moving(session, ids, (first, final), last)
         frames = {(one, frame): frame if one in moving else final for one, frame in asked}
         by_frame: dict[Frame, dict[str, None]] = {}
         for (subject_id, _), frame in frames.items():
@@ -342,15 +345,18 @@ class Assessor:
             return [_ungraded(edition, member, case.facts, day, error) for member, case in pairs]
 
 
-def _moving(session: Session, subject_ids: Sequence[str], first: Frame, final: Frame) -> frozenset[str]:
+def _moving(
+    session: Session, subject_ids: Sequence[str], frames: tuple[Frame, Frame], last: datetime | None
+) -> frozenset[str]:
     """Returns the subjects of which anything begins to count after one time frame and by another of the same day.
 
     As time passes facts are only added, while nothing more becomes known of the ledger: as many at both frames are the
     same at every frame between them.
     """
+    first, final = frames
     if first == final:
         return frozenset()
-    last, moved = last_collect_time(session), set[str]()
+    moved = set[str]()
     if last is not None and first[0] < last:
         then, later = (facts_of(session, subject_ids, *frame) for frame in (first, final))
         moved = {one for one in subject_ids if len(then[one]) != len(later[one])}

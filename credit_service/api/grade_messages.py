@@ -13,6 +13,9 @@ from credit_service.legal_days import day_text
 from credit_service.v1 import grades_pb2 as pb
 from credit_service.v1 import rulebook_pb2
 
+# By model, in Chinese and in English.
+Targets = Mapping[str, tuple[str, str]]
+
 
 def grade_message(document: Mapping[str, Any], frame: tuple[datetime, datetime]) -> pb.GradeRecord:
     """Returns the after-image of a grade as a message at a time frame; what was not computed stays absent."""
@@ -74,11 +77,17 @@ def note_of(feature: str, value: float | None, event_ids: Sequence[int]) -> dict
     return dict(zip(("note_zh", "note_en"), found.note(value, len(event_ids)), strict=True))
 
 
-def state_target(record: pb.GradeRecord, models: Sequence[Artefact]) -> None:
-    """States what the probability is of, as the signed task of the model defines it; nothing of a model not here."""
-    task = next((str(a.manifest["task"]) for a in models if a.scorecard.model_id == record.model_id), "")
-    if task in TARGETS and record.HasField("probability"):
-        record.target_zh, record.target_en = TARGETS[task]
+def targets_of(models: Sequence[Artefact]) -> Targets:
+    """Returns by model what its probability is of, as its signed task defines it."""
+    tasks = {artefact.scorecard.model_id: str(artefact.manifest["task"]) for artefact in models}
+    return {model_id: TARGETS[task] for model_id, task in tasks.items() if task in TARGETS}
+
+
+def state_target(record: pb.GradeRecord, targets: Targets) -> None:
+    """States what the probability is of; nothing of a model that is not here."""
+    target = targets.get(record.model_id)
+    if target is not None and record.HasField("probability"):
+        record.target_zh, record.target_en = target
 
 
 def override_message(made: Sequence[OverrideMoveRow], today: int) -> pb.Override:

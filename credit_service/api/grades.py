@@ -12,7 +12,7 @@ from credit_service.api.bases import state_bases
 from credit_service.api.calls import Call
 from credit_service.api.checking import check_all
 from credit_service.api.explanations import explanation_message
-from credit_service.api.grade_messages import grade_message, state_frame, state_target, untimed_message
+from credit_service.api.grade_messages import grade_message, state_frame, state_target, targets_of, untimed_message
 from credit_service.api.house import House
 from credit_service.api.overrides import OverrideDoor
 from credit_service.api.redaction import redact, sees_finding
@@ -47,7 +47,7 @@ class GradeDoor(OverrideDoor):
         super().__init__(house)
         # The silent sources, and as of which turn of the feed and minute.
         self._silent: tuple[tuple[int, datetime], list[str]] | None = None
-        self._shelf = Shelf(house.database)
+        self._shelf, self._targets = Shelf(house.database), targets_of(house.models)
         # Apart, so that what is kept never waits for what must be judged.
         self._kept, self._judged = Gathering(self._answers), Gathering(self._answers, JUDGING_PAUSE)
 
@@ -141,7 +141,7 @@ class GradeDoor(OverrideDoor):
         is_kept = document is kept.document
         since = kept.since if is_kept and kept.since is not None else frame[1]
         record = untimed_message(document)
-        state_target(record, self.house.models)
+        state_target(record, self._targets)
         shown = Shown(kept.kind, kept.supervising_region, since, record.SerializeToString())
         return _Answer(shown, frame, self._stale(session, identifier, call.now), is_kept)
 
@@ -174,7 +174,7 @@ class GradeDoor(OverrideDoor):
         visible = [f for f in explained.graded.findings if sees_finding(call.caller.role, f.effect)]
         edition = self.house.assessor.edition(explained.graded.edition_id)
         response = explanation_message(edition, explained, visible, frame)
-        state_target(response.grade, self.house.models)
+        state_target(response.grade, self._targets)
         response.stale_sources.extend(stale)
         response.disputed_targets.extend(disputed)
         response.lapsed_event_ids.extend(map(str, lapsed))
@@ -216,7 +216,7 @@ class GradeDoor(OverrideDoor):
         messages = [grade_message(graded.document(), frame) for graded in (after, before)]
         for message in messages:
             state_bases(message, self.house.assessor.edition(message.edition_id), civil_day(frame[0]))
-            state_target(message, self.house.models)
+            state_target(message, self._targets)
         return pb.TryGradeResponse(grade=messages[0], grade_before=messages[1])
 
     def _stale(self, session: Session, identifier: str, now: datetime) -> list[str]:
@@ -266,7 +266,7 @@ class GradeDoor(OverrideDoor):
                 document = documents.get(one) or _document(graded[one])
                 region = row.supervising_region if row else None
                 record = grade_message(document, frame)
-                state_target(record, self.house.models)
+                state_target(record, self._targets)
                 result.grade.CopyFrom(redact(record, call.caller, region))
             except CreditError as error:
                 result.problem.CopyFrom(wire.problem_message(Problem("subject", "", error.message, error.reason)))

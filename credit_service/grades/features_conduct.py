@@ -1,5 +1,7 @@
 """Features of hazards, inspections and standing: what a subject does, and may do, about safety."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from credit_service.arrays import NEVER, Bools, Floats
@@ -140,6 +142,7 @@ def violation_share_36m(columns: Columns, as_of_day: int) -> Floats:
     return (violations + PRIOR_VIOLATIONS) / (visits + PRIOR_VISITS)
 
 
+@lru_cache(maxsize=4096)
 def _share_note(share: float, visits: int) -> tuple[str, str]:
     """Says how a share comes about: every visit is behind it, so their number gives the violations back."""
     if not visits:

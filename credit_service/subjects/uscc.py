@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from operator import getitem
 
 from credit_service.errors import CreditError, Reason, shown
@@ -17,6 +18,8 @@ _ORG_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ORG_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 
+# The same subjects are asked about and reported again and again.
+@lru_cache(maxsize=16_384)
 def canonical(code: str) -> str:
     """Returns the code in upper case, half width, without blanks.
 
