@@ -104,7 +104,7 @@ def test_points_put_the_best_bin_at_zero_and_merge_equal_neighbours() -> None:
         Shape("penalties_60m", (0.5, 1.5000000000000002, 2.5), (-1.0, 0.0, 0.001, 1.0), -1.0),
         Shape("headcount", (10.0,), (-0.5, 0.5), 0.0),
     )
-    made = Fitted(lightgbm.Booster(model_str=_stump()), -4.0, shapes)
+    made = Fitted(-4.0, shapes, lightgbm.Booster(model_str=_stump()))
     matrix = np.array([[0.0, 5.0], [1.0, 20.0], [2.0, 5.0], [3.0, 20.0]])
     base, lines = points(made, Calibration(0.1, 1.0, 4, 2), Scale(75.0, 750.0, 49.0), ["headcount"], matrix)
     assert [line.feature.name for line in lines] == ["penalties_60m"]
@@ -120,7 +120,7 @@ def test_exposure_lines_lie_about_their_mean() -> None:
         Shape("penalties_60m", (0.5,), (-1.0, 1.0), -1.0),
         Shape("headcount", (10.0, 100.0), (-0.5, 0.5, 1.5), 0.25),
     )
-    made = Fitted(lightgbm.Booster(model_str=_stump()), -4.0, shapes)
+    made = Fitted(-4.0, shapes, lightgbm.Booster(model_str=_stump()))
     calibration, scale = Calibration(0.1, 2.0, 4, 2), Scale(75.0, 750.0, 49.0)
     matrix = np.array([[0.0, 5.0], [1.0, 20.0], [0.0, 5.0], [0.0, 200.0]])
     per = -75 / math.log(2) * 2.0
