@@ -83,6 +83,7 @@ def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str
         "base_rate": base_rate,
         "test_cutoff": day_text(recipe.test_cutoff),
         **_ranking(recipe, labels, rivals),
+        "chance_auc": auc(labels, chance),
         "brier": brier(labels, chance),
         "brier_reference": base_rate * (1 - base_rate),
         "ece": ece(labels, chance),
