@@ -63,7 +63,7 @@ def fit_logistic(
     """Fits weights by penalised likelihood, none against its sign: 1, and more never lowers the chance; -1, raises it.
 
     `reluctance` draws the weights of some features nearer to nothing, so that others are asked first. No matrices are
-    multiplied: sums in the order of rows hang on no library's threads.
+    multiplied, and rows are counted by their bins: nothing hangs on a library's threads or on the order of rows.
     """
     columns = [
         _column(name, matrix[:, place], labels, options["bins_of"].get(name, options["bins"]), options["least_in_bin"])
@@ -157,5 +157,6 @@ def _risen(weights: Floats) -> Floats:
 def _shape(column: _Column, weights: Floats) -> Shape:
     values = _risen(weights)
     # Where the fit has seen nobody without a value, such a one is taken for a subject of the mean.
-    missing = values[column.bins].mean() if column.missing is None else values[column.missing]
+    sizes = np.bincount(column.bins, minlength=len(values))
+    missing = np.sum(values * sizes) / sizes.sum() if column.missing is None else values[column.missing]
     return Shape(column.name, column.cuts, tuple(values.tolist()), float(missing))

@@ -161,9 +161,13 @@ def test_missing_bin_is_cut_only_where_values_were_missing(drawn: tuple[Matrix, 
 def test_recipes_forbid_what_the_method_forbids() -> None:
     for path in sorted(RECIPES.glob("*.toml")):
         recipe = load_recipe(path)
-        assert recipe.booster["num_leaves"] in {4, 5, 6}
-        assert recipe.booster["lambda_l2"] >= 5
-        assert not {"scale_pos_weight", "is_unbalance"} & set(recipe.booster)
+        if recipe.kind == "logistic":
+            assert recipe.logistic["ridge"] >= 5
+            assert recipe.logistic["least_in_bin"] >= 100
+        else:
+            assert recipe.booster["num_leaves"] in {4, 5, 6}
+            assert recipe.booster["lambda_l2"] >= 5
+            assert not {"scale_pos_weight", "is_unbalance"} & set(recipe.booster)
         assert max(recipe.fit_cutoffs) < recipe.calibration_cutoff < recipe.test_cutoff < EVER
         assert recipe.digest != replace(recipe, digest="").digest
     assert load_recipe(RECIPES / "tw_osh_pd.toml").known_by == parse_day("2022-06-30")
