@@ -82,6 +82,8 @@ def _figures(made: Made, metrics: Mapping[str, Any]) -> dict[str, str]:
         "auc_ci": f"{low:.3f}–{high:.3f}",
         "rule_auc": f"{task['rule_auc']:.3f}",
         "chance_auc": f"{task['chance_auc']:.3f}",
+        "against": ", ".join(task["logistic_against_sign"]) or "none",
+        "without_auc": f"{task['logistic_without_these_auc']:.3f}",
         "fit_n": f"{task['fitting']['n']:,}",
         "fit_positives": f"{task['fitting']['positives']:,}",
         "calibration_n": f"{task['calibration']['n']:,}",
