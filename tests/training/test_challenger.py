@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from credit_service.errors import CreditError
 from credit_service.grades.artefact import Artefact, load, load_champions, load_keys
+from credit_service.grades.features import BY_NAME
 from credit_service.legal_days import parse_day
 from credit_service.rulebook.edition import SHIPPED, load_edition
 from training import registry
@@ -159,3 +161,16 @@ def test_recipe_of_another_kind_or_without_its_options_is_refused(tmp_path: Path
         with pytest.raises(CreditError, match="want booster or logistic, with a table of its options"):
             load_recipe(path)
     assert load_recipe(RECIPES / f"{NAME}.toml").kind == "booster"
+
+
+def test_report_names_the_weights_of_the_rival_that_run_against_their_signs(recipe: Recipe, report: Report) -> None:
+    told = report.document["tasks"][TASK]
+    fitting = np.log1p(report.sets.fitting.features[:, : len(recipe.features)])
+    rows = (fitting - fitting.mean(axis=0)) / np.where(fitting.std(axis=0) > 0, fitting.std(axis=0), 1.0)
+    model = LogisticRegression(C=0.1, max_iter=3000).fit(rows, report.sets.fitting.labels[TASK])
+    weights = dict(zip(recipe.features, model.coef_[0].tolist(), strict=True))
+    against = [name for name, weight in weights.items() if weight * BY_NAME[name].sign > 0]
+    assert sorted(told["logistic_against_sign"]) == sorted(against)
+    assert told["logistic_against_sign"] == sorted(against, key=lambda name: -abs(weights[name]))
+    assert 0 < len(against) < len(recipe.features)
+    assert told["logistic_without_these_auc"] != told["logistic_auc"]
