@@ -9,7 +9,7 @@ from credit_service.grades.scorecard import Line
 from credit_service.legal_days import day_text
 from training.dataset import TASKS
 from training.making import Made
-from training.recipe import Recipe
+from training.recipe import BOOSTER, LOGISTIC, Recipe
 
 TEMPLATE = Path(__file__).parent / "card_template.md"
 SIMULATED = (
@@ -23,6 +23,10 @@ FOREIGN = (
 )
 SIZE_KNOWN = "the probability knows it, and stands beside the score for those who plan visits or price a risk."
 SIZE_UNKNOWN = "so much more is to be expected of it than its probability says."
+METHODS = {
+    BOOSTER: "additive boosted trees, each of one feature, whose steps keep the sign of the feature",
+    LOGISTIC: "logistic regression on coarse bins, a weight a step from bin to bin that keeps the sign of the feature",
+}
 COLUMNS = (
     "task", "n", "positives", "AUC (95 %)", "rule", "logistic", "unrestrained booster",
     "over rule (95 %)", "Brier", "reference", "ECE", "O/E", "slope",
@@ -46,6 +50,7 @@ def _words(recipe: Recipe, made: Made) -> dict[str, str]:
         "published_on": recipe.published_on,
         "expires_on": recipe.expires_on,
         "recipe": recipe.digest,
+        "method": METHODS[recipe.kind],
         "warning": SIMULATED if is_simulated else "",
         "source_zh": "模拟城市的虚构数据，不代表任何真实企业" if is_simulated else "公开的处罚与事故记录",
         "label": TASKS[made.task].text,
@@ -76,6 +81,9 @@ def _figures(made: Made, metrics: Mapping[str, Any]) -> dict[str, str]:
         "auc": f"{task['auc']:.3f}",
         "auc_ci": f"{low:.3f}–{high:.3f}",
         "rule_auc": f"{task['rule_auc']:.3f}",
+        "chance_auc": f"{task['chance_auc']:.3f}",
+        "against": ", ".join(task["logistic_against_sign"]) or "none",
+        "without_auc": f"{task['logistic_without_these_auc']:.3f}",
         "fit_n": f"{task['fitting']['n']:,}",
         "fit_positives": f"{task['fitting']['positives']:,}",
         "calibration_n": f"{task['calibration']['n']:,}",

@@ -113,7 +113,7 @@ def _fit(given: argparse.Namespace) -> int:
     made = make(recipe, recipe.served_task, sets(recipe, held))
     out = given.out or Path("build") / recipe.name
     out.mkdir(parents=True, exist_ok=True)
-    made.fitted.booster.save_model(str(out / "booster.txt"))
+    (out / "booster.txt").write_text(made.fitted.provenance, "utf-8", newline="\n")
     table = table_document(made.scorecard.base_points, made.scorecard.lines)
     (out / "table.json").write_text(json_text(table), "utf-8")
     if made.scorecard.exposure:

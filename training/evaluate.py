@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from credit_service.arrays import Floats
+from credit_service.grades.features import BY_NAME
 from credit_service.legal_days import day_text
 from training.dataset import History, Sample
 from training.grouping import groups_of
@@ -83,6 +84,8 @@ def evaluate(recipe: Recipe, made: Made, given: Sets, held: History) -> dict[str
         "base_rate": base_rate,
         "test_cutoff": day_text(recipe.test_cutoff),
         **_ranking(recipe, labels, rivals),
+        "chance_auc": auc(labels, chance),
+        **_with_signs(recipe, made, given),
         "brier": brier(labels, chance),
         "brier_reference": base_rate * (1 - base_rate),
         "ece": ece(labels, chance),
@@ -149,6 +152,23 @@ def _challengers(recipe: Recipe, made: Made, given: Sets) -> tuple[Floats, Float
     free = lightgbm.train(dict(options), lightgbm.Dataset(fitting, labels.astype(np.float64)), 150)
     logistic: Floats = model.predict_proba(_logs(test))[:, 1]
     return logistic, np.asarray(free.predict(test), dtype=np.float64)
+
+
+def _with_signs(recipe: Recipe, made: Made, given: Sets) -> dict[str, Any]:
+    """Returns which weights of the logistic regression run against their signs, and its AUC without those features.
+
+    What such a weight gains, no points table may have: more of a merit would cost points.
+    """
+    labels, signs = given.fitting.labels[made.task], np.array([BY_NAME[name].sign for name in recipe.features])
+    fitting, test = (_logs(scored(recipe, one.features)) for one in (given.fitting, given.test))
+    weights = _logistic().fit(fitting, labels)[-1].coef_[0]
+    against = weights * signs > 0
+    kept = _logistic().fit(fitting[:, ~against], labels).decision_function(test[:, ~against])
+    told = sorted(zip(-np.abs(weights[against]), np.flatnonzero(against), strict=True))
+    return {
+        "logistic_against_sign": [recipe.features[place] for _, place in told],
+        "logistic_without_these_auc": auc(given.test.labels[made.task], kept),
+    }
 
 
 def _logistic() -> Pipeline:

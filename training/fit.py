@@ -1,6 +1,7 @@
 """Fits the additive monotone booster, exports it as a points table, calibrates its level."""
 
 import math
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,12 +37,16 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """Holds an additive model in both forms: the booster, and its sum of shapes."""
+class Additive(ABC):
+    """Holds a model that adds up shapes, one a feature, whatever it was fitted by."""
 
-    booster: lightgbm.Booster
     constant: float
     shapes: tuple[Shape, ...]
+
+    @property
+    @abstractmethod
+    def provenance(self) -> str:
+        """Returns the text of what was fitted: kept beside the table, and parsed by nobody."""
 
     def log_odds(self, matrix: Floats) -> Floats:
         """Returns the uncalibrated log-odds by the shapes."""
@@ -49,6 +54,18 @@ class Fitted:
             (shape.at(matrix[:, place]) for place, shape in enumerate(self.shapes)),
             start=np.zeros(len(matrix)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted(Additive):
+    """Holds an additive model in both forms: the booster, and its sum of shapes."""
+
+    booster: lightgbm.Booster
+
+    @property
+    def provenance(self) -> str:
+        """Returns the booster as LightGBM writes it."""
+        return str(self.booster.model_to_string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +137,7 @@ def export(booster: lightgbm.Booster, names: Sequence[str]) -> Fitted:
         else:
             constant += tree["leaf_value"]
     shapes = tuple(_shape(name, by_feature[place]) for place, name in enumerate(names))
-    return Fitted(booster, constant, shapes)
+    return Fitted(constant, shapes, booster)
 
 
 def calibrate(raw: Floats, labels: Labels, least_positives_for_slope: int) -> Calibration:
@@ -133,7 +150,7 @@ def calibrate(raw: Floats, labels: Labels, least_positives_for_slope: int) -> Ca
 
 
 def points(
-    fitted: Fitted, calibration: Calibration, scale: Scale, unscored: Sequence[str], matrix: Floats
+    fitted: Additive, calibration: Calibration, scale: Scale, unscored: Sequence[str], matrix: Floats
 ) -> tuple[int, list[Line]]:
     """Turns shapes into whole points, the best bin of each feature at 0, and the base points.
 
@@ -155,7 +172,7 @@ def points(
 
 
 def exposure_lines(
-    fitted: Fitted, calibration: Calibration, scale: Scale, exposure: Sequence[str], matrix: Floats
+    fitted: Additive, calibration: Calibration, scale: Scale, exposure: Sequence[str], matrix: Floats
 ) -> tuple[Line, ...]:
     """Turns the shapes of exposure into whole points about their mean over the matrix, which has joined the base.
 

@@ -10,9 +10,11 @@ from credit_service.arrays import Floats
 from credit_service.grades.scorecard import Calibrator, Line, Scorecard
 from credit_service.legal_days import add_months, day_text
 from training.dataset import HORIZON_MONTHS, TASKS, History, Sample, join, sample
-from training.fit import Calibration, Fitted, calibrate, exposure_lines, fit, points, signs_of
+from training.fit import Additive, Calibration, calibrate, exposure_lines, fit, points, signs_of
+from training.logistic import fit_logistic
+from training.metrics import Labels
 from training.priors import Newcomers, newcomers, priors_of
-from training.recipe import Recipe
+from training.recipe import LOGISTIC, Recipe
 
 EVER = 2**29
 
@@ -48,7 +50,7 @@ class Made:
     """Holds what was made for one task."""
 
     task: str
-    fitted: Fitted
+    fitted: Additive
     calibration: Calibration
     scorecard: Scorecard
 
@@ -76,14 +78,7 @@ def sets(recipe: Recipe, held: Held) -> Sets:
 def make(recipe: Recipe, task: str, given: Sets) -> Made:
     """Fits, calibrates and rounds to points for one task."""
     fitting, later = given.fitting, given.calibration
-    fitted = fit(
-        fitting.features,
-        fitting.labels[task],
-        signs_of(recipe.columns, recipe.exposure),
-        recipe.booster,
-        recipe.reluctance,
-        recipe.seed,
-    )
+    fitted = _fitted(recipe, fitting.features, fitting.labels[task])
     raw = fitted.log_odds(later.features)
     calibration = calibrate(raw, later.labels[task], recipe.least_positives_for_slope)
     unscored = (*recipe.controls, *recipe.exposure)
@@ -91,6 +86,13 @@ def make(recipe: Recipe, task: str, given: Sets) -> Made:
     exposure = exposure_lines(fitted, calibration, recipe.scale, recipe.exposure, fitting.features)
     card = replace(scorecard(recipe, base, lines), priors=priors_of(given.pending, task), exposure=exposure)
     return Made(task, fitted, calibration, card)
+
+
+def _fitted(recipe: Recipe, matrix: Floats, labels: Labels) -> Additive:
+    signs = signs_of(recipe.columns, recipe.exposure)
+    if recipe.kind == LOGISTIC:
+        return fit_logistic(matrix, labels, signs, recipe.logistic, recipe.reluctance)
+    return fit(matrix, labels, signs, recipe.booster, recipe.reluctance, recipe.seed)
 
 
 def scorecard(recipe: Recipe, base: int, lines: Sequence[Line]) -> Scorecard:

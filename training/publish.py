@@ -128,7 +128,7 @@ def _files(recipe: Recipe, made: Made, given: Sets, report: Mapping[str, Any]) -
         "reference.json": json_text(reference(made.scorecard, scored(recipe, given.calibration.features))),
         "metrics.json": json_text(metrics),
         "golden.csv": golden_text(card, _golden_rows(made, test)),
-        "booster.txt": made.fitted.booster.model_to_string(),
+        "booster.txt": made.fitted.provenance,
         "card.md": card_text(recipe, made, metrics),
     }
     return files | exposure | priors
@@ -168,6 +168,7 @@ def _sign(recipe: Recipe, made: Made, report: Mapping[str, Any], directory: Path
         "version": recipe.version,
         "edition": recipe.edition,
         "task": made.task,
+        "kind": recipe.kind,
         "is_simulated": recipe.is_simulated,
         "published_on": recipe.published_on,
         "expires_on": recipe.expires_on,

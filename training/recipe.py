@@ -7,22 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from credit_service.errors import CreditError, Reason, shown
 from credit_service.grades.scorecard import Scale
 from credit_service.legal_days import parse_day
 
 RECIPES = Path(__file__).parent / "recipes"
+KINDS = BOOSTER, LOGISTIC = "booster", "logistic"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Holds one recipe; days are civil ordinals.
 
+    `kind` says what is fitted: trees that `booster` describes, or a logistic scorecard that `logistic` does.
     `reluctance` lowers the gain of some features, so that others are asked first. `controls` are known to the fit and
     to nothing else; `exposure` earns no points either, and its shapes move the published probability.
     """
 
     name: str
     version: str
+    kind: str
     published_on: str
     expires_on: str
     title_zh: str
@@ -44,6 +48,7 @@ class Recipe:
     controls: tuple[str, ...]
     exposure: tuple[str, ...]
     booster: Mapping[str, Any]
+    logistic: Mapping[str, Any]
     scale: Scale
     bands: Mapping[str, int]
     least_positives_for_slope: int
@@ -60,7 +65,10 @@ def load_recipe(path: Path) -> Recipe:
     """Reads one recipe file."""
     content = path.read_bytes()
     table = tomllib.loads(content.decode())
-    data, scale = table["data"], table["scale"]
+    data, scale, kind = table["data"], table["scale"], table.get("kind", BOOSTER)
+    if kind not in KINDS or kind not in table:
+        want = f"{BOOSTER} or {LOGISTIC}, with a table of its options"
+        raise CreditError(Reason.FILE_INVALID, f"kind: got {shown(kind)}, want {want}")
     heads = (
         "name", "version", "published_on", "expires_on", "title_zh", "title_en", "is_simulated",
         "edition", "served_task", "seed",
@@ -79,7 +87,9 @@ def load_recipe(path: Path) -> Recipe:
         reluctance=table["features"].get("reluctance", {}),
         controls=tuple(table["features"]["controls"]),
         exposure=tuple(table["features"].get("exposure", ())),
-        booster=table["booster"],
+        kind=kind,
+        booster=table.get(BOOSTER, {}),
+        logistic=table.get(LOGISTIC, {}),
         scale=Scale(float(scale["pdo"]), float(scale["base"]), float(scale["odds_against"])),
         bands=scale["bands"],
         least_positives_for_slope=table["calibration"]["least_positives_for_slope"],

@@ -30,7 +30,7 @@ SCHEMA = 1
 SIGNATURE_ALGORITHM = "Ed25519"
 DIGEST_ALGORITHM = "SHA-256"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-# The files that every artefact has; the booster is provenance and is never parsed.
+# The files that every artefact has; booster.txt is provenance, of a logistic scorecard its weights, and never parsed.
 FILES = (
     "booster.txt", "calibrator.json", "card.md", "features.json", "golden.csv", "metrics.json",
     "reference.json", "scale.json", "table.json",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_service.grades.artefact import Artefact, load_keys
+from credit_service.grades.artefact import Artefact, load, load_keys
 from credit_service.grades.features import BY_NAME
 from tests.grades.conftest import MODELS
 
@@ -23,17 +23,22 @@ def rows_of(artefact: Artefact, random: Random, n: int) -> np.ndarray[Any, np.dt
     return np.stack(columns, axis=1)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_raising_an_adverse_value_never_raises_the_score(champions: dict[str, Artefact], name: str) -> None:
-    card, random = champions[name].scorecard, np.random.default_rng(7)
-    rows = rows_of(champions[name], random, 1_000)
-    before, violations = card.score(rows), 0
+def violations(artefact: Artefact) -> int:
+    """Counts, by brute force, how often a step up of one feature moves the score against its sign."""
+    card, found = artefact.scorecard, 0
+    rows = rows_of(artefact, np.random.default_rng(7), 1_000)
+    before = card.score(rows)
     for place, line in enumerate(card.lines):
         for step in (1e-9, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 20.0, 1_000.0):
             moved = rows.copy()
             moved[:, place] += step
-            violations += int(((card.score(moved) - before) * line.feature.sign < 0).sum())
-    assert violations == 0
+            found += int(((card.score(moved) - before) * line.feature.sign < 0).sum())
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_raising_an_adverse_value_never_raises_the_score(champions: dict[str, Artefact], name: str) -> None:
+    assert violations(champions[name]) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,6 +82,19 @@ def test_model_beats_the_rule_and_is_no_worse_than_logistic(champions: dict[str,
     assert found["brier"] < found["brier_reference"]
     assert 0.9 <= found["calibration_slope"] <= 1.1
     assert max(found["fitting"]["cutoffs"]) < found["calibration"]["cutoff"] < found["test_cutoff"]
+
+
+def test_challenger_is_monotone_and_asks_what_the_champion_asks(champions: dict[str, Artefact]) -> None:
+    aliases = json.loads((MODELS / "registry.json").read_text("utf-8"))["aliases"]["cn_sim_pd"]
+    champion = champions["cn_sim_pd"]
+    found = load(MODELS / "cn_sim_pd" / aliases["challenger"], load_keys(MODELS / "keys"))
+    assert found.scorecard.columns == champion.scorecard.columns
+    assert found.scorecard.scale == champion.scorecard.scale
+    assert found.manifest["edition"] == champion.manifest["edition"]
+    assert found.scorecard.model_id != champion.scorecard.model_id
+    assert violations(found) == 0
+    rows = rows_of(found, np.random.default_rng(8), 500)
+    assert (found.scorecard.score(rows) != champion.scorecard.score(rows)).any()
 
 
 def test_observed_rates_rise_from_band_to_band(champions: dict[str, Artefact]) -> None:

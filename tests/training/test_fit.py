@@ -104,7 +104,7 @@ def test_points_put_the_best_bin_at_zero_and_merge_equal_neighbours() -> None:
         Shape("penalties_60m", (0.5, 1.5000000000000002, 2.5), (-1.0, 0.0, 0.001, 1.0), -1.0),
         Shape("headcount", (10.0,), (-0.5, 0.5), 0.0),
     )
-    made = Fitted(lightgbm.Booster(model_str=_stump()), -4.0, shapes)
+    made = Fitted(-4.0, shapes, lightgbm.Booster(model_str=_stump()))
     matrix = np.array([[0.0, 5.0], [1.0, 20.0], [2.0, 5.0], [3.0, 20.0]])
     base, lines = points(made, Calibration(0.1, 1.0, 4, 2), Scale(75.0, 750.0, 49.0), ["headcount"], matrix)
     assert [line.feature.name for line in lines] == ["penalties_60m"]
@@ -120,7 +120,7 @@ def test_exposure_lines_lie_about_their_mean() -> None:
         Shape("penalties_60m", (0.5,), (-1.0, 1.0), -1.0),
         Shape("headcount", (10.0, 100.0), (-0.5, 0.5, 1.5), 0.25),
     )
-    made = Fitted(lightgbm.Booster(model_str=_stump()), -4.0, shapes)
+    made = Fitted(-4.0, shapes, lightgbm.Booster(model_str=_stump()))
     calibration, scale = Calibration(0.1, 2.0, 4, 2), Scale(75.0, 750.0, 49.0)
     matrix = np.array([[0.0, 5.0], [1.0, 20.0], [0.0, 5.0], [0.0, 200.0]])
     per = -75 / math.log(2) * 2.0
@@ -161,9 +161,13 @@ def test_missing_bin_is_cut_only_where_values_were_missing(drawn: tuple[Matrix, 
 def test_recipes_forbid_what_the_method_forbids() -> None:
     for path in sorted(RECIPES.glob("*.toml")):
         recipe = load_recipe(path)
-        assert recipe.booster["num_leaves"] in {4, 5, 6}
-        assert recipe.booster["lambda_l2"] >= 5
-        assert not {"scale_pos_weight", "is_unbalance"} & set(recipe.booster)
+        if recipe.kind == "logistic":
+            assert recipe.logistic["ridge"] >= 5
+            assert recipe.logistic["least_in_bin"] >= 100
+        else:
+            assert recipe.booster["num_leaves"] in {4, 5, 6}
+            assert recipe.booster["lambda_l2"] >= 5
+            assert not {"scale_pos_weight", "is_unbalance"} & set(recipe.booster)
         assert max(recipe.fit_cutoffs) < recipe.calibration_cutoff < recipe.test_cutoff < EVER
         assert recipe.digest != replace(recipe, digest="").digest
     assert load_recipe(RECIPES / "tw_osh_pd.toml").known_by == parse_day("2022-06-30")

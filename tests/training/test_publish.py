@@ -142,10 +142,10 @@ def test_publishing_looks_at_the_key_before_it_fits(
     assert isinstance(Ed25519PrivateKey.generate(), Ed25519PrivateKey)
 
 
-@pytest.mark.parametrize("name", ["tw_osh_pd", "cn_sim_pd"])
-def test_committed_manifest_names_the_committed_recipe_and_data(name: str) -> None:
-    recipe = load_recipe(RECIPES / f"{name}.toml")
-    manifest = json.loads((MODELS / name / recipe.version / "manifest.json").read_text("utf-8"))
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_committed_manifest_names_the_committed_recipe_and_data(path: Path) -> None:
+    recipe = load_recipe(path)
+    manifest = json.loads((MODELS / recipe.name / recipe.version / "manifest.json").read_text("utf-8"))
     assert manifest["recipe"] == recipe.digest
     if recipe.dataset == "tw_osh":
         data = Path(__file__).parents[2] / "training" / "data" / "tw_osh" / "events.csv.gz"

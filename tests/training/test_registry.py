@@ -87,6 +87,16 @@ def test_champion_of_the_city_passes_the_gate_by_figures_that_the_registry_keeps
         passed(first, None, DAY)
 
 
+def test_shipped_challenger_passes_the_gate_and_is_of_another_method(artefact: Artefact) -> None:
+    version = read(MODELS)["aliases"][NAME]["challenger"]
+    challenger = load(MODELS / NAME / version, load_keys(MODELS / "keys"))
+    told = passed(challenger, artefact, DAY)
+    assert told["champion_auc"] == artefact.metrics["tasks"]["cn-main"]["auc"]
+    assert challenger.manifest["kind"] == "logistic"
+    assert json.loads((challenger.directory / "booster.txt").read_text("utf-8"))["kind"] == "logistic"
+    assert challenger.manifest["data"]["snapshot"] == artefact.manifest["data"]["snapshot"], "the same two cities"
+
+
 def test_expired_version_does_not_pass_and_another_cutoff_is_not_compared(artefact: Artefact) -> None:
     with pytest.raises(CreditError, match="want a day that is not over"):
         passed(showing(artefact), None, parse_day(artefact.manifest["expires_on"]) + 1)
@@ -136,8 +146,9 @@ def test_nothing_unsigned_or_unknown_is_promoted(models: Path) -> None:
 
 
 def test_aliases_beside_the_champion_change_no_grade(models: Path) -> None:
+    before = read(models)["aliases"][NAME]
     promote(models, NAME, VERSION, "shadow", ACT)
-    assert read(models)["aliases"][NAME] == {"champion": VERSION, "shadow": VERSION}
+    assert read(models)["aliases"][NAME] == {**before, "champion": VERSION, "shadow": VERSION}
     assert load_champions(models, load_keys(models / "keys"))[NAME].scorecard.model_id == f"{NAME}/{VERSION}"
 
 

@@ -192,8 +192,8 @@ def test_command_writes_the_report_and_names_a_missing_alias(
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert (tmp_path / "report.json").read_text("utf-8") == json_text(report)
     assert report["shadow"] == f"{NAME}/{SHADOW}"
-    assert main(["shadow", NAME, *given, "--alias", "challenger"]) == 2
-    assert "got no challenger of cn_sim_pd" in capsys.readouterr().err
+    assert main(["shadow", "tw_osh_pd", *given, "--alias", "challenger"]) == 2
+    assert "got no challenger of tw_osh_pd" in capsys.readouterr().err
 
 
 def test_server_never_loads_a_shadow(models: Path) -> None:
