@@ -20,7 +20,7 @@ COLUMNS = ("mine_id", "year", "quarter", *COUNTS)
 POPULATION_MONTHS = 24
 LABEL_MONTHS = 12
 MEMORY_QUARTERS = 60
-# A mine ends its work in 3 of 100 quarters: of 0.03 and 0.1 the one that ranked earlier years better.
+# The chance that a mine ends its work before a quarter: of 0.03 and 0.1 the one that ranked earlier years better.
 ENDING = 0.03
 
 
