@@ -132,6 +132,43 @@ def test_measures_of_a_mine_by_hand(tmp_path: Path) -> None:
     assert found["quarters_since_lost_time"] == found["quarters_on_file"] == pytest.approx(4 * years)
 
 
+def test_silent_mine_is_at_work_by_its_own_habit(tmp_path: Path) -> None:
+    steady = [msha_row("steady", 2018 + n // 4, n % 4 + 1, viol=4) for n in range(10)]
+    seldom = [msha_row("seldom", 2018, 1, viol=4), msha_row("seldom", 2020, 2, viol=4)]
+    records = held(tmp_path, *steady, *seldom, msha_row("today", 2020, 4, viol=4), msha_row("later", 2021, 1, viol=4))
+    found = dict(zip(records.entity_ids, msha.at_work(records.seen(T), T), strict=True))
+    # Ten of ten quarters, two of ten: by habit 11 / 12 and 3 / 12; each was silent for two quarters.
+    for mine, habit in (("steady", 11 / 12), ("seldom", 3 / 12)):
+        silent_on = (1 - habit) * 0.97
+        assert found[mine] == pytest.approx(silent_on**2 / (silent_on**2 + 0.03 * (1 + silent_on)))
+    assert found["steady"] < found["seldom"] < found["today"] == 1
+    assert found["later"] == 0
+
+
+def test_history_counts_as_far_as_a_mine_is_at_work(tmp_path: Path) -> None:
+    records = held(tmp_path, *(msha_row("1", 2019, n, viol=9, days_lost=3) for n in (1, 2, 3)))
+    by_name, share = values(records, msha.MEASURES), float(msha.at_work(records.seen(T), T)[0])
+    assert 0 < share < 0.05
+    for name in ("lost_time_quarters_2y", "violations_2y", "violations_damped_4y", "quarters_seen_4y"):
+        assert by_name[f"{name}_at_work"] == pytest.approx(share * by_name[name])
+    assert by_name["injury_days_4y_at_work"] == pytest.approx(share * by_name["injury_days_4y"])
+
+
+def test_quarter_in_two_rows_is_one_of_the_habit(tmp_path: Path) -> None:
+    rows = [msha_row("1", 2019, n, viol=9) for n in (1, 2)]
+    once = msha.at_work(held(tmp_path, *rows).seen(T), T)
+    assert msha.at_work(held(tmp_path, *rows, rows[0] | {"viol": "5"}).seen(T), T).tolist() == once.tolist()
+
+
+def test_record_moved_beyond_the_cutoff_changes_no_input_of_a_mine(tmp_path: Path) -> None:
+    early = [msha_row("1", 2018, 2, viol=3), msha_row("1", 2019, 4, viol=7, days_lost=2)]
+    alone = values(held(tmp_path, *early), msha.MEASURES)
+    late = [msha_row("1", year, 1, viol=50, days_lost=9, deaths=1) for year in (2021, 2022)]
+    assert all(values(held(tmp_path, *early, row), msha.MEASURES) == alone for row in late)
+    inside = values(held(tmp_path, *early, msha_row("1", 2020, 4, viol=50, days_lost=9, deaths=1)), msha.MEASURES)
+    assert inside["at_work"] == 1 > alone["at_work"]
+
+
 def test_measure_counts_only_what_was_known_and_had_happened(tmp_path: Path) -> None:
     early = tw_row("a", "2020-06-01", "2020-08-01")
     alone = values(held(tmp_path, early), tw.MEASURES)

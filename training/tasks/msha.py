@@ -1,16 +1,17 @@
 """Quarters of US mines: reading, populations, labels, and what is known of a mine.
 
 The file states neither hours worked nor employees nor inspection hours. Exposure is what it lets one
-see of it: the quarters in which a mine shows up at all, and how long ago it first did.
+see of it: the quarters in which a mine shows up at all, how long ago it first did, and whether it has been silent
+for longer than is its habit. A mine that closed has no injuries, whatever it had before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from credit_service.arrays import Bools, Floats
+from credit_service.arrays import Bools, Floats, Ints
 from training.tasks.measure import QUARTER, Measure, age, fading
 from training.tasks.records import Records, Row, after, before, cell, read_rows, refused
 
@@ -19,6 +20,8 @@ COLUMNS = ("mine_id", "year", "quarter", *COUNTS)
 POPULATION_MONTHS = 24
 LABEL_MONTHS = 12
 MEMORY_QUARTERS = 60
+# The chance that a mine ends its work before a quarter: of 0.03 and 0.1 the one that ranked earlier years better.
+ENDING = 0.03
 
 
 def read(paths: Sequence[Path]) -> Records:
@@ -158,6 +161,33 @@ def quarters_on_file(seen: Records, cutoff: int) -> Floats:
     return age(seen.earliest(_every(seen)), cutoff, QUARTER, MEMORY_QUARTERS)
 
 
+def at_work(seen: Records, cutoff: int) -> Floats:
+    """Returns the chance that a mine is still at work, from its silent quarters beside the share of quarters in which
+    it showed up before: two silent quarters mean much of one that always did, little of one that seldom did.
+
+    It may end its work before any quarter (`ENDING`); a mine at work shows up in as large a share of quarters as
+    between its first and its last on file, taken for one more that it did and one that it did not.
+    """
+    silent = _quarters_since(seen.latest(_every(seen)), cutoff)
+    seen_over = _quarters_since(seen.earliest(_every(seen)), cutoff) - silent + 1
+    habit = (seen.count(seen.once(_every(seen), seen.day)) + 1) / (seen_over + 2)
+    silent_on = (1 - habit) * (1 - ENDING)
+    working = silent_on**silent
+    ended = ENDING * (1 - working) / (1 - silent_on)
+    found: Floats = working / (working + ended)
+    return found
+
+
+def _quarters_since(days: Ints, cutoff: int) -> Floats:
+    found: Floats = np.round((cutoff - days) / QUARTER)
+    return found
+
+
+def _if_at_work(name: str, function: Callable[[Records, int], Floats]) -> Measure:
+    """Counts a history as far as the mine is likely to be still at work."""
+    return Measure(name, 1, lambda seen, cutoff: function(seen, cutoff) * at_work(seen, cutoff))
+
+
 MEASURES = (
     Measure("violations_6m", 1, lambda seen, cutoff: violations(seen, cutoff, 0.5)),
     Measure("violations_1y", 1, lambda seen, cutoff: violations(seen, cutoff, 1.0)),
@@ -182,4 +212,11 @@ MEASURES = (
     Measure("quarters_seen_4y", 1, lambda seen, cutoff: quarters_seen(seen, cutoff, 4.0)),
     Measure("quarters_seen_12m", 1, quarters_seen_12m),
     Measure("quarters_on_file", 0, quarters_on_file),
+    Measure("at_work", 1, at_work),
+    _if_at_work("lost_time_quarters_2y_at_work", lambda seen, cutoff: lost_time_quarters(seen, cutoff, 2.0)),
+    _if_at_work("lost_time_quarters_4y_at_work", lambda seen, cutoff: lost_time_quarters(seen, cutoff, 4.0)),
+    _if_at_work("violations_2y_at_work", lambda seen, cutoff: violations(seen, cutoff, 2.0)),
+    _if_at_work("violations_damped_4y_at_work", lambda seen, cutoff: violations_damped(seen, cutoff, 4.0)),
+    _if_at_work("injury_days_4y_at_work", lambda seen, cutoff: injury_days(seen, cutoff, 4.0)),
+    _if_at_work("quarters_seen_4y_at_work", lambda seen, cutoff: quarters_seen(seen, cutoff, 4.0)),
 )
