@@ -186,12 +186,17 @@ class Life:
 
     def _comparable(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {k: self._named(v) if k in EVENTS else self._comparable(v) for k, v in value.items() if k not in OWN}
+            told = {k: self._named(v) if k in EVENTS else self._comparable(v) for k, v in value.items() if k not in OWN}
+            # In order of the events, which is that of arrival.
+            return told | ({"cited": self._cited(value["cited"])} if "cited" in value else {})
         if isinstance(value, list):
             return [self._comparable(one) for one in value]
         if isinstance(value, str):
             return value.replace(self.codes[0], "FIRST").replace(self.codes[1], "SECOND")
         return value
+
+    def _cited(self, cited: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+        return sorted((self.names[one["eventId"]], one["articles"]) for one in cited)
 
     def _named(self, event_ids: list[Any]) -> list[str]:
         return sorted(self.names[str(event_id)] for event_id in event_ids)
