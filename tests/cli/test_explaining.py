@@ -366,6 +366,18 @@ def test_articles_are_those_of_the_service_on_every_day(day: str) -> None:
     assert (max(seen) > 1) == (day >= "2021-09-01")
 
 
+@pytest.mark.parametrize("text", [
+    "[grading.bands]\nA = 1\n", '[[grading.vetoes]]\nid = "V-01"\ndrop = true\n', 'valid_from = "2020-01-01"\n',
+    "[instruments.SAFETY_LAW]\nname = '1'\n",
+])  # fmt: skip
+def test_articles_that_would_move_a_grade_are_refused(text: str) -> None:
+    """Editions are known by their digests, and the articles beneath them are no part of those."""
+    files = {f"edition/{path.stem}.toml": path.read_bytes() for path in SHIPPED.glob("*.toml")}
+    bundle_verifier.edition_of(files, "cn-2023-10")
+    with pytest.raises(SystemExit, match="articles that say more"):
+        bundle_verifier.edition_of(files | {"articles/cn-2023-10.toml": text.encode()}, "cn-2023-10")
+
+
 def test_verifier_says_what_it_cannot_open(tmp_path: Path) -> None:
     script, nothing = Path(bundle_verifier.__file__), tmp_path / "none.zip"
     (tmp_path / "text.zip").write_text("no zip", "utf-8")
