@@ -120,10 +120,9 @@ def check_about(told: dict[str, Any], records: list[dict[str, Any]], edition: di
     cited = told.get("cited", {})
     must(cited.keys() <= named, "records that cite articles")
     for record in records:
-        if "draft" in record:
-            content: dict[str, Any] = dict(*record["draft"].get("payload", {}).values())
-            same = content.get("articles", []) == cited.get(record["event_id"], [])
-            must(same, f"articles that record {record['event_id']} cites")
+        content: dict[str, Any] = dict(*record.get("draft", {}).get("payload", {}).values())
+        same = content.get("articles", []) == cited.get(record["event_id"], [])
+        must(same, f"articles that record {record['event_id']} cites")
         at = datetime.fromisoformat(record.get("draft", {}).get("occur_time", "1970-01-01T00:00:00Z"))
         must((at + timedelta(hours=8)).date().isoformat() <= day, f"day of record {record['event_id']}")
 
