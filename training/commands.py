@@ -123,15 +123,16 @@ def _fit(given: argparse.Namespace) -> int:
 
 
 def _evaluate(given: argparse.Namespace) -> int:
-    # History first: measuring takes minutes, and would be in vain beside a damaged report.
+    # History and folders first: measuring takes minutes, and would be in vain without them.
     recipe, earlier = _recipe(given), read_reports(given.history)
+    for file in filter(None, (given.page, given.metrics, given.out)):
+        file.parent.mkdir(parents=True, exist_ok=True)
     held = load(recipe, given.input)
     edition = load_edition(SHIPPED / f"{recipe.edition}.toml")
     extract = read_extract(given.extract, edition) if given.extract else None
     document = rounded(watched(recipe, measured(recipe, held), held, extract, earlier))
     text = json_text(document)
     if given.page:
-        given.page.parent.mkdir(parents=True, exist_ok=True)
         given.page.write_text(page(document), "utf-8")
         print(f"page written to {given.page}", file=sys.stderr)
     if given.metrics:

@@ -19,8 +19,9 @@ POINTS_BASES = Path(__file__).parent / "points_bases"
 
 
 class _Link(NamedTuple):
-    """Holds one document of the chain of an edition, and the bases of points beneath it: text and values of each."""
+    """Holds one document of the chain of an edition, and the bases of points beneath it: name, text and values."""
 
+    name: str
     content: bytes
     own: dict[str, Any]
     beneath_content: bytes
@@ -47,6 +48,7 @@ def read_draft(document: str, installed: Sequence[Edition]) -> Edition:
 def _read(name: str, chain: Sequence[_Link]) -> Edition:
     values: dict[str, Any] = {}
     for link in reversed(chain):
+        _check_beneath(link, values)
         values = merge(merge(values, link.beneath), link.own)
     digest = sha256(b"".join(link.content for link in chain)).hexdigest()
     first = chain[0]
@@ -92,7 +94,7 @@ def _chain(name: str, content: bytes, find: Callable[[str], bytes | None], seen:
     """Reads a document and those it extends, nearest first; `find` returns the document of an id."""
     values = _parse(name, content)
     base = values.pop("extends", None)
-    link = _Link(content, values, *_beneath(name))
+    link = _Link(Path(name).name, content, values, *_beneath(name))
     if base is None:
         return [link]
     found = find(base) if isinstance(base, str) and f"{base}.toml" not in (*seen, name) else None
@@ -108,6 +110,22 @@ def _beneath(name: str) -> tuple[bytes, dict[str, Any]]:
         return b"", {}
     content = _content(file)
     return content, _parse(file.name, content)
+
+
+def _check_beneath(link: _Link, inherited: Mapping[str, Any]) -> None:
+    """Refuses what could move a grade: the digest, by which officers adopt, is not of what lies beneath."""
+    beneath = Table(link.name, "", link.beneath)
+    _refuse_more(beneath, ("instruments", "grading"))
+    _refuse_more(beneath.table_or_empty("grading"), ("points_bases",))
+    known = inherited.get("instruments", {}).keys() | link.own.get("instruments", {}).keys()
+    instruments = beneath.table_or_empty("instruments")
+    for name in known & instruments.values.keys():
+        _refuse_more(instruments.table(name), ("valid_from",))
+
+
+def _refuse_more(table: Table, wanted: Sequence[str]) -> None:
+    if more := sorted(table.values.keys() - set(wanted)):
+        table.refuse("", more[0], f"{' and '.join(wanted)} alone")
 
 
 def _beside(path: Path, base: str) -> bytes | None:

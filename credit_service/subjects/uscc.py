@@ -13,18 +13,28 @@ ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ADDED = tuple({c: value * pow(3, place, 31) for value, c in enumerate(ALPHABET)} for place in range(17))
 # Registering department (digits, and A, N, Y of later years), category, division, subject code, check character.
 _FORM = re.compile(rf"[0-9ANY][{ALPHABET}][0-9]{{6}}[{ALPHABET}]{{10}}")
+LENGTH = 18
 _BLANKS = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
 _ORG_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ORG_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 
-# The same subjects are asked about and reported again and again.
-@lru_cache(maxsize=16_384)
 def canonical(code: str) -> str:
     """Returns the code in upper case, half width, without blanks.
 
     Fails with CODE_INVALID on a wrong form and CHECK_DIGIT when only the last character is wrong.
     """
+    # Blanks may make a text as long as a message: no longer one than a code is remembered.
+    return _known(code) if len(code) <= LENGTH else _canonical(code)
+
+
+# The same subjects are asked about and reported again and again.
+@lru_cache(maxsize=16_384)
+def _known(code: str) -> str:
+    return _canonical(code)
+
+
+def _canonical(code: str) -> str:
     if not _FORM.fullmatch(code):
         folded = _BLANKS.sub("", unicodedata.normalize("NFKC", code)).upper()
         if not _FORM.fullmatch(folded):

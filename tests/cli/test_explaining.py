@@ -166,6 +166,13 @@ def _everywhere(told: Told, basis: dict[str, str]) -> None:
         part["bases"] = [basis]
 
 
+def _without_content(files: dict[str, bytes]) -> None:
+    records, told = json.loads(files["records.json"]), json.loads(files["explanation.json"])
+    del next(one for one in records if one["event_id"] == next(iter(told["cited"])))["draft"]
+    _cites(told, ["安全生产法/999"])
+    files |= {"explanation.json": json.dumps(told).encode(), "records.json": json.dumps(records).encode()}
+
+
 def _without_articles(files: dict[str, bytes]) -> None:
     del files["articles/cn-2026-04.toml"]
 
@@ -233,6 +240,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
             b'article = "52"', b'article = "53"')}), "articles of "),
     "article that a record cites": (telling(lambda t: _cites(t, ["安全生产法/999"])), "articles that record "),
     "article that a record cites left out": (telling(lambda t: t["cited"].clear()), "articles that record "),
+    "article that a record without content cites": (_without_content, "articles that record "),
     "record that cites and is not there": (
         telling(lambda t: t["cited"].__setitem__("999999", ["安全生产法/1"])), "records that cite articles"),
     "shape of exposure": (written("model/exposure.json", b'"missing": ', b'"missing": 1'), "digest of exposure.json"),
@@ -344,7 +352,9 @@ def test_no_true_explanation_is_refused_in_any_mode(edition_id: str, day: str, l
         told = bundle_verifier.read(bytes(answer.document))
         parts = [*told["features"], *told.get("exposure", []), *told["vetoes"]]
         named = {str(event_id) for part in parts for event_id in part["event_ids"]}
-        bundle_verifier.check_about(told, [{"event_id": event_id} for event_id in named], told_law)
+        drafts = {n: {"payload": {"any": {"articles": articles}}} for n, articles in told["cited"].items()}
+        records = [{"event_id": n, "draft": drafts.get(n, {})} for n in named]
+        bundle_verifier.check_about(told, records, told_law)
         bundle_verifier.check_grade(told, model, told_law["grading"])
         seen.add((told.get("mode"), told["grade"]))
     assert {grade for _, grade in seen} >= {"B", "C", "D"}
@@ -364,6 +374,18 @@ def test_articles_are_those_of_the_service_on_every_day(day: str) -> None:
             assert bundle_verifier.articles_of(told, name, day) == bases
             seen.add(len(bases))
     assert (max(seen) > 1) == (day >= "2021-09-01")
+
+
+@pytest.mark.parametrize("text", [
+    "[grading.bands]\nA = 1\n", '[[grading.vetoes]]\nid = "V-01"\ndrop = true\n', 'valid_from = "2020-01-01"\n',
+    "[instruments.SAFETY_LAW]\nname = '1'\n",
+])  # fmt: skip
+def test_articles_that_would_move_a_grade_are_refused(text: str) -> None:
+    """Editions are known by their digests, and the articles beneath them are no part of those."""
+    files = {f"edition/{path.stem}.toml": path.read_bytes() for path in SHIPPED.glob("*.toml")}
+    bundle_verifier.edition_of(files, "cn-2023-10")
+    with pytest.raises(SystemExit, match="articles that say more"):
+        bundle_verifier.edition_of(files | {"articles/cn-2023-10.toml": text.encode()}, "cn-2023-10")
 
 
 def test_verifier_says_what_it_cannot_open(tmp_path: Path) -> None:

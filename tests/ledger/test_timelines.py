@@ -118,3 +118,23 @@ def test_timeline_that_tells_other_facts_is_named(desk: Desk, at_once: int, chan
     desk.submit(a_record("R9", subject={"code": codes[1], "name": "甲"}))
     with desk.database.reading() as session:
         assert first_untrue_timeline(session, at_once) is None
+
+
+def test_timelines_of_another_layout_are_read_by_nobody_and_packed_anew(desk: Desk) -> None:
+    """As those of a program before this one: what their lanes hold is somewhere else now."""
+    desk.submit(a_record(), a_record("R2", subject={"code": OTHER, "name": "乙"}))
+    with desk.database.transaction() as session:
+        wanted = figures(facts_of(session, SUBJECTS, LATER, LATER, is_packing=True))
+        row = session.get_one(Timeline, SUBJECTS[0])
+        before = row.layout, row.figures, row.texts
+        row.layout, row.figures, row.texts = row.layout - 1, row.figures[:-4], b"[]"
+        session.add(row)
+        session.flush()
+        assert is_packed(session) == 1
+        assert figures(facts_of(session, SUBJECTS, LATER, LATER, is_crowd=True)) == wanted
+        assert first_untrue_timeline(session) is None
+        assert figures(facts_of(session, SUBJECTS, LATER, LATER, is_crowd=True, is_packing=True)) == wanted
+        session.expire_all()
+        row = session.get_one(Timeline, SUBJECTS[0])
+        assert (row.layout, row.figures, row.texts) == before
+        assert is_packed(session) == 2

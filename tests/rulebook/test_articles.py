@@ -116,6 +116,27 @@ def test_bases_of_points_are_no_part_of_what_officers_adopted(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[grading.bands]\nA = 1\nB = 0\nC = -1\n", "grading: got bands, want points_bases alone"),
+        ('[[grading.vetoes]]\nid = "V-01"\ndrop = true\n', "grading: got vetoes"),
+        ('[[rules]]\nid = "B-01"\ndrop = true\n', "rules, want instruments and grading alone"),
+        ('[instruments.SAFETY_LAW]\nrank = "NORMATIVE"\n', "instruments.SAFETY_LAW: got rank, want valid_from alone"),
+    ],
+)
+def test_file_beneath_an_edition_moves_no_grade(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, place: str
+) -> None:
+    """It is no part of the digest: whatever else it says would be law that nobody adopted."""
+    monkeypatch.setattr(editions, "POINTS_BASES", tmp_path)
+    (tmp_path / "cn-2023-10.toml").write_text(text, "utf-8")
+    with pytest.raises(CreditError, match=place) as caught:
+        load_editions()
+    assert caught.value.reason is Reason.EDITION_INVALID
+    assert caught.value.facts["file"] == "cn-2023-10.toml"
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (ADDED.replace(', role = "authority"', ""), r"points_bases\[\d+\] \(honours_24m\).bases\[0\].role: got noth"),

@@ -1,5 +1,7 @@
 """Codes are checked by the vectors of the standard, folded once, and never echoed for persons."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +118,15 @@ def test_id_numbers_are_recognised() -> None:
     assert is_id_number(ric_number("11010119000101000"))
     assert not is_id_number("11010119000101000" + "?")
     assert not is_id_number("0f" * 32)
+
+
+def test_codes_in_endless_blanks_are_not_remembered() -> None:
+    """What is remembered is bounded by the number of codes, whatever a caller writes around one."""
+    blanks = " " * 1_000_000
+    tracemalloc.start()
+    try:
+        for code in VECTORS:
+            assert uscc.canonical(blanks + code) == code
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -238,3 +238,16 @@ def test_simulated_model_is_made_from_two_cities_and_says_so() -> None:
     assert {*recipe.controls, *recipe.exposure}.isdisjoint(card.feature_names)
     assert card.exposure_names == recipe.exposure == ("headcount",)
     assert report.document["tasks"]["cn-main"]["n"] > 1_000
+
+
+def test_evaluate_command_makes_the_folders_of_what_it_writes(
+    tmp_path: Path, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measuring takes minutes, and would be in vain for want of a folder."""
+    monkeypatch.setattr(commands, "measured", lambda *_: None)
+    monkeypatch.setattr(commands, "watched", lambda *_: {"model": "m/1", "tasks": {}})
+    report, lines = tmp_path / "reports" / "new.json", tmp_path / "collector" / "evaluation.prom"
+    given = ["--recipe", "tw_osh_pd", "--input", str(snapshot), "--out", str(report), "--metrics", str(lines)]
+    assert main(["evaluate", *given]) == 0
+    assert json.loads(report.read_text("utf-8"))["model"] == "m/1"
+    assert lines.is_file()
