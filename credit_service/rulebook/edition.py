@@ -47,12 +47,13 @@ def read_draft(document: str, installed: Sequence[Edition]) -> Edition:
 
 def _read(name: str, chain: Sequence[_Link]) -> Edition:
     values: dict[str, Any] = {}
+    laid = b""
     for link in reversed(chain):
-        _check_beneath(link, values)
-        values = merge(merge(values, link.beneath), link.own)
+        is_laid = _may_lie_beneath(link, values)
+        laid = link.beneath_content if is_laid else b""
+        values = merge(merge(values, link.beneath if is_laid else {}), link.own)
     digest = sha256(b"".join(link.content for link in chain)).hexdigest()
-    first = chain[0]
-    return read_edition(Table(name, "", values), digest, first.content.decode(), first.beneath_content.decode())
+    return read_edition(Table(name, "", values), digest, chain[0].content.decode(), laid.decode())
 
 
 def load_editions(directory: Path = SHIPPED) -> tuple[Edition, ...]:
@@ -112,8 +113,11 @@ def _beneath(name: str) -> tuple[bytes, dict[str, Any]]:
     return content, _parse(file.name, content)
 
 
-def _check_beneath(link: _Link, inherited: Mapping[str, Any]) -> None:
-    """Refuses what could move a grade: the digest, by which officers adopt, is not of what lies beneath."""
+def _may_lie_beneath(link: _Link, inherited: Mapping[str, Any]) -> bool:
+    """Says whether an edition knows every instrument that is only dated: one that bears the name of another may not.
+
+    Refuses what could move a grade: the digest, by which officers adopt, is not of what lies beneath.
+    """
     beneath = Table(link.name, "", link.beneath)
     _refuse_more(beneath, ("instruments", "grading"))
     _refuse_more(beneath.table_or_empty("grading"), ("points_bases",))
@@ -121,6 +125,7 @@ def _check_beneath(link: _Link, inherited: Mapping[str, Any]) -> None:
     instruments = beneath.table_or_empty("instruments")
     for name in known & instruments.values.keys():
         _refuse_more(instruments.table(name), ("valid_from",))
+    return all("name" in instruments.table(name).values for name in instruments.values.keys() - known)
 
 
 def _refuse_more(table: Table, wanted: Sequence[str]) -> None:

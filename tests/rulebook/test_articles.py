@@ -104,6 +104,14 @@ def test_edition_that_states_its_own_is_laid_over_what_comes_with_the_program(cn
     assert cited(own, "is_insured", "2026-11-28") == cited(cn, "is_insured", "2026-11-28")
 
 
+def test_edition_of_another_law_keeps_to_its_own_articles(cn: Edition) -> None:
+    """An older file that bears the name of an edition may lack an instrument; it is read as it stands."""
+    other = cn.document.replace("[instruments.BEIJING_SAFETY]", "[instruments.ANOTHER]")
+    own = read_draft(other.replace('"BEIJING_SAFETY"', '"ANOTHER"'), load_editions())
+    assert (own.points_bases_document, dict(own.grading.points_bases)) == ("", {})
+    assert cited(own, "is_insured", "2026-11-28") == [("评级规则 cn-2026-04", "-")]
+
+
 def test_bases_of_points_are_no_part_of_what_officers_adopted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A digest names what grades were judged by: it is of the edition files alone, whatever lies beneath them."""
     before = {edition.id: edition for edition in load_editions()}
