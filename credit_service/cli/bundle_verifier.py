@@ -14,7 +14,9 @@ from bisect import bisect_left
 from datetime import datetime, timedelta
 from typing import Any
 
-UNPROVEN = "values of features, vetoes, conditions, hard records and texts of articles 指标取值、否决、条件、硬性记录与条文"
+UNPROVEN = (
+    "values of features, vetoes, conditions, hard records and texts of articles 指标取值、否决、条件、硬性记录与条文"
+)
 
 
 def must(is_same: bool, what: str) -> None:
