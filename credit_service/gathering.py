@@ -4,6 +4,7 @@ One thread that answers fifty questions at once is faster than fifty that hand t
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +15,8 @@ AT_ONCE = 500
 # A turn begins when nobody has come for so many passes of the event loop, which take some microseconds each: every
 # turn has a price of its own, and those that are about to ask share it.
 QUIET_PASSES = 16
-MOST_PAUSES = 10
+# Callers come back within so many pauses after their answers; a pause is as many looks at who came.
+JUST_NOW, LOOKS = 10, 8
 
 
 class Gathering(Generic[Q, A]):
@@ -27,10 +29,12 @@ class Gathering(Generic[Q, A]):
     def __init__(self, work: Callable[[Sequence[Q]], Sequence[A | Exception]], pause: float = 0.0) -> None:
         """Begins with nothing to do.
 
-        Between one turn and the next it pauses for so many seconds as long as that brings more callers: worth it where
-        a turn has a high price.
+        Those who were answered, or waited, lately are likely to ask again: a turn waits for as many of them, until
+        nobody has come for so many seconds of pause. Worth it where a turn has a high price.
         """
         self._work, self._pause = work, pause
+        # How many asked lately, and when they were answered.
+        self._lately, self._answered = 0, -math.inf
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._turns: asyncio.Task[None] | None = None
 
@@ -51,25 +55,36 @@ class Gathering(Generic[Q, A]):
             await self._turns
 
     async def _take_turns(self, run: Run) -> None:
-        pause, passes = 0.0, QUIET_PASSES
         try:
             while self._waiting:
-                await self._all_here(pause, passes)
+                await self._all_here()
+                await self._all_back()
                 turn, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 await self._take(turn, run)
-                if self._pause:
-                    pause, passes = self._pause, 1
+                self._lately = min(AT_ONCE, len(turn) + len(self._waiting))
+                self._answered = asyncio.get_running_loop().time()
         finally:
             self._turns = None
 
-    async def _all_here(self, pause: float, passes: int) -> None:
-        """Lets those come who are on their way: until nobody has come for so many passes, each after a pause."""
-        here, quiet, most = len(self._waiting), 0, MOST_PAUSES if pause else AT_ONCE
-        while quiet < passes and here < AT_ONCE and most > 0:
-            await asyncio.sleep(pause)
+    async def _all_here(self) -> None:
+        """Lets those come who are on their way, until nobody has come for some passes of the event loop."""
+        here, quiet, most = len(self._waiting), 0, AT_ONCE
+        while quiet < QUIET_PASSES and here < AT_ONCE and most > 0:
+            await asyncio.sleep(0)
             most -= 1
             quiet = quiet + 1 if len(self._waiting) == here else 0
             here = len(self._waiting)
+
+    async def _all_back(self) -> None:
+        """Waits for those who were answered just now, until nobody has come for the pause."""
+        now = asyncio.get_running_loop().time
+        here, came = len(self._waiting), now()
+        if came - self._answered > JUST_NOW * self._pause:
+            return
+        while here < self._lately and now() - came < self._pause:
+            await asyncio.sleep(self._pause / LOOKS)
+            if len(self._waiting) > here:
+                here, came = len(self._waiting), now()
 
     async def _take(self, turn: Sequence[tuple[Q, "asyncio.Future[A]"]], run: Run) -> None:
         answers: Sequence[A | Exception]

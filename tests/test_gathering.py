@@ -63,6 +63,32 @@ def test_those_who_are_on_their_way_come_into_the_turn() -> None:
     assert [len(turn) for turn in desk.turns] == [13, 1]
 
 
+def test_those_who_ask_again_and_again_share_every_turn() -> None:
+    desk = Desk(pause=1.0)
+
+    async def again(number: int) -> None:
+        for _ in range(4):
+            await desk.gathering.ask(number, desk.run)
+            await asyncio.sleep(0.002 * (number - 20))
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*map(again, range(20, 40)))
+
+    asyncio.run(all_of_them())
+    assert [len(turn) for turn in desk.turns] == [20] * 4
+
+
+def test_one_alone_waits_for_nobody() -> None:
+    desk = Desk(pause=60.0)
+
+    async def alone() -> None:
+        for _ in range(5):
+            await asyncio.wait_for(desk.gathering.ask(1, desk.run), 20)
+
+    asyncio.run(alone())
+    assert [len(turn) for turn in desk.turns] == [1] * 5
+
+
 @pytest.mark.parametrize(("pause", "turns"), [(0.0, [1, 1, 1]), (0.5, [1, 2])])
 def test_costly_turn_waits_for_those_who_come_back(pause: float, turns: list[int]) -> None:
     desk = Desk(pause)

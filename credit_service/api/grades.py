@@ -36,7 +36,7 @@ BATCH_LIMIT = 100_000
 TRIED_LIMIT = 100
 CHUNK = 500
 # To judge a few costs almost as much as to judge many: some ten milliseconds.
-JUDGING_PAUSE = 0.002
+JUDGING_PAUSE = 0.005
 
 
 class GradeDoor(OverrideDoor):
