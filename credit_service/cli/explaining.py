@@ -19,8 +19,13 @@ from credit_service.cli.connection import (
     frame_of,
     subject_of,
 )
-from credit_service.cli.output import plain, print_json, show, show_table
+from credit_service.cli.output import plain, print_json, say, show, show_table
 from credit_service.v1 import grades_pb2, grades_pb2_grpc, remedies_pb2, remedies_pb2_grpc
+
+ABOUT_BASES = (
+    "counts by: duty: what the article asks of the enterprise; authority: by what the regulator may weigh it; "
+    "law: text read; verify: text still to be checked"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -79,6 +84,8 @@ def _show_points(answer: grades_pb2.ExplainGradeResponse) -> None:
             (told(f), f"{f.points:+}", bases_text(f.bases), " ".join(f.event_ids)) for f in answer.exposure
         ]  # fmt: skip
         show_table(("exposure", "points of the probability alone", "counts by", "events"), moved)
+    if any(f.bases for f in answer.features):
+        say(ABOUT_BASES)
     if answer.cited:
         cited = [(one.event_id, "; ".join(map(article_text, one.articles))) for one in answer.cited]
         show_table(("event", "articles that the record itself cites"), cited)

@@ -10,7 +10,7 @@ import pytest
 
 from credit_service.cli.asking import article_text, grade_rows
 from credit_service.legal_days import SHANGHAI
-from credit_service.v1 import grades_pb2
+from credit_service.v1 import grades_pb2, rulebook_pb2
 from tests.cli.conftest import Command
 from tests.stories.processes import ServerProcess
 
@@ -73,6 +73,10 @@ def test_grade_that_is_not_of_its_score_says_why_and_until_when() -> None:
                 veto_id="V-02", cap=grades_pb2.GRADE_D, until_date="2029-05-31", text_zh="瞒报", event_ids=["7"]
             ),
             grades_pb2.GradeVeto(veto_id="V-07", cap=grades_pb2.GRADE_C, text_en="Unpaid"),
+            grades_pb2.GradeVeto(
+                veto_id="V-ACC", cap=grades_pb2.GRADE_C, text_en="Accident",
+                basis=rulebook_pb2.LegalBasis(instrument="职业安全卫生法", article="37", source="law"),
+            ),
         ],
         override=grades_pb2.AppliedOverride(
             override_id="OVR-1", grade=grades_pb2.GRADE_C, reason="EVIDENCE", last_date="2026-12-31"
@@ -84,6 +88,7 @@ def test_grade_that_is_not_of_its_score_says_why_and_until_when() -> None:
     assert told["set by"] == "the rules alone: the model has expired"
     assert told["veto V-02"] == "D at best, lifts 2029-05-31: 瞒报 (events 7)"
     assert told["veto V-07"] == "C at best: Unpaid"
+    assert told["veto V-ACC"] == "C at best: Accident; by 职业安全卫生法 37"
     assert str(told["next review"]).startswith("2027-01-31: the first day")
     plain = dict(grade_rows(grades_pb2.GradeRecord(grade=grades_pb2.GRADE_A, score=950, mode="model")))
     assert {name: plain.get(name, "") for name in ("held", "override", "set by", "next review")} == dict.fromkeys(
@@ -187,7 +192,9 @@ def test_grade_says_what_its_probability_is_of(command: Command, as_regulator: S
 def test_explanation_names_articles_beside_points_and_those_that_records_cite(
     command: Command, as_regulator: ServerProcess, code: str
 ) -> None:
-    told, data = command("explain", code).out, command("explain", code, "--json").json()
+    answer, data = command("explain", code), command("explain", code, "--json").json()
+    told = answer.out
+    assert answer.err.startswith("counts by: duty: ")  # the tags are explained, beside the data
     assert "安全生产法 41 (duty, law); 安全生产法 102 (duty, law)" in told
     assert "no article of law: 本系统默认规则" in told
     assert "应急〔2021〕83号 (authority, verify)" in told
