@@ -235,7 +235,7 @@ def _outcomes(found: Mapping[str, Any]) -> list[str]:
     return [
         f"<h3>What came true in the year after {escape(found['day'])}</h3>",
         f"<p>{found['positives']:,} of {found['n']:,} came to harm,"
-        f" {_number(found['observed_to_expected'])} of those that were expected.{fitted}</p>",
+        f" {_number(found['observed_to_expected'])} times as many as were expected.{fitted}</p>",
         *_grades(found["by_grade"]), "<h3>Groups</h3>", table(heads, rows),
     ]  # fmt: skip
 

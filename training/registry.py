@@ -28,6 +28,14 @@ class Act:
     on: int
     reason: str
 
+    def __post_init__(self) -> None:
+        """Refuses an act that nobody answers for, or that has no reason."""
+        agency, _, officer = self.by.partition("/")
+        if not (agency.strip() and officer.strip()):
+            raise CreditError(Reason.FIELD_INVALID, f"by: got {self.by!r}, want agency/officer")
+        if not self.reason.strip():
+            raise CreditError(Reason.FIELD_MISSING, "reason: got none, want why")
+
 
 def register(models: Path, name: str, version: str, on: str) -> None:
     """Notes a newly published version: the first is the champion, a later one challenges it."""

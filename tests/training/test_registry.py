@@ -174,6 +174,24 @@ def test_refused_move_is_one_line_and_moves_nothing(
     assert read(models) == before
 
 
+@pytest.mark.parametrize(
+    ("by", "reason", "fault"),
+    [
+        ("officer-1", "夜间", "rollback: FIELD_INVALID: by: got 'officer-1'"),
+        ("bureau/", "夜间", "rollback: FIELD_INVALID: by: got 'bureau/'"),
+        ("bureau/officer-1", " ", "rollback: FIELD_MISSING: reason: got none"),
+    ],
+)
+def test_move_names_an_officer_and_a_reason(
+    models: Path, capsys: pytest.CaptureFixture[str], by: str, reason: str, fault: str
+) -> None:
+    before = read(models)
+    given = ["rollback", NAME, "--on", "2026-12-01", "--by", by, "--reason", reason]
+    assert main([*given, "--models", str(models)]) == 2
+    assert capsys.readouterr().err.startswith(fault)
+    assert read(models) == before
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"aliases": []}', '{"aliases": {}}'])
 def test_damaged_registry_is_said_in_one_line_and_kept(
     models: Path, text: str, capsys: pytest.CaptureFixture[str]
