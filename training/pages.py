@@ -119,9 +119,11 @@ def _grades(found: Mapping[str, Any]) -> list[str]:
         (letter, one["n"], _number(one.get("expected")), _number(one.get("observed")), one["light"] or "–")
         for letter, one in found["grades"].items()
     ]
+    seen = sum(one.get("observed") is not None for one in found["grades"].values())
+    rising = "fewer than two grades to compare" if seen < 2 else "yes" if found["is_rising"] else "NO"
     return [
         "<h3>By grade</h3>", table(("grade", "n", "expected", "observed", "light"), rows, [row[-1] for row in rows]),
-        f"<p>Observed rates rise from A to D: {'yes' if found['is_rising'] else 'NO'}</p>",
+        f"<p>Observed rates rise from A to D: {rising}</p>",
     ]  # fmt: skip
 
 

@@ -19,6 +19,9 @@ def basis_document(basis: LegalBasis) -> dict[str, str]:
 
 
 def state_bases(record: grades_pb2.GradeRecord, edition: Edition, day: int) -> None:
-    """States by which articles each reason of a grade counts on its day."""
+    """States by which articles each reason of a grade counts on its day, and each veto caps it."""
     for reason in record.reasons:
         reason.bases.extend(basis_messages(articles_behind(edition, reason.feature, day)))
+    by_veto = {rule.id: rule.bases for rule in edition.grading.vetoes}
+    for veto in record.vetoes:
+        veto.bases.extend(basis_messages(by_veto.get(veto.veto_id, ())))

@@ -23,7 +23,7 @@ def explanation_message(
     graded: Graded = explained.graded
     response = pb.ExplainGradeResponse(
         grade=grade_message(graded.document(), frame), base_points=explained.base_points,
-        findings=map(_finding, findings), unmet_zh=[s.text_zh for s in graded.unmet],
+        findings=[_finding(edition, one) for one in findings], unmet_zh=[s.text_zh for s in graded.unmet],
         unmet_en=[s.text_en for s in graded.unmet],
         cited=[pb.CitedLaw(event_id=str(event_id), articles=articles) for event_id, articles in explained.cited],
         document=_document(edition, explained, findings),
@@ -40,10 +40,12 @@ def explanation_message(
     return response
 
 
-def _finding(finding: Finding) -> pb.Finding:
+def _finding(edition: Edition, finding: Finding) -> pb.Finding:
+    bases = next((rule.bases for rule in edition.rules if rule.id == finding.rule_id), ())
     return pb.Finding(
         rule_id=finding.rule_id, list=finding.list, effect=finding.effect, event_ids=map(str, finding.event_ids),
         found_date=day_text(finding.found_day), text_zh=finding.text_zh, text_en=finding.text_en,
+        bases=basis_messages(bases),
     )  # fmt: skip
 
 

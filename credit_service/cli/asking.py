@@ -178,7 +178,7 @@ def _changed(g: grades_pb2.GradeRecord) -> list[tuple[str, object]]:
 
 def _veto(v: grades_pb2.GradeVeto) -> str:
     end = f", lifts {v.until_date}" if v.until_date else ""
-    basis = f"; by {basis_text(v.basis)}" if v.HasField("basis") else ""
+    basis = f"; by {bases_text(v.bases or [v.basis])}" if v.HasField("basis") else ""
     return f"{_name(v.cap)} at best{end}: {both(v.text_zh, v.text_en)}{_proof(v.event_ids)}{basis}"
 
 

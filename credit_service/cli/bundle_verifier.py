@@ -259,4 +259,4 @@ def main(path: str, key_id: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3] or sys.exit(__doc__))
+    main(*sys.argv[1:3]) if set(sys.argv[1:]) - {"-h", "--help"} else sys.exit(__doc__)

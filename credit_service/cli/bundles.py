@@ -125,7 +125,7 @@ def make_sheet(answer: grades_pb2.ExplainGradeResponse, name: str, plan: remedie
     if g.vetoes:
         cited = {one.event_id: one.articles for one in answer.cited}
         rows = [
-            (escape(v.text_zh), escape(basis_text(v.basis)), _letter(v.cap),
+            (escape(v.text_zh), escape(_bases(v.bases or [v.basis])), _letter(v.cap),
              escape(v.until_date or "解除前"), escape(_proof(v.event_ids, cited)))
             for v in g.vetoes
         ]  # fmt: skip

@@ -61,10 +61,10 @@ def explain(  # noqa: PLR0913  # a command takes each option as an argument
         _show_points(answer)
     if answer.findings:
         found = [
-            (f.rule_id, f.effect, f.found_date, both(f.text_zh, f.text_en), " ".join(f.event_ids))
+            (f.rule_id, f.effect, f.found_date, both(f.text_zh, f.text_en), " ".join(f.event_ids), bases_text(f.bases))
             for f in answer.findings
         ]
-        show_table(("rule", "effect", "since", "text", "events"), found)
+        show_table(("rule", "effect", "since", "text", "events", "by"), found)
     unmet = [("not met for A", both(zh, en)) for zh, en in zip(answer.unmet_zh, answer.unmet_en, strict=True)]
     unmet += [("disputed", target) for target in answer.disputed_targets]
     unmet += [("used then, not now", f"event {event_id}") for event_id in answer.lapsed_event_ids]

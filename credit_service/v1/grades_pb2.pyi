@@ -141,6 +141,7 @@ class GradeVeto(_message.Message):
     BASIS_FIELD_NUMBER: _builtins.int
     TEXT_ZH_FIELD_NUMBER: _builtins.int
     TEXT_EN_FIELD_NUMBER: _builtins.int
+    BASES_FIELD_NUMBER: _builtins.int
     veto_id: _builtins.str
     """Id of the veto in the edition."""
     cap: Global___Grade.ValueType
@@ -157,7 +158,11 @@ class GradeVeto(_message.Message):
 
     @_builtins.property
     def basis(self) -> _rulebook_pb2.LegalBasis:
-        """Legal basis."""
+        """The first legal basis of the veto in the edition."""
+
+    @_builtins.property
+    def bases(self) -> _containers.RepeatedCompositeFieldContainer[_rulebook_pb2.LegalBasis]:
+        """Every legal basis of the veto, in the order of the edition; stated where a grade is explained or tried."""
 
     def __init__(
         self,
@@ -169,10 +174,11 @@ class GradeVeto(_message.Message):
         basis: _rulebook_pb2.LegalBasis | None = ...,
         text_zh: _builtins.str = ...,
         text_en: _builtins.str = ...,
+        bases: _abc.Iterable[_rulebook_pb2.LegalBasis] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_until_date", b"_until_date", "basis", b"basis", "until_date", b"until_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_until_date", b"_until_date", "basis", b"basis", "cap", b"cap", "event_ids", b"event_ids", "text_en", b"text_en", "text_zh", b"text_zh", "until_date", b"until_date", "veto_id", b"veto_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_until_date", b"_until_date", "bases", b"bases", "basis", b"basis", "cap", b"cap", "event_ids", b"event_ids", "text_en", b"text_en", "text_zh", b"text_zh", "until_date", b"until_date", "veto_id", b"veto_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__until_date: _TypeAlias = _typing.Literal["until_date"]  # noqa: Y015
     _WhichOneofArgType__until_date: _TypeAlias = _typing.Literal["_until_date", b"_until_date"]  # noqa: Y015
@@ -889,6 +895,7 @@ class Finding(_message.Message):
     FOUND_DATE_FIELD_NUMBER: _builtins.int
     TEXT_ZH_FIELD_NUMBER: _builtins.int
     TEXT_EN_FIELD_NUMBER: _builtins.int
+    BASES_FIELD_NUMBER: _builtins.int
     rule_id: _builtins.str
     """Rule of the edition."""
     list: _builtins.str
@@ -905,6 +912,10 @@ class Finding(_message.Message):
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Events that prove it."""
 
+    @_builtins.property
+    def bases(self) -> _containers.RepeatedCompositeFieldContainer[_rulebook_pb2.LegalBasis]:
+        """Legal bases of the rule."""
+
     def __init__(
         self,
         *,
@@ -915,10 +926,11 @@ class Finding(_message.Message):
         found_date: _builtins.str = ...,
         text_zh: _builtins.str = ...,
         text_en: _builtins.str = ...,
+        bases: _abc.Iterable[_rulebook_pb2.LegalBasis] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "event_ids", b"event_ids", "found_date", b"found_date", "list", b"list", "rule_id", b"rule_id", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bases", b"bases", "effect", b"effect", "event_ids", b"event_ids", "found_date", b"found_date", "list", b"list", "rule_id", b"rule_id", "text_en", b"text_en", "text_zh", b"text_zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

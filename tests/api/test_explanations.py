@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from credit_service.rulebook.edition import load_editions
 from credit_service.v1 import grades_pb2 as pb
-from tests.api.street import NOW, Street, a_code, a_record, registered
+from tests.api.street import NOW, Street, a_code, a_record, major_accident, registered
 from tests.api.test_grades import frame, grade, ref
 
 
@@ -36,6 +37,26 @@ def test_explanation_names_articles_behind_points_and_in_records(street: Street)
         [dict(zip(("instrument", "article", "source", "role"), basis, strict=True)) for basis in features[f.feature]]
         for f in answer.features
     ]
+
+
+def test_vetoes_and_findings_name_every_article_of_theirs(street: Street) -> None:
+    code = a_code()
+    hazard = {"hazard_level": "MAJOR", "found_by": "AUTHORITY", "due_date": "2026-06-01", "is_supervised": True}
+    street.must_collect(registered(code), a_record(code, "HAZ", hazard), *major_accident(code))
+    request = pb.ExplainGradeRequest(subject=ref(code), time_frame=frame(as_of_time=NOW, known_time=NOW))
+    answer = street.ask("regulator", "GradeService/ExplainGrade", request)
+    edition = next(e for e in load_editions() if e.id == answer.grade.edition_id)
+    wanted = {one.id: one.bases for one in (*edition.grading.vetoes, *edition.rules)}
+    named = [(veto.veto_id, veto.bases) for veto in answer.grade.vetoes]
+    named += [(finding.rule_id, finding.bases) for finding in answer.findings]
+    assert any(len(bases) > 1 for _, bases in named)
+    assert {name[:2] for name, _ in named} >= {"V-", "B-"}
+    for name, bases in named:
+        assert [(b.instrument, b.article, b.source) for b in bases] == [
+            (b.instrument, b.article, b.source) for b in wanted[name]
+        ]
+    assert all(veto.basis == veto.bases[0] for veto in answer.grade.vetoes)
+    assert not any(veto.bases for veto in grade(street, code).vetoes)
 
 
 def test_trying_names_articles_and_a_plain_grade_stays_as_it_was_kept(street: Street) -> None:

@@ -88,7 +88,7 @@ def test_grade_that_is_not_of_its_score_says_why_and_until_when() -> None:
     assert told["set by"] == "the rules alone: the model has expired"
     assert told["veto V-02"] == "D at best, lifts 2029-05-31: 瞒报 (events 7)"
     assert told["veto V-07"] == "C at best: Unpaid"
-    assert told["veto V-ACC"] == "C at best: Accident; by 职业安全卫生法 37"
+    assert told["veto V-ACC"] == "C at best: Accident; by 职业安全卫生法 37 (law)"
     assert str(told["next review"]).startswith("2027-01-31: the first day")
     plain = dict(grade_rows(grades_pb2.GradeRecord(grade=grades_pb2.GRADE_A, score=950, mode="model")))
     assert {name: plain.get(name, "") for name in ("held", "override", "set by", "next review")} == dict.fromkeys(

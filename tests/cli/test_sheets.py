@@ -86,7 +86,7 @@ def test_sheet_tells_basis_lifting_day_and_records_as_readers_know_them() -> Non
     step = remedies_pb2.PlanStep(target="event/31", from_date="2027-06-01", text_zh="申请信用修复")
     path = remedies_pb2.RepairPath(reach_date="2027-06-01", grade=grades_pb2.GRADE_B, steps=[step])
     page = make_sheet(answer, "公司", remedies_pb2.PlanRepairResponse(paths=[path]))
-    assert "<td>较大</td><td>本系统默认规则</td><td>C</td><td>2028-01-31</td>" in page
+    assert "<td>较大</td><td>无专门法律条文：本系统默认规则</td><td>C</td><td>2028-01-31</td>" in page
     assert "<td>安全生产法 113(1)</td><td>D</td><td>解除前</td>" in page
     assert "解除日" in page
     assert "2027-06-01 起：申请信用修复（记录31）" in page
