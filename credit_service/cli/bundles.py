@@ -119,9 +119,7 @@ def make_sheet(answer: grades_pb2.ExplainGradeResponse, name: str, plan: remedie
     if g.HasField("override"):
         text = f"经两名执法人员依程序人工调整为{_letter(g.override.grade)}级，至{g.override.last_date}止。"
         parts.append(_section("人工调整", f"<p>{escape(text)}</p>"))
-    if answer.features:
-        parts.append(_section("得分构成", _points(answer)))
-        parts.append(f'<p class="small">{ABOUT_BASES}</p>')
+    parts += _composition(answer)
     if g.vetoes:
         cited = {one.event_id: one.articles for one in answer.cited}
         rows = [
@@ -186,6 +184,14 @@ def _proof(event_ids: Sequence[str], cited: Mapping[str, Sequence[str]]) -> str:
     return "、".join(told)
 
 
+def _composition(answer: grades_pb2.ExplainGradeResponse) -> list[str]:
+    """Says what makes the score, and what moves the probability beside it."""
+    if not answer.features:
+        return []
+    moved = [_section("只影响概率、不影响得分的因素", _exposure(answer))] if answer.exposure else []
+    return [_section("得分构成", _points(answer)), *moved, f'<p class="small">{ABOUT_BASES}</p>']
+
+
 def _points(answer: grades_pb2.ExplainGradeResponse) -> str:
     most = max(1, *(f.best_points - f.points for f in answer.features))
     cited = {one.event_id: one.articles for one in answer.cited}
@@ -198,6 +204,16 @@ def _points(answer: grades_pb2.ExplainGradeResponse) -> str:
     total = answer.base_points + sum(f.points for f in answer.features)
     rows.append(("<b>合计</b>", "", f"<b>{total}</b>", "", ""))
     return _table(("项目", "失分", "得分", "计分依据", "记录编号"), rows)
+
+
+def _exposure(answer: grades_pb2.ExplainGradeResponse) -> str:
+    """Says what moves the probability alone, in the points by which it moves the score that this is read from."""
+    cited = {one.event_id: one.articles for one in answer.cited}
+    rows = [
+        (escape(f.text_zh), f"{f.points:+}", escape(_bases(f.bases)), escape(_proof(f.event_ids, cited)))
+        for f in answer.exposure
+    ]
+    return _table(("项目", "折合分值", "计算依据", "记录编号"), rows)
 
 
 def _plan(plan: remedies_pb2.PlanRepairResponse) -> str:

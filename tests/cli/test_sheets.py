@@ -111,7 +111,11 @@ def test_sheet_says_how_sure_an_article_is_and_where_none_stands() -> None:
     answer.features.add(text_zh="荣誉：0", bases=[own])
     answer.features.add(text_zh="保险：1", bases=[law, own])
     answer.cited.add(event_id="8", articles=["安全生产法/99/2", "安全生产法/102"])
+    assert "只影响概率" not in make_sheet(answer, "公司", None)
+    answer.exposure.add(text_zh="从业人数：120人", points=-78, event_ids=["3"], bases=[own])
     page = make_sheet(answer, "公司", None)
+    assert "<h2>只影响概率、不影响得分的因素</h2>" in page
+    assert "<td>从业人数：120人</td><td>-78</td><td>无专门法律条文：本系统默认规则</td><td>3</td>" in page
     assert "<td>检查发现违法的比例：0.43。检查3次，其中2次发现违法</td>" in page
     assert "<td>安全生产法 41（企业义务）；应急管理部令第11号 7(3)（监管权限，待核）</td>" in page
     assert "<td>7、8（安全生产法 99(2)、安全生产法 102）</td>" in page
